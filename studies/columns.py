@@ -35,9 +35,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "tumor_type": ("cancer_type", "disease_type", "tissue"),
 }
 
-_BY_SPELLING = {
-    spelling: name for name, aliases in ALIASES.items() for spelling in (name, *aliases)
-}
+_BY_SPELLING = {spelling: name for name, aliases in ALIASES.items() for spelling in (name, *aliases)}
 
 # A table whose `arm` column holds nothing but these words names its arms in `treatment`.
 ROLE_WORDS: dict[str, bool] = {
@@ -50,7 +48,18 @@ ROLE_WORDS: dict[str, bool] = {
 
 _STATUS_WORDS: dict[str, BiomarkerStatus] = {
     **dict.fromkeys(
-        ("loss_of_function", "lof", "loss", "altered", "mutant", "mutated", "mut", "knockout", "ko", "deleted"),
+        (
+            "loss_of_function",
+            "lof",
+            "loss",
+            "altered",
+            "mutant",
+            "mutated",
+            "mut",
+            "knockout",
+            "ko",
+            "deleted",
+        ),
         BiomarkerStatus.LOSS_OF_FUNCTION,
     ),
     **dict.fromkeys(("wild_type", "wt", "wildtype"), BiomarkerStatus.WILD_TYPE),

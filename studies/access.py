@@ -1,0 +1,58 @@
+"""Who may see which study, and whether arms may be shown: the only place that decides either.
+
+Deny by default. An unknown or deactivated user, and a superuser without a membership, sees nothing.
+"""
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+
+from studies.models import Study, StudyMembership, User
+from studies.terms import Role
+
+# Roles that may see arms by name once a study's arms are open. The doser's sheet and the custodian's
+# list are documents of their own; the administrator looks after users, not science.
+ARM_READERS = frozenset(
+    {Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE, Role.TECHNICIAN, Role.VETERINARIAN}
+)
+SET_UP_ROLES = frozenset({Role.STUDY_DIRECTOR})
+SCIENCE_READERS = frozenset(
+    {Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE, Role.TECHNICIAN, Role.VETERINARIAN}
+)
+
+
+def roles_in(user: User, study: Study) -> frozenset[Role]:
+    """The person's roles in the study; none for anyone unknown."""
+    if not user.is_authenticated or not user.is_active:
+        return frozenset()
+    found = StudyMembership.objects.filter(user=user, study=study, is_active=True)
+    return frozenset(Role(role) for role in found.values_list("role", flat=True))
+
+
+def studies_of(user: User, roles: frozenset[Role] | None = None) -> QuerySet[Study]:
+    """The studies a person has a role in (one of `roles`, when given)."""
+    if not user.is_authenticated or not user.is_active:
+        return Study.objects.none()
+    membership = StudyMembership.objects.filter(user=user, is_active=True)
+    if roles is not None:
+        membership = membership.filter(role__in=roles)
+    return Study.objects.filter(pk__in=membership.values("study"))
+
+
+def study_or_404(user: User, code: str) -> Study:
+    """The study, or the same 404 whether it does not exist or is not theirs to see."""
+    return get_object_or_404(studies_of(user), code=code)
+
+
+def may_see_arms(user: User, study: Study) -> bool:
+    """Whether this person may be shown which mouse is in which arm."""
+    return study.arms_are_open and bool(roles_in(user, study) & ARM_READERS)
+
+
+def may_see_measurements(user: User, study: Study) -> bool:
+    return bool(roles_in(user, study) & SCIENCE_READERS)
+
+
+def may_see_biomarker(user: User, study: Study) -> bool:
+    """MAP2K4 status is hidden from technicians while the study is blinded."""
+    roles = roles_in(user, study)
+    return study.arms_are_open or bool(roles - {Role.TECHNICIAN, Role.DOSER, Role.REPORT_READER})

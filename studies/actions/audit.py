@@ -1,0 +1,154 @@
+"""Write an audit event at the end of its hash chain, and verify chains.
+
+The hash of an event covers its content and the hash before it, so that no event can be changed,
+dropped or moved without breaking every hash that follows. The length and end of a chain are kept
+in a row sealed with AUDIT_KEY, so that cutting the tail shows too.
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from studies.access import roles_in
+from studies.models import AuditEvent, AuditHead, Study, User
+
+GENESIS = "0" * 64
+INSTALLATION = "installation"
+
+
+def study_chain(study: Study) -> str:
+    return f"study:{study.pk}"
+
+
+def allocation_chain(study: Study) -> str:
+    """Allocation events are chained apart, so that gaps in the study's own chain tell nothing."""
+    return f"allocation:{study.pk}"
+
+
+def record_event(
+    action: str,
+    subject,
+    *,
+    actor: User | None,
+    at: datetime,
+    chain: str,
+    study: Study | None = None,
+    old: dict | None = None,
+    new: dict | None = None,
+    reason: str = "",
+) -> AuditEvent:
+    """Append one event about `subject` (a saved model instance) inside the caller's transaction.
+
+    Raises TransactionManagementError outside a transaction: an event stands or falls with its act.
+    """
+    connection = transaction.get_connection()
+    connection.validate_no_broken_transaction()
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("an audit event needs the transaction of its act")
+    head = _locked_head(chain)
+    event = AuditEvent(
+        chain=chain,
+        sequence=head.count + 1,
+        study=study,
+        happened_at=at,
+        actor=actor,
+        actor_name=str(actor) if actor else "the system",
+        actor_role=", ".join(sorted(roles_in(actor, study))) if actor and study else "",
+        action=action,
+        object_type=subject._meta.model_name,
+        object_id=str(subject.pk),
+        old=old,
+        new=new,
+        reason=reason,
+        previous_hash=head.head,
+    )
+    event.hash = event_hash(event)
+    event.save(force_insert=True)
+    AuditHead.objects.filter(pk=head.pk).update(
+        count=event.sequence, head=event.hash, seal=seal(chain, event.sequence, event.hash)
+    )
+    return event
+
+
+def event_hash(event: AuditEvent) -> str:
+    """SHA-256 over the event's content and the hash before it, in one canonical spelling."""
+    content = {
+        "chain": event.chain,
+        "sequence": event.sequence,
+        "study": event.study_id,
+        "happened_at": event.happened_at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor": event.actor_id,
+        "actor_name": event.actor_name,
+        "actor_role": event.actor_role,
+        "action": event.action,
+        "object_type": event.object_type,
+        "object_id": event.object_id,
+        "old": event.old,
+        "new": event.new,
+        "reason": event.reason,
+        "previous_hash": event.previous_hash,
+    }
+    canonical = json.dumps(
+        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def seal(chain: str, count: int, head: str) -> str:
+    return hmac.new(
+        settings.AUDIT_KEY.encode(), f"{chain}|{count}|{head}".encode(), hashlib.sha256
+    ).hexdigest()
+
+
+def _locked_head(chain: str) -> AuditHead:
+    AuditHead.objects.bulk_create(
+        [AuditHead(chain=chain, count=0, head=GENESIS, seal=seal(chain, 0, GENESIS))], ignore_conflicts=True
+    )
+    return AuditHead.objects.select_for_update().get(chain=chain)
+
+
+@dataclass(frozen=True)
+class BrokenLink:
+    """The first place at which a chain no longer holds."""
+
+    chain: str
+    sequence: int
+    reason: str
+
+
+def broken_link(chain: str) -> BrokenLink | None:
+    """The first event of a chain that was changed, moved or lost, or None when the chain holds."""
+    expected, previous = 1, GENESIS
+    for event in AuditEvent.objects.filter(chain=chain).order_by("sequence").iterator(chunk_size=2000):
+        if event.sequence != expected:
+            return BrokenLink(chain, expected, f"event {expected} is missing")
+        if event.previous_hash != previous:
+            return BrokenLink(chain, expected, "it does not follow the event before it")
+        if event.hash != event_hash(event):
+            return BrokenLink(chain, expected, "its content was changed")
+        expected, previous = expected + 1, event.hash
+    return _broken_head(chain, expected - 1, previous)
+
+
+def _broken_head(chain: str, count: int, last_hash: str) -> BrokenLink | None:
+    head = AuditHead.objects.filter(chain=chain).first()
+    if head is None:
+        return BrokenLink(chain, count, "the chain's sealed head is missing") if count else None
+    if not hmac.compare_digest(head.seal, seal(chain, head.count, head.head)):
+        return BrokenLink(chain, head.count, "the head's seal does not fit AUDIT_KEY")
+    if head.count != count or head.head != last_hash:
+        return BrokenLink(chain, count + 1, f"the chain ends at event {count}, its head says {head.count}")
+    return None
+
+
+def chains() -> list[str]:
+    """Every chain there is, by its events or its head."""
+    return sorted(
+        set(AuditEvent.objects.values_list("chain", flat=True).distinct())
+        | set(AuditHead.objects.values_list("chain", flat=True))
+    )

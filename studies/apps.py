@@ -1,0 +1,16 @@
+"""The one app."""
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class StudiesConfig(AppConfig):
+    name = "studies"
+    verbose_name = "PDX studies"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from studies import checks, triggers  # noqa: F401 - checks register themselves
+
+        # Django rebuilds an altered SQLite table without its triggers, so each migrate lays them again.
+        post_migrate.connect(triggers.install_after_migrate, sender=self, dispatch_uid="studies.triggers")

@@ -1,0 +1,42 @@
+"""The record, one aggregate a file."""
+
+from .allocation import Allocation, Randomization
+from .arm import Agent, Arm, ArmAgent
+from .audit import AuditEvent, AuditHead
+from .measurement import ImportBatch, Measurement, MeasurementSession
+from .mouse import Cage, CageMove, Cohort, Exclusion, Exit, Mouse, Tumor
+from .pdx_model import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
+from .people import StudyMembership, User
+from .study import AnalysisPlan, ExpectedSignDeclaration, Study, WelfareLimits
+
+__all__ = [
+    "Agent",
+    "Allocation",
+    "AnalysisPlan",
+    "Arm",
+    "ArmAgent",
+    "AuditEvent",
+    "AuditHead",
+    "Cage",
+    "CageMove",
+    "Cohort",
+    "Exclusion",
+    "Exit",
+    "ExpectedSignDeclaration",
+    "GenotypeCall",
+    "ImportBatch",
+    "Measurement",
+    "MeasurementSession",
+    "Mouse",
+    "Passage",
+    "Patient",
+    "PatientSample",
+    "PdxModel",
+    "Randomization",
+    "StatusOverrule",
+    "Study",
+    "StudyMembership",
+    "Tumor",
+    "User",
+    "WelfareLimits",
+]

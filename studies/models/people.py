@@ -1,0 +1,35 @@
+"""People, and the parts they have in studies."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import PROTECT
+
+from studies.terms import Role
+
+
+class User(AbstractUser):
+    """A person who signs in. Deactivated, never deleted: their name stays on what they recorded."""
+
+    full_name = models.CharField(max_length=120, blank=True, help_text="As it should stand on records.")
+
+    def __str__(self) -> str:
+        return self.full_name or self.username
+
+
+class StudyMembership(models.Model):
+    """One person's role in one study. Without a membership there is no way in."""
+
+    study = models.ForeignKey("Study", PROTECT, related_name="memberships")
+    user = models.ForeignKey(User, PROTECT, related_name="memberships")
+    role = models.CharField(max_length=24, choices=Role.choices())
+    is_active = models.BooleanField(default=True, help_text="Unset it to end the role; the record stays.")
+
+    class Meta:
+        verbose_name = "study member"
+        constraints = [
+            models.UniqueConstraint(fields=["study", "user", "role"], name="membership_once_per_role"),
+            models.CheckConstraint(condition=models.Q(role__in=Role.values()), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {self.get_role_display()} in {self.study}"
