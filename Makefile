@@ -1,0 +1,72 @@
+# `make demo` and `make test` are all most people need; `make help` lists the rest.
+
+PORT ?= 8000
+PYTHON ?=
+PYTEST_ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+INSTALLED_FOR_TESTS := $(VENV)/.installed-for-tests
+
+# A test run must mean the same on every machine, whatever the shell around it has set.
+CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_MODULE -u PYTHONPATH
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help install demo test lint types ladder unit unit-postgresql bench lock doctor clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) ## make .venv and install the locked requirements
+
+demo: install ## load the demo studies and serve them on 127.0.0.1 (PORT=9000 for another port)
+	@$(RUN) -m tests.support.doctor --only pango
+	@exec $(RUN) manage.py demo --port $(PORT)
+
+test: $(INSTALLED_FOR_TESTS) ## run every check and every test, on SQLite and on PostgreSQL
+	@$(RUN) -m tests.support.doctor
+	@$(MAKE) --no-print-directory lint types ladder unit unit-postgresql
+
+lint: $(INSTALLED_FOR_TESTS) ## check style, templates and migrations
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m djlint --lint --quiet templates
+	$(CLEAN_ENV) $(RUN) manage.py makemigrations --check --dry-run
+
+types: $(INSTALLED_FOR_TESTS) ## check the types of the packages that know no Django
+	$(RUN) -m mypy
+
+ladder: $(INSTALLED_FOR_TESTS) ## check which package may import which
+	$(VENV)/bin/lint-imports
+
+unit: $(INSTALLED_FOR_TESTS) ## run every test, the database being SQLite
+	$(CLEAN_ENV) $(RUN) -m pytest $(PYTEST_ARGS)
+
+unit-postgresql: $(INSTALLED_FOR_TESTS) ## run the tests that touch the database on a PostgreSQL of their own
+	$(CLEAN_ENV) $(RUN) -m tests.support.postgres $(RUN) -m pytest -m "database and not sqlite_only and not browser" $(PYTEST_ARGS)
+
+bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each as a ratio
+	@$(CLEAN_ENV) $(RUN) -m tests.bench.run
+
+lock: ## compile both lock files again from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: python -m pip install uv" >&2; exit 1; }
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml -o requirements.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--constraints requirements.txt --group dev pyproject.toml -o tests/requirements.txt
+
+doctor: ## name the system packages this machine lacks
+	@$(or $(wildcard $(RUN)),python3) -m tests.support.doctor
+
+clean: ## remove .venv and caches; var/, where databases live, stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage htmlcov
+
+$(INSTALLED): requirements.txt
+	@sh scripts/install.sh "$(VENV)" "$(PYTHON)" requirements.txt
+	@touch $@
+
+$(INSTALLED_FOR_TESTS): tests/requirements.txt $(INSTALLED)
+	@sh scripts/install.sh "$(VENV)" "$(PYTHON)" tests/requirements.txt
+	@touch $@
