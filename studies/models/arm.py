@@ -2,7 +2,7 @@
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, PROTECT, Q
+from django.db.models import PROTECT, F, Q
 
 from studies.terms import ArmRole, DosingFrequency, Route
 
@@ -28,7 +28,12 @@ class Arm(models.Model):
 
     study = models.ForeignKey(Study, PROTECT, related_name="arms")
     name = models.CharField(max_length=100)
-    role = models.CharField(max_length=14, choices=ArmRole.choices())
+    role = models.CharField(
+        max_length=14,
+        choices=ArmRole.choices(),
+        blank=True,
+        help_text="Blank only where an import did not say.",
+    )
     position = models.PositiveSmallIntegerField(default=0, help_text="The order arms are listed in.")
     control = models.ForeignKey(
         "self",
@@ -44,7 +49,7 @@ class Arm(models.Model):
         ordering = ["study", "position", "name"]
         constraints = [
             models.UniqueConstraint(fields=["study", "name"], name="arm_name_once_per_study"),
-            models.CheckConstraint(condition=Q(role__in=ArmRole.values()), name="arm_role_known"),
+            models.CheckConstraint(condition=Q(role__in=["", *ArmRole.values()]), name="arm_role_known"),
             models.CheckConstraint(condition=~Q(control=F("id")), name="arm_is_not_its_own_control"),
             models.CheckConstraint(condition=~Q(name=""), name="arm_named"),
         ]

@@ -1,7 +1,7 @@
 """Measurement sessions and the readings taken in them, kept as revisions that are only ever added."""
 
 from django.db import models
-from django.db.models import Exists, OuterRef, PROTECT, Q
+from django.db.models import PROTECT, Exists, OuterRef, Q
 
 from studies.terms import MeasurementStatus, VolumeMethod
 from studies.volumes import FORMULAS, volume_mm3
@@ -131,8 +131,8 @@ class Measurement(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status=MeasurementStatus.MEASURED)
-                | Q(length_mm__isnull=False, width_mm__isnull=False, reported_volume_mm3__isnull=True)
-                | Q(length_mm__isnull=True, width_mm__isnull=True, reported_volume_mm3__isnull=False),
+                | Q(length_mm__isnull=False, width_mm__isnull=False)
+                | Q(reported_volume_mm3__gt=0),
                 name="measured_has_lengths_or_a_volume",
                 violation_error_message="A measured tumor has a length and a width, or a reported volume.",
             ),
@@ -157,7 +157,7 @@ class Measurement(models.Model):
                     Q(reported_volume_mm3__gt=0)
                     & Q(volume_method__in=[VolumeMethod.REPORTED, VolumeMethod.IMAGING])
                 ),
-                name="reported_volume_positive_with_method",
+                name="reported_volume_with_method",
             ),
             models.CheckConstraint(
                 condition=Q(weight_g__isnull=True) | Q(weight_g__gt=0), name="weight_positive"

@@ -4,7 +4,7 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import F, PROTECT, Q
+from django.db.models import PROTECT, F, Q
 
 from studies.terms import ExpectedSign, StudyOrigin, StudyState
 from studies.volumes import DEFAULT_FORMULA, FORMULAS
