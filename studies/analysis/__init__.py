@@ -1,19 +1,32 @@
-"""The statistics of in-vivo efficacy studies, for a notebook as for the tracker: no Django, no clock, no files.
+"""The statistics of in-vivo efficacy studies, for a notebook as for the tracker.
+
+No Django, no clock, no files.
 
 >>> from studies.analysis import analyze_study
 >>> analysis = analyze_study(table, {"control": "Vehicle"})
 """
 
 from studies.analysis.errors import AnalysisError
+from studies.analysis.growth import growth
+from studies.analysis.response import mrecist, response_rates, responses
 from studies.analysis.study import StudyAnalysis, analyze_study
+from studies.analysis.survival import compare_survival, time_to_event
 from studies.analysis.tables import NormalizedTable, normalize_table, pool_studies, study_names
+from studies.analysis.tgi import tgi
 
 __all__ = [
     "AnalysisError",
     "NormalizedTable",
     "StudyAnalysis",
     "analyze_study",
+    "compare_survival",
+    "growth",
+    "mrecist",
     "normalize_table",
     "pool_studies",
+    "response_rates",
+    "responses",
     "study_names",
+    "tgi",
+    "time_to_event",
 ]

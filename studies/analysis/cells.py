@@ -15,7 +15,9 @@ def is_missing(values: pd.Series) -> pd.Series:
     """True where a cell holds nothing. The text "None" or "NA" is something: an arm may be called that."""
     missing = values.isna()
     if values.dtype == object:
-        missing = missing | (values.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool))
+        missing = missing | (
+            values.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool)
+        )
     return missing
 
 
@@ -55,7 +57,9 @@ def refuse(values: pd.Series, bad: pd.Series, column: str, reason: str, defects:
 def words(
     values: pd.Series, column: str, read: Callable[[str], str | None], reason: str, defects: list[Defect]
 ) -> pd.Series:
-    """Cells as the field's words by `read`, which gives None for a word it does not know; missing cells read ""."""
+    """Cells as the field's words by `read`, which gives None for a word it does not know; missing cells
+    read "".
+    """
     spelled = text(values)
     codes, uniques = pd.factorize(spelled)
     meanings = ["" if word.lower() in MISSING_NUMBERS else read(word) for word in uniques]

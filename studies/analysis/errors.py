@@ -7,7 +7,9 @@ DEFECTS_SHOWN = 200
 
 @dataclass(frozen=True)
 class Defect:
-    """One cell that cannot be used. `row` counts the table's data rows from 1; None where no one row is at fault."""
+    """One cell that cannot be used. `row` counts the table's data rows from 1; None where no one row is
+    at fault.
+    """
 
     row: int | None
     column: str

@@ -1,6 +1,7 @@
 """The analysis plan of one study: what was asked, what the table says, and what stands by default.
 
-Every value is echoed with where it came from, so that a report shows what was planned and what was chosen here.
+Every value is echoed with where it came from, so that a report shows what was planned and what was chosen
+here.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,14 +41,26 @@ CHOICES = {
 }
 ESTIMANDS = ("slope", "egait", "day_difference")
 CONTROL_WORDS = {word for word, is_control in ROLE_WORDS.items() if is_control} | {
-    "ctrl", "ctl", "veh", "placebo", "none", "no_treatment", "mock", "pbs", "saline", "vehicle_control", "untreated_control",
+    "ctrl",
+    "ctl",
+    "veh",
+    "placebo",
+    "none",
+    "no_treatment",
+    "mock",
+    "pbs",
+    "saline",
+    "vehicle_control",
+    "untreated_control",
 }
 VEHICLE_FOLLOWED, ARM_FOLLOWED = 0.8, 0.5
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan as used. `values` holds every key; `sources` says given, default, table or guessed for each."""
+    """The plan as used. `values` holds every key; `sources` says given, default, table or guessed for
+    each.
+    """
 
     values: Mapping[str, Any]
     sources: Mapping[str, str]
@@ -82,7 +95,9 @@ def check_plan(given: Mapping[str, Any] | None) -> dict[str, Any]:
     """The plan's own faults, found before any table is seen: unknown keys, values of the wrong kind."""
     given = dict(given or {})
     if unknown := sorted(set(given) - set(KEYS)):
-        raise AnalysisError(f"the plan has unknown keys: {', '.join(unknown)} (known: {', '.join(sorted(KEYS))})")
+        raise AnalysisError(
+            f"the plan has unknown keys: {', '.join(unknown)} (known: {', '.join(sorted(KEYS))})"
+        )
     for key, choices in CHOICES.items():
         if key in given and given[key] not in choices:
             raise AnalysisError(f'plan: {key} "{given[key]}" is not one of {", ".join(choices)}')
@@ -93,7 +108,8 @@ def check_plan(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def resolve_plan(table: NormalizedTable, given: Mapping[str, Any] | None = None) -> Plan:
-    """The whole plan for a table of one study: given values first, then what the table tells, then the defaults.
+    """The whole plan for a table of one study: given values first, then what the table tells, then the
+    defaults.
 
     Refuses unknown keys, arms and mice the table does not have, and a table whose control cannot be told.
     """
@@ -120,7 +136,8 @@ def resolve_plan(table: NormalizedTable, given: Mapping[str, Any] | None = None)
 def day_rule(frame: pd.DataFrame, control: str) -> float | None:
     """The last day at which 80 % of the control mice and half of each other arm are still followed.
 
-    A mouse is followed to its last reading. Days are those on which any mouse of the study was read, after day 0.
+    A mouse is followed to its last reading. Days are those on which any mouse of the study was read,
+    after day 0.
     None where no such day exists.
     """
     read = frame[frame["volume_mm3"].notna()]
@@ -172,7 +189,11 @@ def _parts_of(arm: str, arms: list[str]) -> list[str] | None:
     """The arms a name like "A+B" or "A_B" joins, if every one of them is an arm."""
     for mark in ("+", "_"):
         parts = [part.strip() for part in arm.split(mark)]
-        if len(parts) > 1 and all(part in arms and part != arm for part in parts) and len(set(parts)) == len(parts):
+        if (
+            len(parts) > 1
+            and all(part in arms and part != arm for part in parts)
+            and len(set(parts)) == len(parts)
+        ):
             return parts
     return None
 
@@ -182,11 +203,16 @@ def _resolve_roles(draft: _Draft, frame: pd.DataFrame, arms: list[str], given: d
     for arm, role in asked.items():
         _require_arm(arm, arms, "roles")
         if role not in ArmRole.values():
-            raise AnalysisError(f'plan: role "{role}" of arm "{arm}" is not one of {", ".join(ArmRole.values())}')
+            raise AnalysisError(
+                f'plan: role "{role}" of arm "{arm}" is not one of {", ".join(ArmRole.values())}'
+            )
     told = dict(zip(frame["arm"], frame["role"], strict=True))
     combined = {row["arm"] for row in draft.values["combinations"]}
     controls = set(draft.values["controls"].values())
-    roles = {arm: asked.get(arm) or _role(arm, told[arm], draft.values["control"], combined, controls) for arm in arms}
+    roles = {
+        arm: asked.get(arm) or _role(arm, told[arm], draft.values["control"], combined, controls)
+        for arm in arms
+    }
     draft.put("roles", roles, "given" if asked else "table")
 
 
@@ -211,19 +237,29 @@ def _resolve_days(draft: _Draft, frame: pd.DataFrame, given: dict) -> None:
     dosing = draft.values["dosing"]
     within = frame if dosing is None else frame[frame["day"] <= dosing[1]]
     day = given.get("day")
-    draft.put("day", day_rule(within, draft.values["control"]) if day is None else float(day), "table" if day is None else "given")
+    draft.put(
+        "day",
+        day_rule(within, draft.values["control"]) if day is None else float(day),
+        "table" if day is None else "given",
+    )
     if draft.values["day"] is None:
-        draft.notes.append("no day after day 0 at which enough mice are still followed: no day to compare arms at")
+        draft.notes.append(
+            "no day after day 0 at which enough mice are still followed: no day to compare arms at"
+        )
     if given.get("window") is not None:
         draft.put("window", [float(day) for day in given["window"]], "given")
         return
     end = dosing[1] if dosing is not None else draft.values["day"]
-    draft.put("window", None if end is None else [0.0, float(end)], "given" if dosing is not None else "table")
+    draft.put(
+        "window", None if end is None else [0.0, float(end)], "given" if dosing is not None else "table"
+    )
 
 
 def _require_arm(arm: str, arms: list[str], key: str) -> None:
     if arm not in arms:
-        raise AnalysisError(f'plan: {key} names arm "{arm}", which the table does not have (arms: {", ".join(arms)})')
+        raise AnalysisError(
+            f'plan: {key} names arm "{arm}", which the table does not have (arms: {", ".join(arms)})'
+        )
 
 
 def _is_number(value: Any) -> bool:
@@ -231,18 +267,30 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_span(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_is_number, value)) and value[0] < value[1]
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(map(_is_number, value))
+        and value[0] < value[1]
+    )
 
 
 def _is_endpoint(value: Any) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and (
-        (_is_number(value.get("fold")) and value["fold"] > 1) or (_is_number(value.get("volume_mm3")) and value["volume_mm3"] > 0)
+    return (
+        isinstance(value, Mapping)
+        and len(value) == 1
+        and (
+            (_is_number(value.get("fold")) and value["fold"] > 1)
+            or (_is_number(value.get("volume_mm3")) and value["volume_mm3"] > 0)
+        )
     )
 
 
 def _rows_with(*keys: str) -> Callable[[Any], bool]:
     def is_right(value: Any) -> bool:
-        return isinstance(value, (list, tuple)) and all(isinstance(row, Mapping) and set(row) == set(keys) for row in value)
+        return isinstance(value, (list, tuple)) and all(
+            isinstance(row, Mapping) and set(row) == set(keys) for row in value
+        )
 
     return is_right
 
@@ -254,9 +302,11 @@ _SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "combinations": (_rows_with("arm", "parts"), "[{arm, parts}]"),
     "exclusions": (_rows_with("mouse", "reason"), "[{mouse, reason}]"),
     "primary": (
-        lambda value: isinstance(value, Mapping)
-        and set(value) <= {"estimand", "contrast"}
-        and value.get("estimand", "slope") in ESTIMANDS,
+        lambda value: (
+            isinstance(value, Mapping)
+            and set(value) <= {"estimand", "contrast"}
+            and value.get("estimand", "slope") in ESTIMANDS
+        ),
         f"{{estimand: {' | '.join(ESTIMANDS)}, contrast}}",
     ),
     "model": (lambda value: isinstance(value, str), '"auto" or a formula'),

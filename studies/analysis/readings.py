@@ -23,7 +23,9 @@ VALUELESS = (Status.NOT_PALPABLE, Status.NOT_DONE)
 KEYS = ["key", "day"]
 
 
-def volumes_of_readings(table: pd.DataFrame, formula: str, defects: list[Defect], notes: list[str]) -> pd.DataFrame:
+def volumes_of_readings(
+    table: pd.DataFrame, formula: str, defects: list[Defect], notes: list[str]
+) -> pd.DataFrame:
     """Fill `volume_mm3`, NaN where not known, 0 where not palpable, and `status`, never empty.
 
     A volume given beside lengths is kept: it is the reported value at full precision. Lengths of a
@@ -43,7 +45,9 @@ def volumes_of_readings(table: pd.DataFrame, formula: str, defects: list[Defect]
 
 
 def average_replicates(table: pd.DataFrame) -> pd.DataFrame:
-    """Readings of one tumor on one day, told apart by `replicate`, as one row of mean lengths (or mean volume)."""
+    """Readings of one tumor on one day, told apart by `replicate`, as one row of mean lengths (or mean
+    volume).
+    """
     lengths = [name for name in ("length_mm", "width_mm") if name in table]
     if len(lengths) == 2:
         ordered = np.sort(table[lengths].to_numpy(float), axis=1)
@@ -51,7 +55,11 @@ def average_replicates(table: pd.DataFrame) -> pd.DataFrame:
     if "replicate" not in table:
         return table
     keys = [*KEYS, *(["tumor"] if "tumor" in table else [])]
-    averaged = {name: "mean" for name in ("length_mm", "width_mm", "height_mm", "volume_mm3", "weight_g") if name in table}
+    averaged = {
+        name: "mean"
+        for name in ("length_mm", "width_mm", "height_mm", "volume_mm3", "weight_g")
+        if name in table
+    }
     kept = {name: "first" for name in table.columns if name not in averaged and name not in keys}
     return table.groupby(keys, sort=False, as_index=False).agg({**kept, **averaged})[list(table.columns)]
 
@@ -72,7 +80,11 @@ def sum_tumors(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     table = table.assign(severity=table["status"].map(rank))
     grouped = table.groupby(KEYS, sort=False, as_index=False)
     summed = grouped.agg(
-        {name: "first" for name in table.columns if name not in (*KEYS, "volume_mm3", "severity", "status", "tumor")}
+        {
+            name: "first"
+            for name in table.columns
+            if name not in (*KEYS, "volume_mm3", "severity", "status", "tumor")
+        }
         | {"volume_mm3": lambda volumes: volumes.sum(skipna=False), "severity": "max", "tumor": "nunique"}
     )
     summed["status"] = summed.pop("severity").map(dict(enumerate(SEVERITY)))
@@ -81,7 +93,9 @@ def sum_tumors(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     due = due[due["day_first"] <= due["day"]].groupby(KEYS).size().rename("due").reset_index()
     lacking = summed.merge(due, on=KEYS, how="left")["due"].to_numpy() > summed.pop("tumor").to_numpy()
     if lacking.any():
-        notes.append(f"on {int(lacking.sum())} mouse-days a tumor was not measured, so the mouse's volume is missing")
+        notes.append(
+            f"on {int(lacking.sum())} mouse-days a tumor was not measured, so the mouse's volume is missing"
+        )
         summed.loc[lacking, "volume_mm3"] = np.nan
     return summed
 
@@ -94,7 +108,9 @@ def refuse_duplicates(table: pd.DataFrame, defects: list[Defect]) -> None:
         return
     arms = table["pdx_model"] + ", arm " + table["arm"] + ", mouse " + table["mouse"]
     days = table["day"].map(lambda day: f"{day:g}")
-    reason = "this mouse already has a reading on this day (a second caliper reading needs a replicate column)"
+    reason = (
+        "this mouse already has a reading on this day (a second caliper reading needs a replicate column)"
+    )
     refuse(arms + ", day " + days, twice, "mouse and day", reason, defects)
 
 
@@ -104,9 +120,17 @@ def _refuse_impossible(table: pd.DataFrame, defects: list[Defect]) -> None:
             bad = (table[name] < 0) | ((table[name] == 0) & ~_zero_is_absence(table))
             refuse(table[name], bad, name, "is not above 0", defects)
     if "volume_mm3" in table:
-        refuse(table["volume_mm3"], table["volume_mm3"] < 0, "volume_mm3", "a volume cannot be negative", defects)
+        refuse(
+            table["volume_mm3"], table["volume_mm3"] < 0, "volume_mm3", "a volume cannot be negative", defects
+        )
         absent = table["status"].isin(VALUELESS) & (table["volume_mm3"] > 0)
-        refuse(table["volume_mm3"], absent, "volume_mm3", "contradicts a status that says nothing was measured", defects)
+        refuse(
+            table["volume_mm3"],
+            absent,
+            "volume_mm3",
+            "contradicts a status that says nothing was measured",
+            defects,
+        )
 
 
 def _zero_is_absence(table: pd.DataFrame) -> pd.Series:
@@ -139,7 +163,7 @@ def _settle_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     volume, status = table["volume_mm3"].copy(), table["status"].astype(object).copy()
     absent = status.isin([Status.NOT_PALPABLE, Status.TOO_SMALL]) & volume.isna()
     volume[absent] = 0.0
-    if (too_small := int((absent & (status == Status.TOO_SMALL)).sum())):
+    if too_small := int((absent & (status == Status.TOO_SMALL)).sum()):
         notes.append(f"{too_small} tumors too small to measure stand as 0 mm3, below the limit of detection")
     excluded = (status == Status.EXCLUDED) & volume.notna()
     if excluded.any():

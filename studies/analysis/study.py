@@ -25,7 +25,9 @@ class StudyAnalysis:
     sections: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """One study of the JSON: plain numbers, text, lists and dicts; what is not known is None, never NaN."""
+        """One study of the JSON: plain numbers, text, lists and dicts; what is not known is None, never
+        NaN.
+        """
         return plain({"study": self.study, **self.sections})
 
 
@@ -40,7 +42,9 @@ def analyze_study(
     normalized = normalize_table(table, asked.get("volume_formula") or DEFAULT_FORMULA)
     studies = list(pd.unique(normalized.frame["study"]))
     if len(studies) != 1:
-        raise AnalysisError(f"the table holds {len(studies)} studies ({', '.join(studies[:5])}): analyze each alone or pool them")
+        raise AnalysisError(
+            f"the table holds {len(studies)} studies ({', '.join(studies[:5])}): analyze each alone or pool them"
+        )
     resolved = resolve_plan(normalized, asked)
     normalized = _without_excluded(normalized, resolved)
     frame = normalized.frame.assign(role=normalized.frame["arm"].map(resolved["roles"]))
@@ -78,7 +82,11 @@ def _without_excluded(table: NormalizedTable, plan: Plan) -> NormalizedTable:
         return table
     out = table.frame["mouse"].isin(list(reasons))
     dropped = [
-        {"reason": f"mouse excluded by the plan: {reason}", "rows": int((table.frame["mouse"] == mouse).sum()), "examples": [mouse]}
+        {
+            "reason": f"mouse excluded by the plan: {reason}",
+            "rows": int((table.frame["mouse"] == mouse).sum()),
+            "examples": [mouse],
+        }
         for mouse, reason in reasons.items()
     ]
     return replace(table, frame=table.frame[~out].reset_index(drop=True), dropped=(*table.dropped, *dropped))
@@ -88,7 +96,9 @@ def _input(table: NormalizedTable, frame: pd.DataFrame) -> dict[str, Any]:
     unread = int(frame["volume_mm3"].isna().sum())
     dropped = list(table.dropped)
     if unread:
-        dropped.append({"reason": "rows without a volume take no part in the statistics", "rows": unread, "examples": []})
+        dropped.append(
+            {"reason": "rows without a volume take no part in the statistics", "rows": unread, "examples": []}
+        )
     return {
         "rows": table.rows,
         "mice": int(frame["mouse"].nunique()),
@@ -114,7 +124,8 @@ def _arm(arm: str, role: str, rows: pd.DataFrame, plan: Plan, days: np.ndarray) 
         "n_mice": int(rows["mouse"].nunique()),
         "n_models": int(rows["pdx_model"].nunique()),
         "n_by_day": [
-            {"day": float(day), "n": int((last >= day).sum()), "n_measured": int(measured.get(day, 0))} for day in days
+            {"day": float(day), "n": int((last >= day).sum()), "n_measured": int(measured.get(day, 0))}
+            for day in days
         ],
     }
 
@@ -124,7 +135,9 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
     from platform import python_version
 
-    return {"python": python_version()} | {name: version(name) for name in ("numpy", "pandas", "scipy", "lifelines")}
+    return {"python": python_version()} | {
+        name: version(name) for name in ("numpy", "pandas", "scipy", "lifelines")
+    }
 
 
 def plain(value: Any) -> Any:

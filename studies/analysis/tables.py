@@ -3,10 +3,12 @@
 A normalized table has one row a mouse and day, sorted by PDX model, arm, mouse and day, with the columns
 
 - study, source_study (the file's study where several were pooled, else the study), pdx_model;
-- map2k4_status (loss_of_function, wild_type, uncertain, unknown), arm, role ("" where the table does not say);
+- map2k4_status (loss_of_function, wild_type, uncertain, unknown), arm, role ("" where the table does not
+  say);
 - mouse (unique in the table: the id, or model/arm/id where ids repeat) and mouse_id (as given);
 - day (days since first dose, fractions allowed), volume_mm3 (NaN not known, 0 not palpable), status;
-- weight_g, exit_reason, treatment_related, block, cage, operator, passage, tumor_type (empty where not given);
+- weight_g, exit_reason, treatment_related, block, cage, operator, passage, tumor_type (empty where not
+  given);
 - any further column under its own name, such as other genes.
 """
 
@@ -24,10 +26,27 @@ from studies.terms import ArmRole, BiomarkerStatus, ExitReason, MeasurementStatu
 from studies.volumes import DEFAULT_FORMULA, FORMULAS
 
 NOT_RECORDED = "not recorded"
-COLUMNS = (
-    "study source_study pdx_model map2k4_status arm role mouse mouse_id day volume_mm3 status weight_g "
-    "exit_reason treatment_related block cage operator passage tumor_type"
-).split()
+COLUMNS = [
+    "study",
+    "source_study",
+    "pdx_model",
+    "map2k4_status",
+    "arm",
+    "role",
+    "mouse",
+    "mouse_id",
+    "day",
+    "volume_mm3",
+    "status",
+    "weight_g",
+    "exit_reason",
+    "treatment_related",
+    "block",
+    "cage",
+    "operator",
+    "passage",
+    "tumor_type",
+]
 NUMERIC = ("day", "volume_mm3", "length_mm", "width_mm", "height_mm", "weight_g")
 LABELS = ("block", "cage", "operator", "passage", "tumor_type")
 UNITS_MM3 = {"mm3": 1.0, "cm3": 1000.0, "cc": 1000.0, "ml": 1000.0}
@@ -35,7 +54,9 @@ UNITS_MM3 = {"mm3": 1.0, "cm3": 1000.0, "cc": 1000.0, "ml": 1000.0}
 
 @dataclass(frozen=True)
 class NormalizedTable:
-    """`frame` as described above; `notes` say what was assumed; `dropped` what was left out (reason, rows, examples)."""
+    """`frame` as described above; `notes` say what was assumed; `dropped` what was left out (reason,
+    rows, examples).
+    """
 
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
@@ -61,7 +82,8 @@ class _Reading:
 def normalize_table(
     frame: pd.DataFrame | NormalizedTable, volume_formula: str = DEFAULT_FORMULA
 ) -> NormalizedTable:
-    """Read a table of measurements, its headers forgivingly, into the one described at the top of this module.
+    """Read a table of measurements, its headers forgivingly, into the one described at the top of this
+    module.
 
     Refuses, naming row, column and value: missing columns, an empty table, a second row for a mouse and
     day, negative or non-numeric numbers, unknown words, a mouse without an id, an arm without a name,
@@ -113,11 +135,15 @@ def _with_canonical_headers(frame: pd.DataFrame, gathered: _Reading) -> pd.DataF
     for meaning, headers in meanings.items():
         exact = [header for header in headers if str(header) == meaning]
         if len(headers) > 1 and not exact:
-            raise AnalysisError(f"columns {', '.join(map(str, headers))} all mean {meaning}: keep one of them")
+            raise AnalysisError(
+                f"columns {', '.join(map(str, headers))} all mean {meaning}: keep one of them"
+            )
         renames[(exact or headers)[0]] = meaning
         for other in headers:
             if exact and other != meaning:
-                gathered.notes.append(f'column "{other}" was not read as {meaning}, since a column of that name is there')
+                gathered.notes.append(
+                    f'column "{other}" was not read as {meaning}, since a column of that name is there'
+                )
     taken = set(renames.values())
     if "arm" not in taken and "treatment" in taken:
         renames = {old: "arm" if new == "treatment" else new for old, new in renames.items()}
@@ -142,7 +168,13 @@ def _typed(named: pd.DataFrame, gathered: _Reading) -> pd.DataFrame:
     for name in NUMERIC:
         if name in table:
             table[name] = cells.numbers(named[name], name, gathered.defects)
-    cells.refuse(named["day"].astype(object), table["day"].isna() & _not_already(gathered, "day"), "day", "is missing", gathered.defects)
+    cells.refuse(
+        named["day"].astype(object),
+        table["day"].isna() & _not_already(gathered, "day"),
+        "day",
+        "is missing",
+        gathered.defects,
+    )
     for name in ("mouse", "arm"):
         missing = cells.is_missing(named[name])
         hint = "; an arm called None or NA must be read as text" if name == "arm" else ""
@@ -150,7 +182,9 @@ def _typed(named: pd.DataFrame, gathered: _Reading) -> pd.DataFrame:
         table[name] = cells.text(named[name])
     for name in ("study", "pdx_model"):
         table[name] = cells.text(named[name], NOT_RECORDED) if name in named else NOT_RECORDED
-    table["source_study"] = cells.text(named["source_study"], NOT_RECORDED) if "source_study" in named else table["study"]
+    table["source_study"] = (
+        cells.text(named["source_study"], NOT_RECORDED) if "source_study" in named else table["study"]
+    )
     for name in (*LABELS, "tumor", "replicate"):
         if name in named:
             table[name] = cells.text(named[name])
@@ -180,7 +214,11 @@ def _read_words(table: pd.DataFrame, named: pd.DataFrame, gathered: _Reading) ->
         table[name] = cells.words(named[name], name, read, reason, gathered.defects)
     if "role" in named:
         table["role"] = cells.words(
-            named["role"], "role", _role_of, f"is not one of {', '.join(ArmRole.values())}, control, treated", gathered.defects
+            named["role"],
+            "role",
+            _role_of,
+            f"is not one of {', '.join(ArmRole.values())}, control, treated",
+            gathered.defects,
         )
     else:
         table["role"] = ""
@@ -216,7 +254,9 @@ def _name_arms_by_treatment(table: pd.DataFrame, named: pd.DataFrame, gathered: 
     if "treatment" not in named or not set(roles) <= set(ROLE_WORDS):
         return
     missing = cells.is_missing(named["treatment"])
-    cells.refuse(named["treatment"], missing, "treatment", "is missing; it names the arm here", gathered.defects)
+    cells.refuse(
+        named["treatment"], missing, "treatment", "is missing; it names the arm here", gathered.defects
+    )
     role = table["arm"].map(_role_of)
     table["arm"] = cells.text(named["treatment"])
     both = role.groupby(table["arm"]).nunique()
@@ -233,7 +273,9 @@ def _convert_units(table: pd.DataFrame, named: pd.DataFrame, gathered: _Reading)
     for unit in pd.unique(units):
         factor = UNITS_MM3.get(unit)
         if factor is None and unit:
-            gathered.notes.append(f'volumes are in "{unit}" and stand as given: limits in mm3 do not apply to them')
+            gathered.notes.append(
+                f'volumes are in "{unit}" and stand as given: limits in mm3 do not apply to them'
+            )
         elif factor and factor != 1.0:
             table.loc[units == unit, "volume_mm3"] *= factor
             gathered.notes.append(f"volumes in {unit} were multiplied by {factor:g} to mm3")
@@ -251,12 +293,16 @@ def _set_weights_aside(table: pd.DataFrame, gathered: _Reading) -> None:
 
 
 def _mouse_keys(table: pd.DataFrame) -> pd.Series:
-    """Each mouse's own name: its id, or as much of study, model, arm and id as tells it from its namesakes."""
+    """Each mouse's own name: its id, or as much of study, model, arm and id as tells it from its
+    namesakes.
+    """
     parts = ["source_study", "pdx_model", "arm", "mouse"]
     mice = table[parts].drop_duplicates()
     namesakes = mice["mouse"].duplicated(keep=False)
     telling = [name for name in parts[:-1] if mice[name].nunique() > 1]
-    full = mice["mouse"].where(~namesakes, mice[[*telling, "mouse"]].agg("/".join, axis=1) if telling else mice["mouse"])
+    full = mice["mouse"].where(
+        ~namesakes, mice[[*telling, "mouse"]].agg("/".join, axis=1) if telling else mice["mouse"]
+    )
     keys = dict(zip(mice.itertuples(index=False, name=None), full, strict=True))
     codes, uniques = pd.factorize(pd.MultiIndex.from_frame(table[parts]))
     return pd.Series(np.array([keys[mouse] for mouse in uniques], dtype=object)[codes], index=table.index)
@@ -277,7 +323,9 @@ def _fill_model_status(table: pd.DataFrame, gathered: _Reading) -> None:
     unknown = str(BiomarkerStatus.UNKNOWN)
     told = table.loc[table["map2k4_status"] != unknown, ["pdx_model", "map2k4_status"]].drop_duplicates()
     for model in told.loc[told["pdx_model"].duplicated(), "pdx_model"].unique():
-        gathered.defects.append(Defect(None, "map2k4_status", model, "this PDX model has two different statuses"))
+        gathered.defects.append(
+            Defect(None, "map2k4_status", model, "this PDX model has two different statuses")
+        )
     status = dict(zip(told["pdx_model"], told["map2k4_status"], strict=True))
     table["map2k4_status"] = table["pdx_model"].map(status).fillna(unknown)
 

@@ -1,0 +1,316 @@
+"""A formula and a table become numbers: the response, the fixed columns, the random columns and their groups.
+
+Fixed columns are kept in pieces. A column such as day:arm[T.B] is the product of something that changes within a
+mouse (the day) and something that does not (the arm): the engine sums the first once per mouse and never forms
+the second for every row.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import patsy
+
+from studies.analysis.errors import AnalysisError
+from studies.analysis.lmm.formula import MixedFormula, RandomTerm, parse_formula
+from studies.analysis.lmm.orthogonal import poly
+
+Array = np.ndarray
+FORMULA_WORDS = {
+    "np": np, "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp,
+    "sqrt": np.sqrt, "abs": np.abs, "poly": poly,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a term, as numbers (rows x columns) or as codes into levels."""
+
+    name: str
+    values: Array
+    levels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One subterm: the product of its factors' columns, each level-coded factor through its contrast matrix."""
+
+    factors: tuple[Factor, ...]
+    contrasts: tuple[Array | None, ...]
+    names: tuple[str, ...]
+
+    def width(self, position: int) -> int:
+        """How many columns the factor at `position` brings."""
+        contrast = self.contrasts[position]
+        return contrast.shape[1] if contrast is not None else self.factors[position].values.shape[1]
+
+    def combinations(self) -> list[tuple[int, ...]]:
+        """For each of the piece's columns the column taken of each factor; the first factor varies fastest."""
+        widths = [range(self.width(position)) for position in range(len(self.factors))]
+        return [combination[::-1] for combination in itertools.product(*reversed(widths))]
+
+    def column(self, position: int, which: int, rows: Array | slice) -> Array:
+        """Column `which` of one factor at the rows asked for."""
+        contrast, values = self.contrasts[position], self.factors[position].values[rows]
+        return contrast[values, which] if contrast is not None else values[:, which]
+
+
+@dataclass(frozen=True)
+class RandomDesign:
+    """One random term: its columns (rows x effects), their names, the group of each row."""
+
+    term: RandomTerm
+    columns: Array
+    names: tuple[str, ...]
+    codes: Array
+    levels: Array
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything a fit needs of the table. `info` is patsy's, for building rows of a reference grid."""
+
+    formula: MixedFormula
+    response: Array
+    pieces: tuple[Piece, ...]
+    random: tuple[RandomDesign, ...]
+    weights: Array | None
+    residual_codes: Array | None
+    residual_levels: tuple[str, ...]
+    kept_rows: Array
+    info: patsy.DesignInfo = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [name for piece in self.pieces for name in piece.names]
+
+    def fixed_matrix(self) -> Array:
+        """All fixed columns, rows x columns."""
+        matrix = np.empty((len(self.response), len(self.names)))
+        for index, (piece, combination) in enumerate(columns_of(self.pieces)):
+            matrix[:, index] = product(piece, combination, range(len(piece.factors)), len(self.response))
+        return matrix
+
+
+def columns_of(pieces: Sequence[Piece]) -> list[tuple[Piece, tuple[int, ...]]]:
+    return [(piece, combination) for piece in pieces for combination in piece.combinations()]
+
+
+def product(
+    piece: Piece, combination: tuple[int, ...], positions: Sequence[int], n_rows: int, rows: Array | slice = slice(None)
+) -> Array:
+    """The product of some of a piece's factors at the given rows; of none, ones."""
+    result = np.ones(n_rows)
+    for position in positions:
+        result = result * piece.column(position, combination[position], rows)
+    return result
+
+
+def build_design(
+    text: str,
+    table: pd.DataFrame,
+    weights: object = None,
+    residual_by: str | None = None,
+) -> Design:
+    """Read the formula's columns off the table. Rows with a missing cell are left out and counted in a note."""
+    if not isinstance(table, pd.DataFrame):
+        raise AnalysisError("The data must be a pandas DataFrame, one row a reading.")
+    formula = parse_formula(text, [str(column) for column in table.columns])
+    used = formula.columns + ([residual_by] if residual_by is not None else [])
+    if residual_by is not None and residual_by not in table.columns:
+        raise AnalysisError(f"residual_by names the column {residual_by}, which the table does not have.")
+    row_weights = _row_weights(weights, table)
+    frame, kept = _complete_rows(table, list(dict.fromkeys(used)), row_weights)
+    aliased = frame.rename(columns={column: alias for alias, column in formula.aliases.items()})
+    notes = _missing_note(len(table) - len(frame))
+    info, pieces = _fixed_pieces(formula, aliased)
+    residual = pd.factorize(frame[residual_by], sort=True) if residual_by is not None else None
+    return Design(
+        formula=formula,
+        response=_response(formula, aliased, kept),
+        pieces=pieces,
+        random=tuple(_random_design(term, formula, aliased, frame) for term in formula.random),
+        weights=row_weights[kept] if row_weights is not None else None,
+        residual_codes=residual[0] if residual is not None else None,
+        residual_levels=tuple(str(level) for level in residual[1]) if residual is not None else (),
+        kept_rows=kept,
+        info=info,
+        frame=aliased,
+        notes=notes,
+    )
+
+
+def _missing_note(dropped: int) -> tuple[str, ...]:
+    return (f"{dropped} rows with a missing value were left out.",) if dropped else ()
+
+
+def _row_weights(weights: object, table: pd.DataFrame) -> Array | None:
+    if weights is None:
+        return None
+    if isinstance(weights, str):
+        if weights not in table.columns:
+            raise AnalysisError(f"weights names the column {weights}, which the table does not have.")
+        weights = table[weights]
+    values = np.asarray(weights, dtype=float)
+    if values.shape != (len(table),):
+        raise AnalysisError(f"{values.size} weights were given for {len(table)} rows.")
+    bad = np.flatnonzero(~(np.isnan(values) | (np.isfinite(values) & (values > 0))))
+    if bad.size:
+        raise AnalysisError(f"The weight {values[bad[0]]} of row {bad[0] + 1} must be a positive number.")
+    return values
+
+
+def _complete_rows(table: pd.DataFrame, columns: list[str], weights: Array | None) -> tuple[pd.DataFrame, Array]:
+    """The rows with every used cell filled, text as categories whose unused levels are gone."""
+    if table.columns.duplicated().any():
+        raise AnalysisError(f"The table has two columns called {table.columns[table.columns.duplicated()][0]}.")
+    frame = table.rename(columns=str)[columns]
+    complete = ~frame.isna().to_numpy().any(axis=1)
+    if weights is not None:
+        complete &= ~np.isnan(weights)
+    kept = np.flatnonzero(complete)
+    if not kept.size:
+        raise AnalysisError(f"No row has a value in each of {', '.join(columns)}.")
+    if kept.size < len(frame):
+        frame = frame.iloc[kept]
+    return pd.DataFrame({column: _as_factor(frame[column]) for column in columns}).reset_index(drop=True), kept
+
+
+def _as_factor(values: pd.Series) -> pd.Series:
+    """Numbers stay numbers; everything else becomes categories, first the one that sorts first, or in given order."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values.cat.remove_unused_categories()
+    if pd.api.types.is_bool_dtype(values):
+        return values.astype("category")
+    if pd.api.types.is_numeric_dtype(values):
+        return values.astype(float) if pd.api.types.is_extension_array_dtype(values.dtype) else values
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+        raise AnalysisError(f"The column {values.name} holds dates: give study days as numbers.")
+    codes, levels = pd.factorize(values)
+    order = sorted(range(len(levels)), key=lambda index: (str(type(levels[index])), levels[index]))
+    rank = np.empty(len(order), dtype=int)
+    rank[order] = range(len(order))
+    return pd.Series(pd.Categorical.from_codes(rank[codes], levels.take(order)), index=values.index, name=values.name)
+
+
+def _builder(rhs: str, formula: MixedFormula, frame: pd.DataFrame) -> patsy.DesignInfo:
+    try:
+        terms = patsy.ModelDesc.from_formula(rhs)
+        if terms.lhs_termlist:
+            raise AnalysisError(f'The formula "{formula.text}" holds a second "~".')
+        environment = patsy.EvalEnvironment([FORMULA_WORDS])
+        return patsy.design_matrix_builders([terms.rhs_termlist], lambda: iter([frame]), environment)[0]
+    except (patsy.PatsyError, NameError, TypeError, AttributeError, SyntaxError, ValueError) as error:
+        if isinstance(error, AnalysisError):
+            raise
+        reason = formula.spelled(str(error).splitlines()[0])
+        raise AnalysisError(f'Cannot read "{formula.spelled(rhs)}" in the formula: {reason}') from error
+
+
+def _fixed_pieces(formula: MixedFormula, frame: pd.DataFrame) -> tuple[patsy.DesignInfo, tuple[Piece, ...]]:
+    info = _builder(formula.fixed, formula, frame)
+    return info, _pieces(info, formula, frame)
+
+
+def _pieces(info: patsy.DesignInfo, formula: MixedFormula, frame: pd.DataFrame) -> tuple[Piece, ...]:
+    factors = {factor: _evaluate(info.factor_infos[factor], formula, frame) for factor in info.factor_infos}
+    return tuple(
+        _piece(subterm, factors, info) for subterms in info.term_codings.values() for subterm in subterms
+    )
+
+
+def _piece(subterm: object, factors: dict[object, Factor], info: patsy.DesignInfo) -> Piece:
+    used = tuple(factors[factor] for factor in subterm.factors)  # type: ignore[attr-defined]
+    codings = [subterm.contrast_matrices.get(factor) for factor in subterm.factors]  # type: ignore[attr-defined]
+    labels = [
+        [factor.name + suffix for suffix in coding.column_suffixes]
+        if coding is not None
+        else ([factor.name] if factor.values.shape[1] == 1 else
+              [f"{factor.name}[{index}]" for index in range(factor.values.shape[1])])
+        for factor, coding in zip(used, codings, strict=True)
+    ]  # fmt: skip
+    names = tuple(":".join(parts[::-1]) or "Intercept" for parts in itertools.product(*reversed(labels)))
+    return Piece(used, tuple(None if coding is None else coding.matrix for coding in codings), names)
+
+
+def _evaluate(info: object, formula: MixedFormula, frame: pd.DataFrame) -> Factor:
+    code = info.factor.code  # type: ignore[attr-defined]
+    name = formula.spelled(code)
+    values = frame[code] if code in frame.columns else info.factor.eval(info.state, frame)  # type: ignore[attr-defined]
+    if info.type == "categorical":  # type: ignore[attr-defined]
+        return Factor(name, _codes(values, info.categories), tuple(map(str, info.categories)))  # type: ignore[attr-defined]
+    numbers = np.asarray(values, dtype=float).reshape(len(frame), -1)
+    if not np.isfinite(numbers).all():
+        row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
+        raise AnalysisError(f"{name} is not a finite number in row {row + 1} of those used.")
+    return Factor(name, numbers)
+
+
+def _codes(values: object, categories: tuple) -> Array:
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.CategoricalDtype):
+        if tuple(values.cat.categories) == tuple(categories):
+            return values.cat.codes.to_numpy()
+    data = getattr(values, "data", values)  # patsy's C(...) wraps its data
+    return pd.Categorical(np.asarray(data), categories=list(categories)).codes
+
+
+def _response(formula: MixedFormula, frame: pd.DataFrame, kept: Array) -> Array:
+    code = formula.response
+    name = formula.spelled(code)
+    if code in frame.columns:
+        values = frame[code]
+    else:
+        info = _builder("0 + I(" + code + ")", formula, frame)
+        values = _evaluate(next(iter(info.factor_infos.values())), formula, frame).values[:, 0]
+    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        raise AnalysisError(f"The response {name} holds text, not numbers.")
+    numbers = np.asarray(values, dtype=float)
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if bad.size:
+        raise AnalysisError(
+            f"The response {name} is {numbers[bad[0]]} in row {kept[bad[0]] + 1} ({bad.size} such rows): "
+            "a volume of 0 has no logarithm; leave these readings out or model them as censored."
+        )
+    return numbers
+
+
+def _random_design(term: RandomTerm, formula: MixedFormula, aliased: pd.DataFrame, frame: pd.DataFrame) -> RandomDesign:
+    info = _builder(term.columns, formula, aliased)
+    pieces = _pieces(info, formula, aliased)
+    names = tuple(name for piece in pieces for name in piece.names)
+    if not names:
+        raise AnalysisError(f'The random term ({formula.spelled(term.columns)} | {term.name}) has no columns.')
+    columns = np.column_stack(
+        [product(piece, which, range(len(piece.factors)), len(frame)) for piece, which in columns_of(pieces)]
+    )
+    codes, levels = group_codes([frame[column] for column in term.group])
+    return RandomDesign(term, columns, names, codes, levels)
+
+
+def group_codes(columns: list[pd.Series]) -> tuple[Array, Array]:
+    """Each row's group as 0..G-1, and the groups' labels: the combination of the columns' values."""
+    codes, labels = np.zeros(len(columns[0]), dtype=np.int64), np.array([""], dtype=object)
+    for index, column in enumerate(columns):
+        part, levels = _level_codes(column)
+        codes = codes * len(levels) + part
+        joined = [f"{left}:{level}" if index else str(level) for left in labels for level in levels]
+        codes, present = _compact(codes, len(joined))
+        labels = np.array(joined, dtype=object)[present]
+    return codes, labels
+
+
+def _level_codes(column: pd.Series) -> tuple[Array, list]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy().astype(np.int64), list(column.cat.categories)
+    codes, levels = pd.factorize(column, sort=True)
+    return codes.astype(np.int64), list(levels)
+
+
+def _compact(codes: Array, n_possible: int) -> tuple[Array, Array]:
+    """Codes renumbered to those that occur, and which these are."""
+    present = np.bincount(codes, minlength=n_possible) > 0
+    return (np.cumsum(present) - 1)[codes], np.flatnonzero(present)
