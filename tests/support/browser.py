@@ -1,0 +1,37 @@
+"""A real browser for the journeys, and axe to listen to the pages as a screen reader would."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.support.doctor import PARTS, chromium_path, in_ci
+
+LAUNCH_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+SERIOUS = {"serious", "critical"}
+
+
+def launch_options() -> dict:
+    """How to start the machine's own Chromium; skips the test where there is none, fails it in CI."""
+    path = chromium_path()
+    if path is None:
+        (pytest.fail if in_ci() else pytest.skip)(f"no Chromium: {PARTS['chromium'].apt_line}")
+    return {"executable_path": path, "args": LAUNCH_ARGUMENTS}
+
+
+def assert_accessible(page) -> None:
+    """Fail on anything axe calls serious or critical on the page as it stands, naming rule and element."""
+    violations = Axe().run(page).response["violations"]
+    found = [
+        f"{violation['impact']}: {violation['help']} ({violation['id']}) at {node['html'][:160]}"
+        for violation in violations
+        if violation["impact"] in SERIOUS
+        for node in violation["nodes"]
+    ]
+    assert not found, f"{page.url} is hard to use:\n" + "\n".join(found)
