@@ -146,3 +146,23 @@ def interpolate(early: np.ndarray, late: np.ndarray, share: np.ndarray) -> np.nd
     positive = (early > 0) & (late > 0)
     safe_early, safe_late = np.where(positive, early, 1.0), np.where(positive, late, 1.0)
     return np.where(positive, safe_early * (safe_late / safe_early) ** share, linear)
+
+
+def areas_to_day(curves: Curves, position: np.ndarray, volume: np.ndarray, day: float) -> np.ndarray:
+    """The area under V - V0 from each mouse's reading at `position` to `day`, where its volume is `volume`.
+
+    Trapezoids between readings; NaN where V0 or the volume at the day is not known.
+    """
+    place = np.arange(len(curves.day))
+    owner, first = curves.owner, np.where(position >= 0, position, curves.starts)
+    height = curves.volume_mm3 - curves.volume_mm3[first][owner]
+    inside = (
+        (place >= first[owner])
+        & (np.append(curves.day[1:], np.inf) <= day)
+        & (place + 1 < curves.ends[owner])
+    )
+    step = np.diff(curves.day, append=curves.day[-1:])
+    area = curves.total(np.where(inside, step * (height + np.append(height[1:], 0.0)) / 2, 0.0))
+    last = curves.starts + np.maximum(curves.count(curves.day <= day) - 1, 0)
+    rest = (day - curves.day[last]) * (height[last] + volume - curves.volume_mm3[first]) / 2
+    return np.where(position >= 0, area + rest, np.nan)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies.analysis.curves import curves_of
+from studies.analysis.describe import sections_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.plan import Plan, check_plan, resolve_plan
 from studies.analysis.tables import NormalizedTable, normalize_table
@@ -61,17 +63,16 @@ def analyze_study(
 
 
 def _results(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> dict[str, Any]:
+    curves = curves_of(frame)
+    if not len(curves):
+        raise AnalysisError("the table holds no volume")
     notes.append("mixed_model is null: the mixed-model engine is not part of this analysis yet")
     return {
-        "tgi": [],
-        "growth": [],
-        "responses": [],
+        **sections_of(frame, curves, plan),
         "mixed_model": None,
         "mixed_models_by_model": [],
         "map2k4": {"strata": [], "interaction": [], "model_level": [], "excluded": []},
-        "survival": [],
         "synergy": [],
-        "weight": [],
         "sensitivity": [],
     }
 

@@ -2,7 +2,9 @@
 
 delta  100 (1 - dT/dC), dT and dC the mean changes from V0 over the same mice: above 100 the arm shrank;
 ratio  100 (1 - T/C) of mean volumes at the day;
-rtv    100 (1 - RTV_T/RTV_C) of mean relative volumes V/V0.
+rtv    100 (1 - RTV_T/RTV_C) of mean relative volumes V/V0;
+auc    100 (1 - A_T/A_C) of mean areas under V - V0 from V0 to the day;
+model  100 (1 - exp b), b the arm's coefficient in ln V ~ ln V0 + arm: a ratio of geometric means at equal V0.
 """
 
 from collections.abc import Callable
@@ -10,14 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
-from studies.analysis.curves import Curves, baselines, curves_of, volumes_at
+from studies.analysis.curves import Baseline, Curves, areas_to_day, baselines, curves_of, volumes_at
 from studies.analysis.errors import AnalysisError
 from studies.analysis.intervals import Sample, fieller
 from studies.analysis.tables import NormalizedTable
 
 UNBOUNDED = "too few vehicle mice to bound TGI"
 NO_GROWTH = "the vehicle did not grow, so TGI is not defined"
+ABSENT = "no mouse of the arm or of its control is known at baseline and at this day"
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,34 @@ class Tgi:
 @dataclass(frozen=True)
 class _Arm:
     values: np.ndarray
+    v0: np.ndarray
     n_baseline: int
     n_interpolated: int
     fallbacks: int
+    zeros: int
 
 
-# A method turns V0 and V into one value a mouse and the ratio theta of arm means into TGI = 100 (1 - theta).
-METHODS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "delta": lambda v0, v: v - v0,
-    "ratio": lambda v0, v: v,
-    "rtv": lambda v0, v: v / np.where(v0 > 0, v0, np.nan),
+@dataclass(frozen=True)
+class _AtDay:
+    """V0 and V at the day of every mouse, NaN where not known."""
+
+    curves: Curves
+    start: Baseline
+    volume: np.ndarray
+    day: float
+
+    def areas(self) -> np.ndarray:
+        return areas_to_day(self.curves, self.start.position, self.volume, self.day)
+
+
+# A method turns V0 and V into one value a mouse; arm means of it in the ratio theta give TGI = 100 (1 -
+# theta).
+METHODS: dict[str, Callable[[_AtDay], np.ndarray]] = {
+    "delta": lambda at: at.volume - at.start.volume_mm3,
+    "ratio": lambda at: at.volume,
+    "rtv": lambda at: at.volume / np.where(at.start.volume_mm3 > 0, at.start.volume_mm3, np.nan),
+    "auc": lambda at: at.areas(),
+    "model": lambda at: np.log(np.where((at.volume > 0) & (at.start.volume_mm3 > 0), at.volume, np.nan)),
 }
 
 
@@ -98,19 +120,22 @@ def tgi_of_curves(
     volume, interpolated = volumes_at(curves, day)
     volume = np.where(start.day <= day, volume, np.nan)
     codes, names = pd.factorize(curves.mice["arm"])
-    values = METHODS[method](start.volume_mm3, volume)
+    values = METHODS[method](_AtDay(curves, start, volume, day))
     known = start.known & ~np.isnan(values)
+    zero = (volume <= 0) | (start.volume_mm3 <= 0)
     groups = {
         arm: _Arm(
             values[(mine := codes == code) & known],
+            start.volume_mm3[mine & known],
             int((mine & start.known).sum()),
             int((mine & known & interpolated).sum()),
             int((mine & known & start.fallback).sum()),
+            int((mine & zero).sum()),
         )
         for code, arm in enumerate(names)
         if arm in controls or arm in controls.values()
     }
-    empty = _Arm(np.zeros(0), 0, 0, 0)
+    empty = _Arm(np.zeros(0), np.zeros(0), 0, 0, 0, 0)
     return [
         _compare(arm, control, groups.get(arm, empty), groups.get(control, empty), day, method, confidence)
         for arm, control in controls.items()
@@ -121,7 +146,10 @@ def _compare(
     arm: str, control: str, treated: _Arm, vehicle: _Arm, day: float, method: str, confidence: float
 ) -> Tgi:
     numerator, denominator = Sample.of(treated.values), Sample.of(vehicle.values)
-    percent, low, high, notes = _percent(numerator, denominator, confidence)
+    if method == "model":
+        percent, low, high, notes = _model_percent(treated, vehicle, confidence)
+    else:
+        percent, low, high, notes = _percent(numerator, denominator, confidence)
     if first := treated.fallbacks + vehicle.fallbacks:
         notes.append(f"{first} mice have no reading in day -3 to 0: their first reading is V0")
     return Tgi(
@@ -139,7 +167,7 @@ def _percent(
             None,
             None,
             None,
-            ["no mouse of the arm or of its control is known at baseline and at this day"],
+            [ABSENT],
         )
     if not denominator.mean > 0:
         return None, None, None, [NO_GROWTH]
@@ -150,3 +178,27 @@ def _percent(
     if interval is None:
         return percent, None, None, [UNBOUNDED]
     return percent, 100 * (1 - interval[1]), 100 * (1 - interval[0]), []
+
+
+def _model_percent(
+    treated: _Arm, vehicle: _Arm, confidence: float
+) -> tuple[float | None, float | None, float | None, list[str]]:
+    """Least squares of ln V on ln V0 and arm, t with n - 3 degrees of freedom."""
+    if zeros := treated.zeros + vehicle.zeros:
+        return None, None, None, [f"{zeros} mice have a volume of 0, which has no logarithm"]
+    y = np.concatenate([treated.values, vehicle.values])
+    arm = np.repeat([1.0, 0.0], [len(treated.values), len(vehicle.values)])
+    v0 = np.log(np.concatenate([treated.v0, vehicle.v0]))
+    if not len(treated.values) or not len(vehicle.values):
+        return None, None, None, [ABSENT]
+    df = len(y) - 3
+    design = np.column_stack([np.ones(len(y)), v0 - v0.mean(), arm])
+    if df < 1 or np.linalg.matrix_rank(design) < 3:
+        return None, None, None, ["too few mice for ln V ~ ln V0 + arm"]
+    inverse = np.linalg.inv(design.T @ design)
+    beta = inverse @ design.T @ y
+    residual = y - design @ beta
+    width = float(stdtrit(df, 0.5 + confidence / 2)) * (residual @ residual / df * inverse[2, 2]) ** 0.5
+    effects = (beta[2], beta[2] + width, beta[2] - width)
+    percent, low, high = (float(100 * -np.expm1(effect)) for effect in effects)
+    return percent, low, high, []

@@ -1,0 +1,180 @@
+"""The descriptive rows of a study's JSON: TGI, responses, growth, time to event, weight."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studies.analysis.curves import Curves, baselines, volumes_at
+from studies.analysis.errors import AnalysisError
+from studies.analysis.growth import growth_of_curves
+from studies.analysis.plan import Plan
+from studies.analysis.response import IMPLEMENTATION, response_rates, responses
+from studies.analysis.scopes import Scope, comparable, controls_of, scopes_of
+from studies.analysis.survival import compare_survival, time_to_event
+from studies.analysis.tgi import METHODS, Tgi, tgi_of_curves
+from studies.analysis.weight import weight_summary
+
+MODEL_SCOPE_METHODS = ("delta", "ratio", "rtv")
+FEWEST_MICE_FOR_SURVIVAL = 2
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table as dicts."""
+    return table.to_dict("records")
+
+
+def tgi_rows(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
+    """TGI at the plan's day by every method: over all mice, within MAP2K4 strata, and within each PDX
+    model.
+    """
+    if plan["day"] is None:
+        return []
+    return [
+        row
+        for scope in scopes_of(curves.mice)
+        for method in (MODEL_SCOPE_METHODS if scope.name == "pdx_model" else METHODS)
+        for row in _tgi_of_scope(scope, curves.subset(scope.chosen), plan, method)
+    ]
+
+
+def _tgi_of_scope(scope: Scope, curves: Curves, plan: Plan, method: str) -> list[dict[str, Any]]:
+    rows = []
+    for arm, control in controls_of(curves.mice, plan).items():
+        part = curves.subset(comparable(curves.mice, arm, control))
+        [result] = tgi_of_curves(
+            part, {arm: control}, plan["day"], method=method, confidence=1 - plan["alpha"]
+        )
+        mine = part.mice[part.mice["arm"] == arm]
+        counts = {"n_mice": len(mine), "n_models": mine["pdx_model"].nunique()}
+        rows.append(
+            {**scope.keys, **counts, **vars(result), "regression_percent": _regression(part, result, arm)}
+        )
+    return rows
+
+
+def _regression(curves: Curves, result: Tgi, arm: str) -> float | None:
+    """How far the arm's mean lies below its mean V0, in percent, where it does."""
+    start = baselines(curves)
+    volume, _ = volumes_at(curves, result.day)
+    known = (curves.mice["arm"] == arm).to_numpy() & ~np.isnan(volume) & (start.day <= result.day)
+    if not known.any():
+        return None
+    before, after = start.volume_mm3[known].mean(), volume[known].mean()
+    return float(100 * (before - after) / before) if before > after else None
+
+
+def tgi_by_day_rows(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
+    """TGI (delta) of each arm on every day on which a mouse was read, so that no day is picked unseen."""
+    rows = []
+    for arm, control in controls_of(curves.mice, plan).items():
+        part = curves.subset(comparable(curves.mice, arm, control))
+        for day in np.unique(part.day[part.day > 0]):
+            [result] = tgi_of_curves(part, {arm: control}, float(day))
+            shown = ("arm", "control", "day", "percent", "ci_low", "ci_high", "n", "n_control")
+            rows.append({name: getattr(result, name) for name in shown})
+    return rows
+
+
+def response_rows(frame: pd.DataFrame, plan: Plan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """mRECIST of every mouse, and response rates by arm over all mice and within MAP2K4 strata."""
+    mice = responses(frame, plan["lod_mm3"])
+    rates = []
+    for scope in scopes_of(mice):
+        if scope.name == "pdx_model":
+            continue
+        part = mice[scope.chosen]
+        models = part.groupby("arm")["pdx_model"].nunique()
+        for row in records(response_rates(part, 1 - plan["alpha"])):
+            control = plan.control_of(row["arm"]) if row["arm"] != plan["control"] else None
+            counts = {"n_mice": row["n"], "n_models": int(models[row["arm"]])}
+            rates.append(
+                {**scope.keys, "control": control, **counts, **row, "implementation": IMPLEMENTATION}
+            )
+    return records(mice), rates
+
+
+def growth_rows(curves: Curves) -> list[dict[str, Any]]:
+    return records(growth_of_curves(curves))
+
+
+def survival_rows(frame: pd.DataFrame, plan: Plan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The time of every mouse, and the comparison of arms, stratified by PDX model where there are
+    several.
+    """
+    times = time_to_event(frame, **plan["endpoint"])
+    rows = [
+        _survival_of_scope(scope, times[scope.chosen], plan)
+        for scope in scopes_of(times)
+        if _comparable_times(times[scope.chosen], plan, scope)
+    ]
+    return records(times), rows
+
+
+def _comparable_times(times: pd.DataFrame, plan: Plan, scope: Scope) -> bool:
+    fewest = FEWEST_MICE_FOR_SURVIVAL if scope.name == "pdx_model" else 1
+    mice = times["arm"].value_counts()
+    return mice.get(plan["control"], 0) >= fewest and (mice.drop(plan["control"]) >= fewest).any()
+
+
+def _survival_of_scope(scope: Scope, times: pd.DataFrame, plan: Plan) -> dict[str, Any]:
+    strata = "pdx_model" if times["pdx_model"].nunique() > 1 else None
+    row = {
+        **scope.keys, "arm": None, "control": plan["control"], "n_mice": len(times),
+        "n_models": times["pdx_model"].nunique(), "endpoint": plan["endpoint"], "strata": strata,
+    }  # fmt: skip
+    try:
+        result = compare_survival(times, plan["control"], strata, 1 - plan["alpha"])
+    except AnalysisError as error:
+        return {
+            **row,
+            "logrank": None,
+            "medians": {},
+            "cox": None,
+            "cox_reason": str(error),
+            "n": {},
+            "events": {},
+        }
+    competing = times[~times["cause"].isin(["threshold", "size_cull", "censored"])]
+    return {
+        **row,
+        "logrank": vars(result.logrank),
+        "medians": result.medians,
+        "cox": None if result.cox is None else records(result.cox.reset_index()),
+        "cox_reason": result.cox_reason,
+        "n": result.n,
+        "events": result.events,
+        "competing": competing["arm"].value_counts().to_dict(),
+    }
+
+
+def weight_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
+    """Weight loss by arm over the study and within MAP2K4 strata; none where no weight was taken."""
+    mice = frame[["pdx_model", "map2k4_status"]]
+    rows = []
+    for scope in scopes_of(mice):
+        part = frame[scope.chosen]
+        if scope.name == "pdx_model" or part["weight_g"].notna().sum() == 0:
+            continue
+        for row in records(weight_summary(part)):
+            control = plan.control_of(row["arm"]) if row["arm"] != plan["control"] else None
+            models = part.loc[part["arm"] == row["arm"], "pdx_model"].nunique()
+            rows.append({**scope.keys, "control": control, "n_models": models, **row})
+    return rows
+
+
+def sections_of(frame: pd.DataFrame, curves: Curves, plan: Plan) -> Mapping[str, Any]:
+    """Every descriptive section of the JSON."""
+    mice, rates = response_rows(frame, plan)
+    times, survival = survival_rows(frame, plan)
+    return {
+        "tgi": tgi_rows(curves, plan),
+        "tgi_by_day": tgi_by_day_rows(curves, plan),
+        "growth": growth_rows(curves),
+        "responses": mice,
+        "response_rates": rates,
+        "times_to_event": times,
+        "survival": survival,
+        "weight": weight_rows(frame, plan),
+    }
