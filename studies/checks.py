@@ -8,7 +8,7 @@ from studies import triggers
 
 @register(Tags.database)
 def guard_triggers_stand(app_configs=None, databases=None, **kwargs) -> list[Error]:
-    """studies.E001: a database that holds our tables holds their triggers (run by migrate and `check --database`)."""
+    """studies.E001: a database that holds our tables holds their triggers."""
     errors = []
     for alias in databases or ():
         connection = connections[alias]
@@ -18,7 +18,7 @@ def guard_triggers_stand(app_configs=None, databases=None, **kwargs) -> list[Err
             errors.append(
                 Error(
                     f"the database trigger {name} is missing",
-                    hint="Someone removed it or a table was rebuilt; find out who, then run `manage.py migrate`.",
+                    hint="It was removed, or its table was rebuilt: find out why, then run `manage.py migrate`.",
                     id="studies.E001",
                 )
             )

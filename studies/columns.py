@@ -73,7 +73,7 @@ _UNIT_TAIL = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$")
 
 
 def fold(text: str) -> str:
-    """Lower case, American spelling, runs of other characters as one underscore: "Tumour Volume" -> "tumor_volume"."""
+    """Lower case, American spelling, other characters as one underscore: "Tumour Volume" -> "tumor_volume"."""
     text = text.strip().lower().replace("tumour", "tumor").replace("³", "3").replace("^3", "3")
     return re.sub(r"[^a-z0-9/]+", "_", text).strip("_")
 

@@ -154,7 +154,7 @@ class Measurement(models.Model):
             models.CheckConstraint(
                 condition=Q(reported_volume_mm3__isnull=True)
                 | (
-                    Q(reported_volume_mm3__gt=0)
+                    Q(reported_volume_mm3__gte=0)
                     & Q(volume_method__in=[VolumeMethod.REPORTED, VolumeMethod.IMAGING])
                 ),
                 name="reported_volume_with_method",

@@ -100,7 +100,7 @@ class PdxModel(models.Model):
         return self.parent.code if self.parent_id else self.code
 
     def biomarker_status(self, gene: str = DEFAULT_GENE) -> BiomarkerStatus:
-        """The status of a gene from the overrule, else from its calls; loss of function outweighs the rest."""
+        """A gene's status: its overrule, else its calls, where loss of function outweighs the rest."""
         for overrule in self.status_overrules.all():
             if overrule.gene == gene:
                 return BiomarkerStatus(overrule.status)
