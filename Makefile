@@ -27,7 +27,7 @@ demo: install ## load the demo studies and serve them on 127.0.0.1 (PORT=9000 fo
 
 test: $(INSTALLED_FOR_TESTS) ## run every check and every test, on SQLite and on PostgreSQL
 	@$(RUN) -m tests.support.doctor
-	@$(MAKE) --no-print-directory lint types ladder unit unit-postgresql
+	@$(MAKE) --no-print-directory lint types unit unit-postgresql
 
 lint: $(INSTALLED_FOR_TESTS) ## check style, templates and migrations
 	$(RUN) -m ruff check .
@@ -39,7 +39,7 @@ types: $(INSTALLED_FOR_TESTS) ## check the types of the packages that know no Dj
 	$(RUN) -m mypy
 
 ladder: $(INSTALLED_FOR_TESTS) ## check which package may import which
-	$(VENV)/bin/lint-imports
+	$(RUN) -m pytest tests/test_architecture.py -q
 
 unit: $(INSTALLED_FOR_TESTS) ## run every test, the database being SQLite
 	$(CLEAN_ENV) $(RUN) -m pytest $(PYTEST_ARGS)

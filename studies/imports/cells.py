@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studies.columns import ROLE_WORDS, biomarker_status, canonical_header, fold
-from studies.exports.formula_safety import unguarded
+from studies.formula_safety import unguarded
 from studies.imports.delimited import Records
 from studies.imports.errors import RowError
 from studies.imports.numbers import MISSING, decimal_mark, read_number

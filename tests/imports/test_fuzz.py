@@ -7,7 +7,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studies.exports.formula_safety import guarded, unguarded
+from studies.formula_safety import guarded, unguarded
 from studies.imports import ImportRefused, read_measurement_table
 
 HEADERS = [
