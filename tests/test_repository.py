@@ -11,23 +11,8 @@ from django.core.management import call_command
 
 ROOT = Path(__file__).parent.parent
 VENDOR = ROOT / "studies" / "static" / "studies" / "vendor"
-TEXT_ENDINGS = set(
-    [
-        ".py",
-        ".md",
-        ".toml",
-        ".txt",
-        ".html",
-        ".css",
-        ".js",
-        ".sh",
-        ".yml",
-        ".yaml",
-        ".json",
-        ".csv",
-        ".R",
-        ".svg",
-    ]
+TEXT_ENDINGS = frozenset(
+    {".py", ".md", ".toml", ".txt", ".html", ".css", ".js", ".sh", ".json", ".csv", ".R", ".svg"}
 )
 TEXT_NAMES = {"Makefile", "LICENSE", "run", ".gitignore"}
 # Spelled in two halves so that this file does not find itself.
