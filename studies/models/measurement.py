@@ -117,6 +117,7 @@ class Measurement(models.Model):
     objects = MeasurementQuerySet.as_manager()
 
     class Meta:
+        # A CHECK passes on NULL, so each condition says which columns must not be null.
         constraints = [
             models.UniqueConstraint(
                 fields=["session", "mouse", "tumor_number", "replicate", "revision"],
@@ -132,7 +133,7 @@ class Measurement(models.Model):
             models.CheckConstraint(
                 condition=~Q(status=MeasurementStatus.MEASURED)
                 | Q(length_mm__isnull=False, width_mm__isnull=False)
-                | Q(reported_volume_mm3__gt=0),
+                | Q(reported_volume_mm3__isnull=False, reported_volume_mm3__gt=0),
                 name="measured_has_lengths_or_a_volume",
                 violation_error_message="A measured tumor has a length and a width, or a reported volume.",
             ),
@@ -143,7 +144,7 @@ class Measurement(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(length_mm__isnull=True, width_mm__isnull=True)
-                | Q(length_mm__gt=0, width_mm__gt=0),
+                | Q(length_mm__isnull=False, width_mm__isnull=False, length_mm__gt=0, width_mm__gt=0),
                 name="lengths_positive_and_paired",
                 violation_error_message="Length and width come together and are above 0.",
             ),

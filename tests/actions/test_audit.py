@@ -1,0 +1,116 @@
+"""The hash chain: what it covers, and what it finds."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection, transaction
+
+from studies import triggers
+from studies.actions import audit
+from studies.models import AuditEvent, AuditHead
+
+pytestmark = pytest.mark.django_db
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def chain(study) -> str:
+    """Three events about a study, and the triggers lifted so that a test may tamper."""
+    for number in (1, 2, 3):
+        with transaction.atomic():
+            audit.record_event(
+                "changed", study, actor=None, at=NOON, chain=audit.study_chain(study), study=study,
+                old={"cap": number}, new={"cap": number + 0.5}, reason="limits reviewed",
+            )  # fmt: skip
+    triggers.drop(connection)
+    yield audit.study_chain(study)
+    triggers.install(connection)
+
+
+def event(chain: str, sequence: int):
+    return AuditEvent.objects.filter(chain=chain, sequence=sequence)
+
+
+def test_an_untouched_chain_holds(chain):
+    assert audit.broken_link(chain) is None
+    assert audit.chains() == [chain]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"new": {"cap": 9}},
+        {"old": None},
+        {"reason": ""},
+        {"actor_name": "somebody else"},
+        {"actor_role": "study_director"},
+        {"action": "approved"},
+        {"object_id": "99"},
+        {"happened_at": NOON.replace(hour=11)},
+    ],
+    ids=str,
+)
+def test_any_changed_field_of_an_event_is_found_at_that_event(chain, change):
+    event(chain, 2).update(**change)
+    found = audit.broken_link(chain)
+    assert (found.sequence, found.reason) == (2, "its content was changed")
+
+
+def test_a_change_hashed_anew_breaks_the_link_after_it(chain):
+    forged = event(chain, 2).get()
+    forged.new = {"cap": 9}
+    event(chain, 2).update(new=forged.new, hash=audit.event_hash(forged))
+    assert audit.broken_link(chain).sequence == 3
+
+
+def test_a_lost_event_is_found(chain):
+    event(chain, 2).delete()
+    assert audit.broken_link(chain).reason == "event 2 is missing"
+
+
+def test_a_cut_tail_is_found_by_the_head(chain):
+    event(chain, 3).delete()
+    assert audit.broken_link(chain).sequence == 3
+
+
+def test_a_cut_tail_with_the_head_turned_back_is_found_by_the_seal(chain):
+    event(chain, 3).delete()
+    AuditHead.objects.filter(chain=chain).update(count=2, head=event(chain, 2).get().hash)
+    assert "seal" in audit.broken_link(chain).reason
+
+
+def test_a_chain_wiped_with_its_events_is_found(chain):
+    AuditEvent.objects.filter(chain=chain).delete()
+    assert audit.broken_link(chain) is not None
+
+
+def test_a_wiped_head_is_found(chain):
+    AuditHead.objects.filter(chain=chain).delete()
+    assert "head is missing" in audit.broken_link(chain).reason
+
+
+def test_a_swapped_pair_is_found(chain):
+    event(chain, 1).update(sequence=99)
+    event(chain, 2).update(sequence=1)
+    event(chain, 99).update(sequence=2)
+    assert audit.broken_link(chain).sequence == 1
+
+
+def test_an_event_of_another_key_is_no_seal(chain, settings):
+    settings.AUDIT_KEY = "another key of more than thirty-two characters"
+    assert "AUDIT_KEY" in audit.broken_link(chain).reason
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_outside_its_act_is_refused(study):
+    with pytest.raises(transaction.TransactionManagementError):
+        audit.record_event("changed", study, actor=None, at=NOON, chain=audit.study_chain(study))
+
+
+def test_an_event_names_the_roles_the_person_had_then(people):
+    study, director = people.study, people.study_director
+    with transaction.atomic():
+        written = audit.record_event(
+            "changed", study, actor=director, at=NOON, chain=audit.study_chain(study), study=study
+        )
+    assert (written.actor_name, written.actor_role) == ("a_study_director", "study_director")

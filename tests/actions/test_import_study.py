@@ -1,0 +1,266 @@
+"""A file becomes a historical study, whole or not at all, and its report tells the same numbers."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from studies import access, frames
+from studies.actions import audit, revisions
+from studies.actions.import_study import import_studies
+from studies.analysis import analyze_study
+from studies.analysis.tables import pool_studies
+from studies.imports import ImportRefused, read_measurement_table
+from studies.models import AuditEvent, ImportBatch, Measurement, Mouse, PdxModel, Study
+from tests.factories import make_pdx_model, make_study
+
+pytestmark = pytest.mark.django_db
+
+TWO_STUDIES = """\
+study,model,mouse,arm,treatment,day,volume_mm3,body_weight_g,map2k4_status,MAP2K4_call,KRAS
+S1,P1,1,control,Vehicle,-2,101.23456789012345,20.1,wild_type,0,G12C
+S1,P1,1,control,Vehicle,0,140,20.4,wild_type,0,G12C
+S1,P1,1,control,Vehicle,7,420.5,,wild_type,0,G12C
+S1,P1,1,treated,binimetinib,0,150,19.9,wild_type,0,G12C
+S1,P1,1,treated,binimetinib,7,0,19.2,wild_type,0,G12C
+S1,P1,1,treated,binimetinib,14,,19.0,wild_type,0,G12C
+S2,P2,1,control,Vehicle,0,133,21,mutant,S184L,0
+S2,P2,1,control,Vehicle,7,260,21,mutant,S184L,0
+S2,P2,2,treated,binimetinib,0,128,21,mutant,S184L,0
+S2,P2,2,treated,binimetinib,7,90,21,mutant,S184L,0
+"""
+
+
+def read(text: str, name: str = "two.csv"):
+    return read_measurement_table(text.encode(), name)
+
+
+def bring_in(text: str = TWO_STUDIES, **options):
+    return import_studies(read(text), at=timezone.now(), **options)
+
+
+def counts() -> dict[str, int]:
+    return {
+        model.__name__: model.objects.count() for model in (Study, Mouse, Measurement, PdxModel, AuditEvent)
+    }
+
+
+def test_each_study_of_the_file_becomes_one():
+    results = bring_in()
+    assert [(r.code, r.rows, r.mice, r.is_new) for r in results] == [("S1", 6, 2, True), ("S2", 4, 2, True)]
+    study = Study.objects.get(code="S1")
+    assert (study.origin, study.state, study.is_blinded) == ("imported", "unblinded", False)
+    assert not study.sessions.filter(due_on__isnull=False).exists()
+    assert list(study.sessions.values_list("study_day", flat=True)) == [-2, 0, 7, 14]
+
+
+def test_a_pool_is_one_study_that_remembers_where_its_mice_came_from():
+    (result,) = bring_in(code="POOL")
+    assert (result.code, result.rows, result.mice) == ("POOL", 10, 4)
+    assert set(Mouse.objects.values_list("source_study", flat=True)) == {"S1", "S2"}
+    assert Mouse.objects.values("label").distinct().count() == 4
+
+
+def test_one_id_in_two_arms_is_two_mice():
+    bring_in()
+    labels = Mouse.objects.filter(study__code="S1").values_list("label", flat=True)
+    assert sorted(labels) == ["Vehicle/1", "binimetinib/1"]
+
+
+def test_zero_is_not_palpable_empty_is_not_done_and_digits_survive():
+    bring_in()
+    treated = Measurement.objects.filter(mouse__label="binimetinib/1").order_by("session__study_day")
+    assert [(m.status, m.reported_volume_mm3) for m in treated] == [
+        ("measured", 150.0),
+        ("not_palpable", None),
+        ("not_done", None),
+    ]
+    assert Measurement.objects.filter(reported_volume_mm3=101.23456789012345).exists()
+
+
+def test_what_the_file_does_not_tell_stays_empty():
+    bring_in()
+    mouse = Mouse.objects.first()
+    assert (mouse.cage, mouse.born_on, mouse.sex, mouse.ear_tag) == (None, None, "", "")
+    assert not mouse.allocation.arm.arm_agents.exists()
+
+
+def test_genes_reach_the_registry():
+    bring_in()
+    assert PdxModel.objects.get(code="P2").map2k4_status == "loss_of_function"
+    calls = PdxModel.objects.get(code="P1").genotype_calls.values_list("gene", "variant", "functional_class")
+    assert set(calls) == {("MAP2K4", "", "wild_type"), ("KRAS", "G12C", "uncertain")}
+
+
+def test_a_second_run_adds_nothing():
+    bring_in()
+    before = counts()
+    assert [result.is_new for result in bring_in()] == [False, False]
+    assert counts() == before
+
+
+def test_another_file_of_the_same_study_is_refused_whole():
+    bring_in()
+    before = counts()
+    with pytest.raises(ImportRefused, match="on record"):
+        bring_in(TWO_STUDIES.replace("420.5", "421.5").replace("S2,", "S3,"))
+    assert counts() == before
+
+
+def test_a_status_against_the_registry_is_refused_by_line():
+    make_pdx_model("P2", status="wild_type")
+    with pytest.raises(ImportRefused) as refused:
+        bring_in()
+    (error,) = refused.value.errors
+    assert (error.line, error.column, error.value) == (8, "map2k4_status", "loss_of_function")
+    assert "registry" in error.reason
+    assert not Study.objects.exists()
+
+
+def test_a_model_on_record_is_used_and_not_doubled():
+    known = make_pdx_model("P2", status="loss_of_function", cancer_type="breast")
+    bring_in()
+    assert PdxModel.objects.filter(code="P2").get() == known
+    assert known.genotype_calls.filter(gene="MAP2K4").count() == 1
+
+
+def test_a_control_that_is_not_there_is_refused_with_the_arms_that_are():
+    with pytest.raises(ImportRefused, match="arms: Vehicle, binimetinib"):
+        bring_in(control="placebo")
+
+
+def test_a_control_may_be_named_where_the_file_marks_none():
+    bring_in("mouse,arm,day,volume_mm3\n1,A,0,100\n2,B,0,100\n", control="B")
+    assert dict(Study.objects.get().arms.values_list("name", "role")) == {"A": "", "B": "vehicle"}
+
+
+def test_a_mouse_with_two_exits_is_refused():
+    text = "mouse,arm,day,volume_mm3,exit_reason\n1,A,0,100,sampled\n1,A,3,100,found_dead\n"
+    with pytest.raises(ImportRefused, match="found_dead, sampled"):
+        bring_in(text)
+
+
+def test_exits_cages_blocks_and_passages_come_along():
+    bring_in(
+        "mouse,arm,day,volume_mm3,exit_reason,treatment_related,cage,block,passage,operator\n"
+        "1,A,0,100,,,C1,b1,P4,kim\n1,A,9,2100,tumor_size,no,C2,b1,P4,lee\n"
+    )
+    mouse = Mouse.objects.get()
+    assert (mouse.exit.reason, mouse.exit.day, mouse.exit.treatment_related) == ("tumor_size", 9, "no")
+    assert (mouse.cage.code, mouse.allocation.block, mouse.tumors.get().passage.number) == ("C2", "b1", 4)
+    assert set(Measurement.objects.values_list("observer_name", flat=True)) == {"kim", "lee"}
+
+
+def test_the_event_vouches_for_the_rows_and_a_changed_row_shows():
+    bring_in()
+    batch = ImportBatch.objects.get(study__code="S1")
+    event = AuditEvent.objects.get(action="imported", object_id=str(batch.pk))
+    assert event.new["rows_sha256"] == batch.rows_sha256 == revisions.stored_sha256(batch)
+    assert event.new["file_sha256"] == read(TWO_STUDIES).sha256
+    assert audit.broken_link(event.chain) is None
+
+    from django.db import connection
+
+    from studies import triggers
+
+    triggers.drop(connection)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE studies_measurement SET weight_g = 25 WHERE weight_g = 20.4")
+    triggers.install(connection)
+    assert revisions.stored_sha256(batch) != batch.rows_sha256
+
+
+def test_nothing_is_half_imported_when_the_database_refuses_late(monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr("studies.actions.import_study.record_event", fail)
+    with pytest.raises(RuntimeError):
+        bring_in()
+    assert set(counts().values()) == {0}
+
+
+def numbers_of(analysis: dict) -> dict:
+    """An analysis without what says where its rows came from."""
+    return {key: value for key, value in analysis.items() if key not in ("input", "notes", "plan")}
+
+
+def assert_same_numbers(text: str, name: str, code: str, pool: bool = False) -> None:
+    table = read(text, name)
+    import_studies(table, at=timezone.now(), code=code if pool else None)
+    frame = pool_studies(table.frame, code) if pool else table.frame[table.frame["study"] == code]
+    headless = analyze_study(frame).to_dict()
+    from_record = analyze_study(
+        frames.measurement_table(Study.objects.get(code=code), access.OPERATOR)
+    ).to_dict()
+    assert numbers_of(from_record) == numbers_of(headless)
+    assert from_record["input"]["rows"] == headless["input"]["rows"]
+
+
+@pytest.mark.parametrize(("code", "pool"), [("S1", False), ("POOL", True)])
+def test_the_record_gives_the_same_numbers_as_the_file(code, pool):
+    assert_same_numbers(TWO_STUDIES, "two.csv", code, pool)
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "pool"),
+    [
+        ("pdxe_binimetinib.csv", "PDXE", True),
+        ("repdx_xeva.csv", "REPDX_xeva", False),
+        ("slmm_mas98_her_trast.csv", "MAS98.06_Her_Trast", False),
+        ("tumr_melanoma1.csv", "tumr_melanoma1", False),
+    ],
+)
+def test_the_record_gives_the_same_numbers_on_published_studies(real_data, file, code, pool):
+    assert_same_numbers((real_data / "studies" / file).read_text(), file, code, pool)
+
+
+def test_caliper_lengths_come_back_as_the_same_volumes():
+    text = "mouse,arm,role,day,length_mm,width_mm,replicate,tumor\n" + "".join(
+        f"{mouse},{arm},{role},{day},{8 + day / 3 + mouse / 7},{6 + day / 4},{replicate},{tumor}\n"
+        for mouse, arm, role in ((1, "V", "vehicle"), (2, "V", "vehicle"), (3, "T", ""), (4, "T", ""))
+        for day in (0, 4, 8, 12)
+        for replicate in (1, 2)
+        for tumor in ("L", "R")
+    )  # fmt: skip
+    assert_same_numbers(text, "calipers.csv", "calipers")
+
+
+def test_the_command_prints_what_was_assumed_and_exits_2_with_every_defect(tmp_path: Path, capsys):
+    good = tmp_path / "two.csv"
+    good.write_text(TWO_STUDIES.replace(",", ";"))
+    call_command("import_study", good)
+    assert "semicolons" in capsys.readouterr().out
+    bad = tmp_path / "bad.csv"
+    bad.write_text(TWO_STUDIES.replace("420.5", "-4").replace(",133,", ",abc,"))
+    before = counts()
+    with pytest.raises(CommandError) as refused:
+        call_command("import_study", bad)
+    assert refused.value.returncode == 2
+    assert "line 4" in str(refused.value) and "line 8" in str(refused.value)
+    assert counts() == before
+
+
+@pytest.mark.parametrize("missing", ["nowhere.csv", "."])
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, missing):
+    with pytest.raises(CommandError) as refused:
+        call_command("import_study", tmp_path / missing)
+    assert refused.value.returncode == 2
+
+
+def test_a_director_sees_the_import_at_once_and_others_do_not(people):
+    bring_in(director=people.study_director)
+    assert access.studies_of(people.study_director).filter(code="S1").exists()
+    assert not access.studies_of(people.technician).filter(code="S1").exists()
+
+
+def test_a_code_longer_than_the_record_takes_is_refused():
+    with pytest.raises(ImportRefused, match="60 characters"):
+        bring_in(code="S" * 61)
+
+
+def test_a_live_study_is_never_imported_into():
+    make_study("S1")
+    with pytest.raises(ImportRefused, match="on record"):
+        bring_in()

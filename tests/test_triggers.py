@@ -1,0 +1,109 @@
+"""What the database itself refuses, whoever asks: on SQLite and on PostgreSQL."""
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, InternalError, connection, transaction
+
+from studies import triggers
+from studies.models import Allocation, AuditHead, Measurement, Study
+from tests.factories import make_arm, make_measurement, make_mouse, make_session, make_study
+
+pytestmark = pytest.mark.django_db
+REFUSED = (IntegrityError, InternalError)
+
+
+def run_sql(statement: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.fixture
+def measurement(study):
+    return make_measurement(make_session(study), make_mouse(study))
+
+
+def test_a_measurement_is_never_updated_by_any_query(measurement):
+    with pytest.raises(REFUSED, match="append-only"):
+        run_sql("UPDATE studies_measurement SET length_mm = 11")
+    with pytest.raises(REFUSED, match="append-only"), transaction.atomic():
+        measurement.length_mm = 11
+        measurement.save()
+    assert Measurement.objects.get().length_mm == 10
+
+
+def test_a_measurement_is_never_deleted_by_any_query(measurement):
+    with pytest.raises(REFUSED, match="append-only"):
+        run_sql("DELETE FROM studies_measurement")
+    assert Measurement.objects.count() == 1
+
+
+def test_the_queryset_says_what_to_do_instead(measurement):
+    with pytest.raises(NotImplementedError, match="record a revision"):
+        Measurement.objects.update(length_mm=11)
+    with pytest.raises(NotImplementedError, match="record a void"):
+        Measurement.objects.all().delete()
+
+
+@pytest.mark.sqlite_only
+def test_insert_or_replace_is_no_way_past_the_delete_trigger(measurement):
+    columns = ", ".join(field.column for field in Measurement._meta.concrete_fields)
+    table = "studies_measurement"
+    with pytest.raises(REFUSED, match="append-only"):
+        run_sql(f"INSERT OR REPLACE INTO {table} ({columns}) SELECT {columns} FROM {table}")
+
+
+def test_truncate_is_no_way_past_the_delete_trigger(measurement):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no TRUNCATE")
+    run_sql("SET CONSTRAINTS ALL IMMEDIATE")  # else pending foreign key checks refuse before the trigger can
+    with pytest.raises(REFUSED, match="append-only"):
+        run_sql("TRUNCATE studies_measurement CASCADE")
+
+
+def test_an_allocation_never_moves(study):
+    vehicle, treated = make_arm(study), make_arm(study, "binimetinib", "single_agent")
+    mouse = make_mouse(study, arm=vehicle)
+    with pytest.raises(REFUSED, match="append-only"), transaction.atomic():
+        Allocation.objects.filter(mouse=mouse).update(arm=treated)
+
+
+def test_a_mouse_is_not_allocated_to_an_arm_of_another_study(study):
+    with pytest.raises(REFUSED, match="different studies"), transaction.atomic():
+        make_mouse(study, arm=make_arm(make_study("PDX-TEST-02")))
+
+
+def test_a_mouse_is_not_measured_in_a_session_of_another_study(study):
+    with pytest.raises(REFUSED, match="different studies"), transaction.atomic():
+        make_measurement(make_session(make_study("PDX-TEST-02")), make_mouse(study))
+
+
+def test_the_volume_formula_is_locked_once_the_study_holds_a_measurement(study):
+    Study.objects.filter(pk=study.pk).update(volume_formula="pi6_lw2")
+    make_measurement(make_session(study), make_mouse(study))
+    with pytest.raises(REFUSED, match="formula is locked"), transaction.atomic():
+        Study.objects.filter(pk=study.pk).update(volume_formula="half_lw2")
+    Study.objects.filter(pk=study.pk).update(title="The rest may change")
+
+
+def test_the_formula_of_another_study_stays_free(study, measurement):
+    other = make_study("PDX-TEST-02")
+    Study.objects.filter(pk=other.pk).update(volume_formula="pi6_lw2")
+    assert Study.objects.get(pk=other.pk).volume_formula == "pi6_lw2"
+
+
+def test_an_audit_chain_never_gets_shorter():
+    head = AuditHead.objects.create(chain="study:1", count=5, head="a" * 64, seal="b" * 64)
+    with pytest.raises(REFUSED, match="only grows"), transaction.atomic():
+        AuditHead.objects.filter(pk=head.pk).update(count=4)
+    with pytest.raises(REFUSED, match="never deleted"), transaction.atomic():
+        head.delete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_missing_trigger_is_named_and_laid_again_by_migrate():
+    rule = triggers.RULES[0]
+    for statement in triggers._drop(rule, connection.vendor):
+        run_sql(statement)
+    assert triggers.missing(connection)[0] == triggers.PREFIX + rule.name
+    call_command("migrate", verbosity=0)
+    assert triggers.missing(connection) == []
