@@ -66,8 +66,7 @@ class Curves:
 @dataclass(frozen=True)
 class Baseline:
     """V0 of each mouse. `position` is its reading's place, -1 where there is none; `fallback` marks a
-    first reading
-    taken for want of one in day -3..0."""
+    first reading taken for want of one in day -3..0."""
 
     position: np.ndarray
     volume_mm3: np.ndarray
@@ -102,8 +101,7 @@ def baselines(curves: Curves, baseline_day: float | None = None) -> Baseline:
     """V0 of each mouse.
 
     With `baseline_day=None` its last reading in day -3..0, else its first reading (marked as fallback);
-    with a
-    number the reading of exactly that day, and no V0 without one.
+    with a number the reading of exactly that day, and no V0 without one.
     """
     last_day = BASELINE_LAST_DAY if baseline_day is None else float(baseline_day)
     count = curves.count(curves.day <= last_day)
@@ -125,8 +123,7 @@ def volumes_at(curves: Curves, day: float) -> tuple[np.ndarray, np.ndarray]:
     """The volume of each mouse at a day, and whether it was interpolated.
 
     The reading of that day, else log-linear between the readings around it (linear where one of them is
-    0); NaN
-    before the first reading and after the last: nothing is extrapolated.
+    0); NaN before the first reading and after the last: nothing is extrapolated.
     """
     count = curves.count(curves.day <= day)
     left = np.where(count > 0, curves.starts + count - 1, curves.starts)
@@ -149,7 +146,8 @@ def interpolate(early: np.ndarray, late: np.ndarray, share: np.ndarray) -> np.nd
 
 
 def areas_to_day(curves: Curves, position: np.ndarray, volume: np.ndarray, day: float) -> np.ndarray:
-    """The area under V - V0 from each mouse's reading at `position` to `day`, where its volume is `volume`.
+    """The area under V - V0 from each mouse's reading at `position` to `day`, where its volume is
+    `volume`.
 
     Trapezoids between readings; NaN where V0 or the volume at the day is not known.
     """

@@ -29,8 +29,8 @@ def fieller(numerator: Sample, denominator: Sample, confidence: float = 0.95) ->
     """The interval of the ratio of two independent means, or None where the data do not bound it.
 
     The ratios theta with (a - theta b)^2 <= t^2 (var a + theta^2 var b), t at n_a + n_b - 2 degrees of
-    freedom
-    (Fieller 1954, J R Stat Soc B 16:175). They form an interval only where b differs from 0 at that level.
+    freedom (Fieller 1954, J R Stat Soc B 16:175). They form an interval only where b differs from 0 at
+    that level.
     """
     df = numerator.n + denominator.n - 2
     if numerator.n < 2 or denominator.n < 2:

@@ -133,20 +133,26 @@ def resolve_plan(table: NormalizedTable, given: Mapping[str, Any] | None = None)
     return Plan(draft.values, draft.sources, tuple(draft.notes))
 
 
-def day_rule(frame: pd.DataFrame, control: str) -> float | None:
+def day_rule(
+    frame: pd.DataFrame, control: str, last_day: float | None = None, fallback: bool = False
+) -> float | None:
     """The last day at which 80 % of the control mice and half of each other arm are still followed.
 
     A mouse is followed to its last reading. Days are those on which any mouse of the study was read,
-    after day 0.
-    None where no such day exists.
+    after day 0 and to `last_day` (the end of dosing, where known). None where no such day exists.
+    `fallback` asks for half of the control too, in place of 80 %.
     """
     read = frame[frame["volume_mm3"].notna()]
-    last = read.groupby(["arm", "mouse"])["day"].max()
-    days = np.unique(read.loc[read["day"] > 0, "day"])
+    last = read.groupby("mouse")["day"].max()
+    mice = frame[["arm", "mouse"]].drop_duplicates()
+    mice = mice.assign(last=mice["mouse"].map(last).fillna(-np.inf))
+    days = np.unique(
+        read.loc[(read["day"] > 0) & (read["day"] <= (np.inf if last_day is None else last_day)), "day"]
+    )
     allowed = np.ones(len(days), dtype=bool)
-    for arm, ends in last.groupby(level="arm"):
+    for arm, ends in mice.groupby("arm")["last"]:
         followed = (ends.to_numpy()[:, None] >= days[None, :]).mean(axis=0)
-        allowed &= followed >= (VEHICLE_FOLLOWED if arm == control else ARM_FOLLOWED)
+        allowed &= followed >= (VEHICLE_FOLLOWED if arm == control and not fallback else ARM_FOLLOWED)
     return float(days[allowed][-1]) if allowed.any() else None
 
 
@@ -235,24 +241,32 @@ def _resolve_exclusions(draft: _Draft, frame: pd.DataFrame) -> None:
 
 def _resolve_days(draft: _Draft, frame: pd.DataFrame, given: dict) -> None:
     dosing = draft.values["dosing"]
-    within = frame if dosing is None else frame[frame["day"] <= dosing[1]]
-    day = given.get("day")
-    draft.put(
-        "day",
-        day_rule(within, draft.values["control"]) if day is None else float(day),
-        "table" if day is None else "given",
-    )
-    if draft.values["day"] is None:
-        draft.notes.append(
-            "no day after day 0 at which enough mice are still followed: no day to compare arms at"
-        )
+    end = None if dosing is None else float(dosing[1])
+    if given.get("day") is not None:
+        draft.put("day", float(given["day"]), "given")
+    else:
+        draft.put("day", *_day_by_rule(draft, frame, end))
     if given.get("window") is not None:
         draft.put("window", [float(day) for day in given["window"]], "given")
-        return
-    end = dosing[1] if dosing is not None else draft.values["day"]
-    draft.put(
-        "window", None if end is None else [0.0, float(end)], "given" if dosing is not None else "table"
-    )
+    elif end is not None:
+        draft.put("window", [0.0, end], "given")
+    else:
+        day = draft.values["day"]
+        draft.put("window", [0.0, day] if day is not None and day > 0 else None, "table")
+
+
+def _day_by_rule(draft: _Draft, frame: pd.DataFrame, end: float | None) -> tuple[float | None, str]:
+    control = draft.values["control"]
+    if (day := day_rule(frame, control, end)) is not None:
+        return day, "table"
+    if (day := day_rule(frame, control, end, fallback=True)) is not None:
+        draft.notes.append(
+            f"on no day after day 0 are 80 % of the control mice still followed; day {day:g}, the last at "
+            "which half of every arm is, was taken instead"
+        )
+        return day, "guessed"
+    draft.notes.append("on no day after day 0 is half of every arm still followed: no day to compare arms at")
+    return None, "table"
 
 
 def _require_arm(arm: str, arms: list[str], key: str) -> None:

@@ -67,8 +67,8 @@ def average_replicates(table: pd.DataFrame) -> pd.DataFrame:
 def sum_tumors(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     """One row a mouse and day, volumes of its tumors summed.
 
-    A tumor not palpable adds 0; one not measured, or without a row once it has been seen, makes the
-    sum missing, since the burden of that day is not known.
+    A tumor not palpable adds 0; one not measured, or without a row once it has been seen, makes the sum
+    missing, since the burden of that day is not known.
     """
     if "tumor" not in table:
         return table
@@ -153,9 +153,10 @@ def _computed(table: pd.DataFrame, formula: str) -> pd.Series:
 def _note_disagreement(given: pd.Series, computed: pd.Series, formula: str, notes: list[str]) -> None:
     differs = (given - computed).abs() > 0.05 * computed.where(computed > 0)
     if differs.any():
+        both = int((given.notna() & computed.notna()).sum())
         notes.append(
-            f"{int(differs.sum())} of {int((given.notna() & computed.notna()).sum())} volumes given differ by more than 5 % "
-            f"from {FORMULAS[formula].name} of the lengths beside them; the volumes given were used"
+            f"{int(differs.sum())} of {both} volumes given differ by more than 5 % from "
+            f"{FORMULAS[formula].name} of the lengths beside them; the volumes given were used"
         )
 
 

@@ -2,10 +2,9 @@
 it out.
 
 Change from V0 of reading j is d_j = 100 (V_j - V0) / V0. Best response is the least d_j at day 10 or
-later; the
-average response at j is the mean of d_0..d_j, day 0 (0 %) included, and best average response the least
-of these at
-day 10 or later. A mouse with fewer than two readings at day 10 or later has no category.
+later; the average response at j is the mean of d_0..d_j, day 0 (0 %) included, and best average response
+the least of these at day 10 or later. A mouse with fewer than two readings at day 10 or later has no
+category.
 """
 
 from dataclasses import dataclass
@@ -59,8 +58,9 @@ def mrecist(days: np.ndarray | list[float], volumes_mm3: np.ndarray | list[float
     curves = Curves(pd.DataFrame(index=[0]), np.zeros(1, dtype=int), day, volume)
     start = Baseline(np.zeros(1, dtype=int), volume[:1], day[:1], np.zeros(1, dtype=bool))
     row = _best_responses(curves, start, 0.0).iloc[0]
+    known = {name: None if pd.isna(row[name]) else row[name] for name in Response.__dataclass_fields__}
     return Response(
-        *(None if pd.isna(value) else value for value in row[list(Response.__dataclass_fields__)])
+        **{name: float(value) if isinstance(value, float) else value for name, value in known.items()}
     )
 
 
@@ -68,10 +68,9 @@ def responses(table: pd.DataFrame | NormalizedTable, lod_mm3: float = 13.5) -> p
     """mRECIST of every mouse of a table, a row each.
 
     V0 is the last reading in day -3..0, else the first. A mouse culled for tumor size or ulceration
-    before it has two
-    readings at day 10 is progressive disease (`early_progression`); other mice without a category are not
-    evaluable,
-    with the `reason`, as are those whose V0 lies below the limit of detection.
+    before it has two readings at day 10 is progressive disease (`early_progression`); other mice without
+    a category are not evaluable, with the `reason`, as are those whose V0 lies below the limit of
+    detection.
     """
     curves = curves_of(table)
     best = _best_responses(curves, baselines(curves), lod_mm3)
@@ -87,11 +86,11 @@ def responses(table: pd.DataFrame | NormalizedTable, lod_mm3: float = 13.5) -> p
 
 
 def response_rates(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
-    """Objective response (CR + PR) and disease control (CR + PR + SD) by arm, from the rows of `responses`.
+    """Objective response (CR + PR) and disease control (CR + PR + SD) by arm, from the rows of
+    `responses`.
 
     Percent of all mice, one not evaluable counting as no response, and of the evaluable mice, each with
-    Wilson's
-    interval. Expects the columns arm and category.
+    Wilson's interval. Expects the columns arm and category.
     """
     rows = [
         {"arm": arm, **_rates(group["category"], confidence)}

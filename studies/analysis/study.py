@@ -36,7 +36,8 @@ class StudyAnalysis:
 def analyze_study(
     table: pd.DataFrame | NormalizedTable, plan: Mapping[str, Any] | None = None
 ) -> StudyAnalysis:
-    """Analyze one study's table (see `studies.analysis.tables`) by its plan (see `studies.analysis.plan`).
+    """Analyze one study's table (see `studies.analysis.tables`) by its plan (see
+    `studies.analysis.plan`).
 
     Refuses a table that holds several studies: analyze each, or pool them first.
     """
@@ -45,7 +46,8 @@ def analyze_study(
     studies = list(pd.unique(normalized.frame["study"]))
     if len(studies) != 1:
         raise AnalysisError(
-            f"the table holds {len(studies)} studies ({', '.join(studies[:5])}): analyze each alone or pool them"
+            f"the table holds {len(studies)} studies ({', '.join(studies[:5])}): "
+            "analyze each alone or pool them"
         )
     resolved = resolve_plan(normalized, asked)
     normalized = _without_excluded(normalized, resolved)

@@ -1,10 +1,8 @@
 """Time to a multiple of V0 or to a volume, and its comparison between arms.
 
 Time is in days from the first dose. An exit for tumor size or ulceration is an event; scheduled end,
-accident and
-sampling censor; toxicity, weight loss and death compete: they censor the cause-specific comparison made
-here, and
-their cause is named beside the time.
+accident and sampling censor; toxicity, weight loss and death compete: they censor the cause-specific
+comparison made here, and their cause is named beside the time.
 """
 
 from dataclasses import dataclass
@@ -50,12 +48,9 @@ def time_to_event(
     """One row a mouse: mouse, pdx_model, map2k4_status, arm, time (days), event (1 or 0), cause.
 
     The event is reaching `fold` times V0 (4 where neither is given) or `volume_mm3`, interpolated on the
-    log scale
-    between visits, or leaving for tumor size or ulceration (size_cull) before that. Causes: threshold,
-    size_cull,
-    censored, toxicity, found_dead, other. A mouse whose V0 is not above 0 has no multiple and is left out
-    of `fold`;
-    one that starts at or above `volume_mm3` has its event at V0.
+    log scale between visits, or leaving for tumor size or ulceration (size_cull) before that. Causes:
+    threshold, size_cull, censored, toxicity, found_dead, other. A mouse whose V0 is not above 0 has no
+    multiple and is left out of `fold`; one that starts at or above `volume_mm3` has its event at V0.
     """
     if fold is not None and volume_mm3 is not None:
         raise AnalysisError("name either a fold of V0 or a volume as the endpoint, not both")
@@ -91,10 +86,9 @@ def compare_survival(
     """Compare the times of arms (columns arm, time, event 1/0), within the `strata` columns where given.
 
     Log-rank over all arms (its variance for tied times, as R's survdiff); Kaplan-Meier medians, the
-    midpoint where
-    a curve rests on one half, as R's survfit; Cox hazard ratios of each arm against the control (Efron's
-    ties).
-    Where an arm has no event a hazard ratio is not estimable: `cox` is None and `cox_reason` says so.
+    midpoint where a curve rests on one half, as R's survfit; Cox hazard ratios of each arm against the
+    control (Efron's ties). Where an arm has no event a hazard ratio is not estimable: `cox` is None and
+    `cox_reason` says so.
     """
     times = times.assign(arm=times["arm"].astype(str), time=times["time"].astype(float))
     _refuse_bad_times(times, control)

@@ -86,8 +86,8 @@ def normalize_table(
     module.
 
     Refuses, naming row, column and value: missing columns, an empty table, a second row for a mouse and
-    day, negative or non-numeric numbers, unknown words, a mouse without an id, an arm without a name,
-    and a PDX model with two MAP2K4 statuses.
+    day, negative or non-numeric numbers, unknown words, a mouse without an id, an arm without a name, and
+    a PDX model with two MAP2K4 statuses.
     """
     if isinstance(frame, NormalizedTable):
         return frame

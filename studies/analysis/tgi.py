@@ -93,8 +93,7 @@ def tgi(
     """TGI of every arm of a table but the control, at `day`, in the table's order.
 
     Refuses an unknown method and a control the table does not have. Where TGI or its interval is not
-    defined they are
-    None and the note says why.
+    defined they are None and the note says why.
     """
     if method not in METHODS:
         raise AnalysisError(f'TGI method "{method}" is not one of {", ".join(METHODS)}')

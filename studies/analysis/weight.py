@@ -1,10 +1,9 @@
-"""Body weight: how far mice and arms fell from their weight at the first dose, gross and without the tumor.
+"""Body weight: how far mice and arms fell from their weight at the first dose, gross and without the
+tumor.
 
 Net weight is body weight less the tumor's, taken as 1 g per cm3: a tumor of 1500 mm3 hides a loss of 7 %
-in a mouse
-of 22 g. Both the least of the arm's mean curve and the mean of each mouse's own least are given, since
-the first
-hides mice that left.
+in a mouse of 22 g. Both the least of the arm's mean curve and the mean of each mouse's own least are
+given, since the first hides mice that left.
 """
 
 import numpy as np
@@ -27,8 +26,7 @@ def weight_change(table: pd.DataFrame | NormalizedTable, net: bool = False) -> p
     day, weight_g, percent.
 
     Baseline is the mouse's last weight at or before day 0, else its first. `net` takes the tumor's weight
-    off; a
-    weighing without a known volume then has none.
+    off; a weighing without a known volume then has none.
     """
     frame = table.frame if isinstance(table, NormalizedTable) else table
     if "mouse_id" not in frame:
@@ -49,12 +47,10 @@ def weight_summary(table: pd.DataFrame | NormalizedTable) -> pd.DataFrame:
     """One row an arm with weights:
 
     - n_mice weighed; max_mean_loss_percent and nadir_day of the mean curve; mean_max_loss_percent, the
-      mean of each
-      mouse's own greatest loss; the same net of the tumor (net_...);
+      mean of each mouse's own greatest loss; the same net of the tumor (net_...);
     - n_loss_10, n_loss_15, n_loss_20: mice that ever lost that many percent;
     - n_exits_weight: mice that left for weight; n_deaths_treatment, n_deaths_unknown: deaths and culls
-      for health by
-      attribution, unknown counted as treatment-related for `over_mtd`;
+      for health by attribution, unknown counted as treatment-related for `over_mtd`;
     - over_mtd: mean loss above 20 % or more than one treatment-related death in ten mice.
 
     A loss is positive; 0 where an arm never fell below its start.

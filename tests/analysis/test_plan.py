@@ -1,0 +1,106 @@
+"""The plan: what is asked, what the table tells, what is refused."""
+
+import pandas as pd
+import pytest
+
+from studies.analysis import AnalysisError, normalize_table
+from studies.analysis.plan import KEYS, day_rule, resolve_plan
+from tests.analysis.builders import curve, together
+
+
+def arms(*names: str, last_days: tuple[float, ...] = (21.0,) * 5) -> pd.DataFrame:
+    return together(*(
+        curve(f"{name}{i}", name, {0.0: 100.0, 7.0: 120.0, last: 150.0}) for name in names for i, last in enumerate(last_days)
+    ))  # fmt: skip
+
+
+def plan_of(frame: pd.DataFrame, **given: object):
+    return resolve_plan(normalize_table(frame), given)
+
+
+def test_every_key_is_echoed_with_where_it_came_from():
+    echo = plan_of(arms("Vehicle", "drug"), alpha=0.01).to_dict()
+    assert set(echo) == set(KEYS)
+    assert echo["alpha"] == {"value": 0.01, "from": "given"}
+    assert echo["lod_mm3"] == {"value": 13.5, "from": "default"}
+    assert echo["day"] == {"value": 21.0, "from": "table"}
+    assert echo["control"] == {"value": "Vehicle", "from": "guessed"}
+
+
+def test_a_control_marked_in_the_table_need_not_be_named():
+    frame = arms("x", "y").assign(role=lambda table: table["arm"].map({"x": "vehicle", "y": "single_agent"}))
+    assert plan_of(frame)["control"] == "x"
+
+
+def test_a_control_that_cannot_be_told_is_asked_for():
+    with pytest.raises(AnalysisError, match=r"name the control.*x, y"):
+        plan_of(arms("x", "y"))
+
+
+def test_a_control_that_is_not_there_is_refused():
+    with pytest.raises(AnalysisError, match='"PBS".*does not have'):
+        plan_of(arms("x", "y"), control="PBS")
+
+
+def test_combinations_are_guessed_only_if_both_parts_are_arms():
+    plan = plan_of(arms("Vehicle", "A", "B", "A+B", "A_C"))
+    assert plan["combinations"] == [{"arm": "A+B", "parts": ["A", "B"]}]
+    assert plan["roles"]["A+B"] == "combination"
+    assert plan["roles"]["A_C"] == "single_agent"
+    assert any("A+B" in note for note in plan.notes)
+
+
+def test_an_arm_may_have_a_control_of_its_own():
+    plan = plan_of(arms("Vehicle", "IgG", "drug"), controls={"drug": "IgG"})
+    assert plan.control_of("drug") == "IgG"
+    assert plan["roles"]["IgG"] == "other_control"
+
+
+def test_day_rule_wants_four_fifths_of_the_vehicle_and_half_of_each_arm():
+    frame = together(
+        *(
+            curve(
+                f"V{i}",
+                "V",
+                {0: 100, 14: 300, **({21: 500} if i < 4 else {}), **({28: 900} if i < 3 else {})},
+            )
+            for i in range(5)
+        ),
+        *(curve(f"T{i}", "T", {0: 100, 14: 100, **({28: 150} if i < 3 else {})}) for i in range(5)),
+    )
+    assert day_rule(normalize_table(frame).frame, "V") == 21
+    assert day_rule(normalize_table(frame).frame, "V", last_day=20) == 14
+
+
+def test_mice_never_measured_count_as_not_followed():
+    frame = together(*(curve(f"V{i}", "V", {0: 1, 14: 2 if i < 3 else float("nan")}) for i in range(5)))
+    assert day_rule(normalize_table(frame).frame, "V") is None
+    assert day_rule(normalize_table(frame).frame, "V", fallback=True) == 14
+
+
+def test_the_window_ends_with_dosing_where_it_is_known():
+    assert plan_of(arms("Vehicle", "drug"), dosing=[0, 18])["window"] == [0, 18]
+    assert plan_of(arms("Vehicle", "drug"))["window"] == [0, 21]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"contol": "V"}, "unknown keys: contol"),
+        ({"df": "z"}, "df"),
+        ({"alpha": 5}, "between 0 and 1"),
+        ({"window": [21, 0]}, "first day, last day"),
+        ({"endpoint": {"fold": 0.5}}, "fold"),
+        ({"endpoint": {"fold": 4, "volume_mm3": 1000}}, "endpoint"),
+        ({"roles": {"drug": "placebo"}}, "role"),
+        ({"combinations": [{"arm": "drug", "parts": ["A", "B"]}]}, "does not have"),
+        ({"expected_sign": {"drug": "up"}}, "expected_sign"),
+        ({"exclusions": [{"mouse": "nobody", "reason": "x"}]}, "nobody"),
+        ({"exclusions": [{"mouse": "drug0"}]}, "exclusions"),
+        ({"primary": {"estimand": "p value"}}, "estimand"),
+        ({"volume_formula": "sphere"}, "volume_formula"),
+    ],
+)
+def test_a_plan_that_makes_no_sense_is_refused(given, reason):
+    with pytest.raises(AnalysisError, match=reason):
+        plan_of(arms("Vehicle", "drug"), **given)
