@@ -8,6 +8,7 @@ No Django, no clock, no files.
 
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth
+from studies.analysis.mixed_model import LmmFit, fit_lmm
 from studies.analysis.response import mrecist, response_rates, responses
 from studies.analysis.study import StudyAnalysis, analyze_study
 from studies.analysis.survival import compare_survival, time_to_event
@@ -16,10 +17,12 @@ from studies.analysis.tgi import tgi
 
 __all__ = [
     "AnalysisError",
+    "LmmFit",
     "NormalizedTable",
     "StudyAnalysis",
     "analyze_study",
     "compare_survival",
+    "fit_lmm",
     "growth",
     "mrecist",
     "normalize_table",

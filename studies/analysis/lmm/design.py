@@ -1,7 +1,9 @@
 """A formula and a table become numbers: the response, the fixed columns, the random columns and their groups.
 
-Fixed columns are kept in pieces. A column such as day:arm[T.B] is the product of something that changes within a
-mouse (the day) and something that does not (the arm): the engine sums the first once per mouse and never forms
+Fixed columns are kept in pieces. A column such as day:arm[T.B] is the product of something that changes
+within a
+mouse (the day) and something that does not (the arm): the engine sums the first once per mouse and never
+forms
 the second for every row.
 """
 
@@ -35,7 +37,9 @@ class Factor:
 
 @dataclass(frozen=True)
 class Piece:
-    """One subterm: the product of its factors' columns, each level-coded factor through its contrast matrix."""
+    """One subterm: the product of its factors' columns, each level-coded factor through its contrast
+    matrix.
+    """
 
     factors: tuple[Factor, ...]
     contrasts: tuple[Array | None, ...]
@@ -47,7 +51,9 @@ class Piece:
         return contrast.shape[1] if contrast is not None else self.factors[position].values.shape[1]
 
     def combinations(self) -> list[tuple[int, ...]]:
-        """For each of the piece's columns the column taken of each factor; the first factor varies fastest."""
+        """For each of the piece's columns the column taken of each factor; the first factor varies
+        fastest.
+        """
         widths = [range(self.width(position)) for position in range(len(self.factors))]
         return [combination[::-1] for combination in itertools.product(*reversed(widths))]
 
@@ -101,7 +107,11 @@ def columns_of(pieces: Sequence[Piece]) -> list[tuple[Piece, tuple[int, ...]]]:
 
 
 def product(
-    piece: Piece, combination: tuple[int, ...], positions: Sequence[int], n_rows: int, rows: Array | slice = slice(None)
+    piece: Piece,
+    combination: tuple[int, ...],
+    positions: Sequence[int],
+    n_rows: int,
+    rows: Array | slice = slice(None),
 ) -> Array:
     """The product of some of a piece's factors at the given rows; of none, ones."""
     result = np.ones(n_rows)
@@ -116,7 +126,9 @@ def build_design(
     weights: object = None,
     residual_by: str | None = None,
 ) -> Design:
-    """Read the formula's columns off the table. Rows with a missing cell are left out and counted in a note."""
+    """Read the formula's columns off the table. Rows with a missing cell are left out and counted in a
+    note.
+    """
     if not isinstance(table, pd.DataFrame):
         raise AnalysisError("The data must be a pandas DataFrame, one row a reading.")
     formula = parse_formula(text, [str(column) for column in table.columns])
@@ -164,10 +176,14 @@ def _row_weights(weights: object, table: pd.DataFrame) -> Array | None:
     return values
 
 
-def _complete_rows(table: pd.DataFrame, columns: list[str], weights: Array | None) -> tuple[pd.DataFrame, Array]:
+def _complete_rows(
+    table: pd.DataFrame, columns: list[str], weights: Array | None
+) -> tuple[pd.DataFrame, Array]:
     """The rows with every used cell filled, text as categories whose unused levels are gone."""
     if table.columns.duplicated().any():
-        raise AnalysisError(f"The table has two columns called {table.columns[table.columns.duplicated()][0]}.")
+        raise AnalysisError(
+            f"The table has two columns called {table.columns[table.columns.duplicated()][0]}."
+        )
     frame = table.rename(columns=str)[columns]
     complete = ~frame.isna().to_numpy().any(axis=1)
     if weights is not None:
@@ -177,11 +193,15 @@ def _complete_rows(table: pd.DataFrame, columns: list[str], weights: Array | Non
         raise AnalysisError(f"No row has a value in each of {', '.join(columns)}.")
     if kept.size < len(frame):
         frame = frame.iloc[kept]
-    return pd.DataFrame({column: _as_factor(frame[column]) for column in columns}).reset_index(drop=True), kept
+    return pd.DataFrame({column: _as_factor(frame[column]) for column in columns}).reset_index(
+        drop=True
+    ), kept
 
 
 def _as_factor(values: pd.Series) -> pd.Series:
-    """Numbers stay numbers; everything else becomes categories, first the one that sorts first, or in given order."""
+    """Numbers stay numbers; everything else becomes categories, first the one that sorts first, or in
+    given order.
+    """
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.cat.remove_unused_categories()
     if pd.api.types.is_bool_dtype(values):
@@ -194,7 +214,9 @@ def _as_factor(values: pd.Series) -> pd.Series:
     order = sorted(range(len(levels)), key=lambda index: (str(type(levels[index])), levels[index]))
     rank = np.empty(len(order), dtype=int)
     rank[order] = range(len(order))
-    return pd.Series(pd.Categorical.from_codes(rank[codes], levels.take(order)), index=values.index, name=values.name)
+    return pd.Series(
+        pd.Categorical.from_codes(rank[codes], levels.take(order)), index=values.index, name=values.name
+    )
 
 
 def _builder(rhs: str, formula: MixedFormula, frame: pd.DataFrame) -> patsy.DesignInfo:
@@ -251,9 +273,9 @@ def _evaluate(info: object, formula: MixedFormula, frame: pd.DataFrame) -> Facto
 
 
 def _codes(values: object, categories: tuple) -> Array:
-    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.CategoricalDtype):
-        if tuple(values.cat.categories) == tuple(categories):
-            return values.cat.codes.to_numpy()
+    categorical = isinstance(values, pd.Series) and isinstance(values.dtype, pd.CategoricalDtype)
+    if categorical and tuple(values.cat.categories) == tuple(categories):  # type: ignore[attr-defined]
+        return values.cat.codes.to_numpy()  # type: ignore[attr-defined]
     data = getattr(values, "data", values)  # patsy's C(...) wraps its data
     return pd.Categorical(np.asarray(data), categories=list(categories)).codes
 
@@ -278,12 +300,16 @@ def _response(formula: MixedFormula, frame: pd.DataFrame, kept: Array) -> Array:
     return numbers
 
 
-def _random_design(term: RandomTerm, formula: MixedFormula, aliased: pd.DataFrame, frame: pd.DataFrame) -> RandomDesign:
+def _random_design(
+    term: RandomTerm, formula: MixedFormula, aliased: pd.DataFrame, frame: pd.DataFrame
+) -> RandomDesign:
     info = _builder(term.columns, formula, aliased)
     pieces = _pieces(info, formula, aliased)
     names = tuple(name for piece in pieces for name in piece.names)
     if not names:
-        raise AnalysisError(f'The random term ({formula.spelled(term.columns)} | {term.name}) has no columns.')
+        raise AnalysisError(
+            f"The random term ({formula.spelled(term.columns)} | {term.name}) has no columns."
+        )
     columns = np.column_stack(
         [product(piece, which, range(len(piece.factors)), len(frame)) for piece, which in columns_of(pieces)]
     )
@@ -293,21 +319,33 @@ def _random_design(term: RandomTerm, formula: MixedFormula, aliased: pd.DataFram
 
 def group_codes(columns: list[pd.Series]) -> tuple[Array, Array]:
     """Each row's group as 0..G-1, and the groups' labels: the combination of the columns' values."""
-    codes, labels = np.zeros(len(columns[0]), dtype=np.int64), np.array([""], dtype=object)
-    for index, column in enumerate(columns):
-        part, levels = _level_codes(column)
-        codes = codes * len(levels) + part
-        joined = [f"{left}:{level}" if index else str(level) for left in labels for level in levels]
-        codes, present = _compact(codes, len(joined))
-        labels = np.array(joined, dtype=object)[present]
+    codes, labels = _level_codes(columns[0])
+    codes, present = _compact(codes, len(labels))
+    labels = labels[present]
+    for column in columns[1:]:
+        inner, inner_labels = _level_codes(column)
+        combined = codes * len(inner_labels) + inner
+        codes, present = compact_codes(combined)
+        outer_part, inner_part = np.divmod(present, len(inner_labels))
+        labels = labels[outer_part] + ":" + inner_labels[inner_part]
     return codes, labels
 
 
-def _level_codes(column: pd.Series) -> tuple[Array, list]:
+def compact_codes(codes: Array) -> tuple[Array, Array]:
+    """Codes renumbered to 0..K-1, and the values that occur, ascending."""
+    largest = int(codes.max()) + 1
+    if largest <= 4 * codes.size + 1000:
+        return _compact(codes, largest)
+    present, renumbered = np.unique(codes, return_inverse=True)
+    return renumbered.ravel(), present
+
+
+def _level_codes(column: pd.Series) -> tuple[Array, Array]:
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().astype(np.int64), list(column.cat.categories)
-    codes, levels = pd.factorize(column, sort=True)
-    return codes.astype(np.int64), list(levels)
+        codes, levels = column.cat.codes.to_numpy(), column.cat.categories
+    else:
+        codes, levels = pd.factorize(column.to_numpy(), sort=True)
+    return codes.astype(np.int64), np.array([str(level) for level in levels], dtype=object)
 
 
 def _compact(codes: Array, n_possible: int) -> tuple[Array, Array]:

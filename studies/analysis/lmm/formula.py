@@ -50,7 +50,8 @@ class MixedFormula:
 def parse_formula(text: str, columns: list[str]) -> MixedFormula:
     """Take a formula apart. `columns` are the table's: any names, those that are no identifiers in backticks.
 
-    Refused: no or two `~`, no random term, a column the table does not have, a group that is not built of columns.
+    Refused: no or two `~`, no random term, a column the table does not have, a group that is not built of
+    columns.
     """
     aliases: dict[str, str] = {}
     safe = _with_aliases(text, columns, aliases)
@@ -83,7 +84,9 @@ def _with_aliases(text: str, columns: list[str], aliases: dict[str, str]) -> str
         if word not in known:
             if match.group(1) is None and (word.split(".")[0] in KNOWN_WORDS or re.match(r"=[^=]", follows)):
                 return word
-            raise AnalysisError(f'The formula "{text}" names the column {word}, which the table does not have.')
+            raise AnalysisError(
+                f'The formula "{text}" names the column {word}, which the table does not have.'
+            )
         alias = alias_of.setdefault(word, f"column{len(alias_of)}_")
         aliases[alias] = word
         return alias
@@ -155,7 +158,9 @@ def _groups(right: str, text: str) -> list[tuple[str, ...]]:
     for part in right.split("/"):
         names = tuple(re.sub(r"^C\((.*)\)$", r"\1", name.strip()).strip() for name in part.split(":"))
         if not all(re.fullmatch(r"column\d+_", name) for name in names):
-            raise AnalysisError(f'The group "{right.strip()}" of "{text}" must be columns joined by ":" or "/".')
+            raise AnalysisError(
+                f'The group "{right.strip()}" of "{text}" must be columns joined by ":" or "/".'
+            )
         outer = names + outer
         groups.insert(0, outer)
     return groups

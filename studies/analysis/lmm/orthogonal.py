@@ -1,11 +1,15 @@
-"""R's `poly(x, degree)`: polynomials orthonormal over the readings, remembered so that a reference grid can use them."""
+"""R's `poly(x, degree)`: polynomials orthonormal over the readings, remembered so that a reference grid
+can use them.
+"""
 
 import numpy as np
 from patsy import stateful_transform
 
 
 class Poly:
-    """Orthonormal polynomials by the three-term recurrence (Kennedy & Gentle 1980, section 8.2), as R's poly()."""
+    """Orthonormal polynomials by the three-term recurrence (Kennedy & Gentle 1980, section 8.2), as R's
+    poly().
+    """
 
     def __init__(self) -> None:
         self._chunks: list[np.ndarray] = []

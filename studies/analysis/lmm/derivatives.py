@@ -1,0 +1,135 @@
+"""R and log|V| of a fitted model as jets in the variance parameters, in the units of the formula's
+columns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.analysis.lmm.criterion import Model
+from studies.analysis.lmm.elimination import Level
+from studies.analysis.lmm.jets import Jet, eliminate
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Derivatives:
+    """At V / sigma^2: R, its derivatives R_i and R_ij, and those of log|V|.
+
+    Parameters are each term's variances and covariances (Block.pairs), then the residual variance of each
+    class.
+    """
+
+    r: Array
+    r_first: Array
+    r_second: Array
+    logdet_first: Array
+    logdet_second: Array
+
+
+def differentiate(model: Model, psis: list[Array], precision: Array) -> Derivatives:
+    """Derivatives at relative covariances `psis` (turned coordinates) and residual precisions."""
+    jets, n_random = _psi_jets(model, psis)
+    n_classes = model.bottom.n_classes
+    residual = [n_random + index for index in range(n_classes)] if n_classes > 1 else []
+    p, q, r, logdet = model.bottom.jets(_level_jet(model, jets, 0), precision, residual)
+    for number, level in enumerate(model.uppers, start=1):
+        up = eliminate(level, p, q, _level_jet(model, jets, number))
+        p, q, r, logdet = up.p, up.q, r.minus(up.taken), logdet.plus(up.logdet)
+    if model.n_crossed:
+        kept, inside = model.crossed_positions()
+        up = eliminate(
+            Level(np.eye(model.n_crossed)),
+            r.map(lambda part: part[np.ix_(inside, inside)][None]),
+            r.map(lambda part: part[np.ix_(inside, kept)][None]),
+            _crossed_jet(model, jets),
+        )
+        r, logdet = r.map(lambda part: part[np.ix_(kept, kept)]).minus(up.taken), logdet.plus(up.logdet)
+    n_parameters = n_random + n_classes
+    result = _dense(r, logdet, n_parameters)
+    return result if residual else _with_residual(result, model, psis)
+
+
+def natural_directions(model: Model) -> list[tuple[int, Array]]:
+    """For each covariance parameter its block and the matrix it adds to the turned Psi."""
+    directions = []
+    for index, block in enumerate(model.blocks):
+        for row, column in block.pairs():
+            unit = np.zeros((block.size, block.size))
+            unit[row, column] = unit[column, row] = 1.0
+            directions.append((index, block.turn @ unit @ block.turn.T))
+    return directions
+
+
+def _psi_jets(model: Model, psis: list[Array]) -> tuple[list[Jet], int]:
+    jets = [Jet(psi) for psi in psis]
+    directions = natural_directions(model)
+    for parameter, (index, direction) in enumerate(directions):
+        jets[index].first[parameter] = direction
+    return jets, len(directions)
+
+
+def _level_jet(model: Model, jets: list[Jet], level: int) -> Jet:
+    zero = [np.zeros((block.size, block.size)) for block in model.blocks]
+    members = [index for index, block in enumerate(model.blocks) if block.level == level]
+
+    def place(index: int, part: Array) -> Array:
+        return model.level_psi([*zero[:index], part, *zero[index + 1 :]], level)
+
+    value = model.level_psi([jet.value for jet in jets], level)
+    return Jet(
+        value, {key: place(index, part) for index in members for key, part in jets[index].first.items()}
+    )
+
+
+def _crossed_jet(model: Model, jets: list[Jet]) -> Jet:
+    zero = [np.zeros((block.size, block.size)) for block in model.blocks]
+    members = [index for index, block in enumerate(model.blocks) if block.crossed]
+    first = {
+        key: model.crossed_psi([*zero[:index], part, *zero[index + 1 :]])
+        for index in members
+        for key, part in jets[index].first.items()
+    }
+    return Jet(model.crossed_psi([jet.value for jet in jets]), first)
+
+
+def _dense(r: Jet, logdet: Jet, n: int) -> Derivatives:
+    size = r.value.shape[0]
+    r_first, r_second = np.zeros((n, size, size)), np.zeros((n, n, size, size))
+    log_first, log_second = np.zeros(n), np.zeros((n, n))
+    for key, part in r.first.items():
+        r_first[key] = part
+    for (i, j), part in r.second.items():
+        r_second[i, j] = r_second[j, i] = (part + part.T) / 2
+    for key, part in logdet.first.items():
+        log_first[key] = part
+    for (i, j), part in logdet.second.items():
+        log_second[i, j] = log_second[j, i] = part
+    return Derivatives(r.value, r_first, r_second, log_first, log_second)
+
+
+def natural_values(model: Model, psis: list[Array]) -> Array:
+    """The covariance parameters in the formula's units, relative to the residual variance."""
+    values: list[float] = []
+    for block, psi in zip(model.blocks, psis, strict=True):
+        back = np.linalg.inv(block.turn)
+        natural = back @ psi @ back.T
+        values += [float(natural[pair]) for pair in block.pairs()]
+    return np.array(values)
+
+
+def _with_residual(result: Derivatives, model: Model, psis: list[Array]) -> Derivatives:
+    """Add the residual variance by Euler's rule: R has degree -1 in all parameters together, log|V| gives
+    n."""
+    values, last = natural_values(model, psis), len(result.logdet_first) - 1
+    first, second = result.r_first, result.r_second
+    first[last] = -result.r - np.tensordot(values, first[:last], 1)
+    for j in range(last):
+        second[last, j] = second[j, last] = -2 * first[j] - np.tensordot(values, second[:last, j], 1)
+    second[last, last] = -2 * first[last] - np.tensordot(values, second[:last, last], 1)
+    log_first, log_second = result.logdet_first, result.logdet_second
+    log_first[last] = model.n_rows - values @ log_first[:last]
+    for j in range(last):
+        log_second[last, j] = log_second[j, last] = -log_first[j] - values @ log_second[:last, j]
+    log_second[last, last] = -log_first[last] - values @ log_second[:last, last]
+    return result

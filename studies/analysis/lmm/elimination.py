@@ -1,0 +1,131 @@
+"""Integrating out one level of random effects: values forward, derivatives backward.
+
+Write T for the few columns that random effects use (1 and day, say), D for the fixed columns and the
+response.
+A level with groups g adds T_g B Psi B' T_g' to the covariance V. What the next level needs of each group is
+P = T'V^-1 T and Q = T'V^-1 D, and of all rows R = D'V^-1 D. With A = B'PB and E = Psi (I + A Psi)^-1
+(Woodbury)
+
+    P - P B E B' P,    Q - P B E B' Q,    R - sum_g Q' B E B' Q,    log|V| + sum_g log|I + A Psi|
+
+so levels nest: a group's P and Q are the sums over its subgroups. The backward pass carries the
+derivatives of a
+scalar criterion through the same steps (reverse-mode differentiation), at the cost of one forward pass.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Array = np.ndarray
+
+
+def inverse_and_logdet(matrices: Array) -> tuple[Array, Array]:
+    """Inverse and log determinant of many small matrices (groups x q x q), in closed form up to 2 x 2."""
+    size = matrices.shape[-1]
+    if size == 1:
+        return 1.0 / matrices, np.log(matrices[:, 0, 0])
+    if size == 2:
+        a, b, c, d = matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 0], matrices[:, 1, 1]
+        determinant = a * d - b * c
+        inverse = np.empty_like(matrices)
+        inverse[:, 0, 0], inverse[:, 0, 1] = d, -b
+        inverse[:, 1, 0], inverse[:, 1, 1] = -c, a
+        inverse /= determinant[:, None, None]
+        return inverse, np.log(determinant)
+    sign, logdet = np.linalg.slogdet(matrices)
+    return np.linalg.inv(matrices), np.where(sign > 0, logdet, np.nan)
+
+
+def transpose(matrices: Array) -> Array:
+    return np.swapaxes(matrices, -1, -2)
+
+
+def symmetric(matrices: Array) -> Array:
+    return (matrices + transpose(matrices)) / 2
+
+
+def cross(left: Array, right: Array) -> Array:
+    """sum_g left_g' right_g as one matrix product."""
+    return left.reshape(-1, left.shape[-1]).T @ right.reshape(-1, right.shape[-1])
+
+
+@dataclass(frozen=True)
+class Upward:
+    """What one level leaves for the level above (P, Q per group) and what the way back needs."""
+
+    p: Array
+    q: Array
+    bp: Array
+    bq: Array
+    a: Array
+    e: Array
+    n: Array
+    logdet: float
+
+
+@dataclass(frozen=True)
+class Level:
+    """One grouping factor. `basis` is B (columns of T x effects); `parent` the group above each group, if
+    any.
+    """
+
+    basis: Array
+    parent: Array | None = None
+    n_parents: int = 0
+
+    def forward(self, p: Array, q: Array, psi: Array) -> tuple[Upward, Array]:
+        """Integrate the level out; also returns what is taken from R."""
+        bp, bq = self.basis.T @ p, self.basis.T @ q
+        a = bp @ self.basis
+        n, logdets = inverse_and_logdet(np.eye(len(psi)) + a @ psi)
+        e = psi @ n
+        ebq = e @ bq
+        taken = cross(bq, ebq)
+        if self.parent is not None:
+            p = p - transpose(bp) @ (e @ bp)
+            q = q - transpose(bp) @ ebq
+        return Upward(p, q, bp, bq, a, e, n, float(logdets.sum())), taken
+
+    def gather(self, values: Array) -> Array:
+        """Sum what belongs to the same parent."""
+        return sum_by(values, self.parent, self.n_parents)  # type: ignore[arg-type]
+
+    def psi_gradient(self, up: Upward, p_bar: Array | None, q_bar: Array | None, r_bar: Array) -> Array:
+        """d criterion / d Psi."""
+        e_bar = self._e_gradient(up, p_bar, q_bar, r_bar)
+        return symmetric((up.n @ e_bar @ transpose(up.n) + up.n @ up.a).sum(axis=0))
+
+    def backward(
+        self, up: Upward, p_bar: Array | None, q_bar: Array | None, r_bar: Array
+    ) -> tuple[Array, Array, Array]:
+        """d criterion / d Psi, dP, dQ, given the derivatives with respect to what was handed up."""
+        basis = self.basis
+        e_bar = self._e_gradient(up, p_bar, q_bar, r_bar)
+        psi_bar = symmetric((up.n @ e_bar @ transpose(up.n) + up.n @ up.a).sum(axis=0))
+        below_p = basis @ (up.e - up.e @ e_bar @ up.e) @ basis.T
+        bq_bar = -2 * (up.e @ (up.bq @ r_bar))
+        if p_bar is None or q_bar is None:
+            return psi_bar, below_p, basis @ bq_bar
+        bp_bar = -up.e @ (2 * up.bp @ p_bar + up.bq @ transpose(q_bar))
+        bq_bar = bq_bar - up.e @ (up.bp @ q_bar)
+        return psi_bar, p_bar + below_p + symmetric(basis @ bp_bar), q_bar + basis @ bq_bar
+
+    def _e_gradient(self, up: Upward, p_bar: Array | None, q_bar: Array | None, r_bar: Array) -> Array:
+        e_bar = -(up.bq @ r_bar) @ transpose(up.bq)
+        if p_bar is not None and q_bar is not None:
+            e_bar = e_bar - up.bp @ p_bar @ transpose(up.bp) - symmetric(up.bp @ q_bar @ transpose(up.bq))
+        return e_bar
+
+
+def sum_by(values: Array, groups: Array, n_groups: int) -> Array:
+    """Sums of values (items x ...) over the items of each group."""
+    flat = values.reshape(len(values), -1)
+    if len(values) and (np.diff(groups) >= 0).all():
+        starts = np.flatnonzero(np.r_[True, np.diff(groups) > 0])
+        result = np.zeros((n_groups, flat.shape[1]), dtype=values.dtype)
+        result[groups[starts]] = np.add.reduceat(flat, starts, axis=0)
+    else:
+        order = np.argsort(groups, kind="stable")
+        return sum_by(values[order], groups[order], n_groups)
+    return result.reshape((n_groups, *values.shape[1:]))

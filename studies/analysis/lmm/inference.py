@@ -1,0 +1,116 @@
+"""Degrees of freedom for contrasts of the fixed effects: Kenward-Roger and Satterthwaite.
+
+Kenward & Roger 1997, Biometrics 53:983, as pbkrtest computes it (Halekoh & Hojsgaard 2014, J Stat Softw
+59(9)):
+every variance parameter stays in, also those at the boundary. Satterthwaite with the observed information, as
+lmerTest (Kuznetsova et al. 2017, J Stat Softw 82(13)).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.analysis.lmm.derivatives import Derivatives
+
+Array = np.ndarray
+SINGULAR = 1e-11
+
+
+@dataclass(frozen=True)
+class FixedInference:
+    """Covariance of the (turned) fixed effects and what their degrees of freedom need, all in absolute units.
+
+    `phi` is the plain covariance, `adjusted` Kenward and Roger's; `slopes[i]` is d phi / d parameter i;
+    `expected` and `observed` are covariances of the variance parameters.
+    """
+
+    phi: Array
+    adjusted: Array
+    slopes: Array
+    expected: Array
+    observed: Array
+    notes: tuple[str, ...] = ()
+
+    def covariance(self, method: str) -> Array:
+        return self.adjusted if method == "kenward-roger" else self.phi
+
+    def df(self, contrast: Array, method: str) -> float:
+        """2 f^2 / (g' W g) with f = l' phi l and g its derivatives: one formula, two informations."""
+        information = self.expected if method == "kenward-roger" else self.observed
+        f = float(contrast @ self.phi @ contrast)
+        g = self.slopes @ contrast @ contrast
+        spread = float(g @ information @ g)
+        return 2 * f * f / spread if spread > 0 else np.inf
+
+    def joint(self, contrasts: Array, estimates: Array) -> tuple[float, float, float]:
+        """Kenward-Roger's scaled F of several contrasts being 0: (F, numerator df, denominator df)."""
+        q = len(contrasts)
+        middle = np.linalg.inv(contrasts @ self.phi @ contrasts.T)
+        parts = np.array([middle @ contrasts @ slope @ contrasts.T for slope in self.slopes])
+        traces = np.trace(parts, axis1=1, axis2=2)
+        a1 = float(traces @ self.expected @ traces)
+        a2 = float(np.einsum("ij,iab,jba->", self.expected, parts, parts))
+        b = (a1 + 6 * a2) / (2 * q)
+        g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+        below = 3 * q + 2 * (1 - g)
+        c1, c2, c3 = g / below, (q - g) / below, (q + 2 - g) / below
+        expectation = 1 / (1 - a2 / q)
+        rho = (1 / q) * ((1 - a2 / q) / (1 - c2 * b)) ** 2 * (1 + c1 * b) / (1 - c3 * b)
+        df = 4 + (q + 2) / (q * rho - 1)
+        scale = df / (expectation * (df - 2))
+        statistic = float(estimates @ np.linalg.solve(contrasts @ self.adjusted @ contrasts.T, estimates)) / q
+        return scale * statistic, float(q), float(df)
+
+
+def infer(derivatives: Derivatives, p: int, sigma2: float, reml: bool) -> FixedInference:
+    """Inference for `p` fixed effects from the derivatives at the optimum (at V / sigma^2)."""
+    xi = derivatives.r[:p, :p]
+    phi = np.linalg.inv(xi)
+    phi = (phi + phi.T) / 2
+    first, second = derivatives.r_first[:, :p, :p], derivatives.r_second[:, :, :p, :p]
+    half = phi @ first
+    fixed_part = np.einsum("ab,ijba->ij", phi, second) - np.einsum("iab,jba->ij", half, half)
+    information = -derivatives.logdet_second - fixed_part
+    expected, notes = _inverse_information(information)
+    adjustment = np.einsum("ij,ijab->ab", expected, second / 2) - np.einsum(
+        "ij,iab,jbc->ac", expected, first, half, optimize=True
+    )
+    adjusted = phi + 2 * phi @ adjustment @ phi
+    hessian = derivatives.logdet_second + reml * fixed_part + _squares_second(derivatives, phi, p) / sigma2
+    observed = 2 * _safe_inverse(hessian)
+    slopes = -half @ phi
+    return FixedInference(sigma2 * phi, sigma2 * adjusted, sigma2 * slopes, expected, observed, notes)
+
+
+def _squares_second(derivatives: Derivatives, phi: Array, p: int) -> Array:
+    """Second derivatives of the residual sum of squares y'Py."""
+    beta = phi @ derivatives.r[:p, p]
+    direction = np.r_[-beta, 1.0]
+    along = derivatives.r_first @ direction
+    plain = np.einsum("a,ijab,b->ij", direction, derivatives.r_second, direction)
+    return plain - 2 * along[:, :p] @ phi @ along[:, :p].T
+
+
+def _inverse_information(information: Array) -> tuple[Array, tuple[str, ...]]:
+    """2 / information; where parameters cannot be told apart its pseudo-inverse in the formula's units, as
+    pbkrtest."""
+    scale = np.sqrt(np.clip(np.diag(information), 0.0, None))
+    if (scale > 0).all():
+        scaled = information / np.outer(scale, scale)
+        values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
+        if values[0] > SINGULAR * values[-1]:
+            return 2 * (vectors / values) @ vectors.T / np.outer(scale, scale), ()
+    note = (
+        "Some variance parameters cannot be told apart; "
+        "Kenward-Roger used the pseudo-inverse of their information."
+    )
+    return 2 * np.linalg.pinv(information, rcond=np.sqrt(np.finfo(float).eps), hermitian=True), (note,)
+
+
+def _safe_inverse(hessian: Array) -> Array:
+    """Inverse on the positive part, after scaling to unit diagonal."""
+    scale = np.sqrt(np.abs(np.diag(hessian)))
+    scale[scale == 0] = 1.0
+    values, vectors = np.linalg.eigh((hessian + hessian.T) / 2 / np.outer(scale, scale))
+    inverse = np.where(values > 1e-12, 1 / np.where(values > 1e-12, values, 1.0), 0.0)
+    return (vectors * inverse) @ vectors.T / np.outer(scale, scale)

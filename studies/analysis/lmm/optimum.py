@@ -1,0 +1,202 @@
+"""The optimum of the deviance, and the certificate that it is one.
+
+At Lambda = 0 the gradient in Lambda is always 0, optimum or not, and an optimizer may stop there. On the
+scale of
+the covariance Psi the test is honest: at the optimum the gradient matrix of every term has no negative
+eigenvalue. Where one is found, the search starts again a step along its eigenvector (Karush-Kuhn-Tucker).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.analysis.lmm.criterion import Model, Solution
+
+Array = np.ndarray
+MOST_RESTARTS = 12
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best parameters found, with what proves them best: gradient and smallest eigenvalue near 0 or
+    above."""
+
+    theta: Array
+    solution: Solution
+    gradient: float
+    smallest_eigenvalue: float
+    converged: bool
+    evaluations: int
+
+
+def find_optimum(model: Model, starts: list[Array] | None = None) -> Optimum:
+    """Minimize the deviance from each start, restart where the certificate fails, keep the best."""
+    search = _Search(model)
+    found = [search.descend(start) for start in (starts or default_starts(model))]
+    return min(found, key=lambda optimum: optimum.solution.deviance)
+
+
+def default_starts(model: Model) -> list[Array]:
+    """Random effects as variable as the residuals."""
+    return [start_at(model, 1.0)]
+
+
+def start_at(model: Model, scale: float) -> Array:
+    diagonals = [float(row == column) * scale for block in model.blocks for row, column in block.pairs()]
+    return np.r_[diagonals, np.zeros(model.bottom.n_classes - 1)]
+
+
+class _Search:
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.evaluations = 0
+
+    def value(self, theta: Array) -> tuple[float, Array]:
+        """Deviance and gradient; infinite where the covariance is not positive definite."""
+        self.evaluations += 1
+        try:
+            with np.errstate(all="ignore"):
+                deviance, gradient = self.model.deviance(theta)
+        except np.linalg.LinAlgError:
+            return np.inf, np.full(theta.size, np.nan)
+        if not np.isfinite(deviance) or not np.isfinite(gradient).all():
+            return np.inf, np.full(theta.size, np.nan)
+        return deviance, gradient
+
+    def descend(self, theta: Array) -> Optimum:
+        for _ in range(MOST_RESTARTS):
+            theta = newton(self.value, bfgs(self.value, theta))
+            theta, eigenvalue, moved = self._leave_saddle(theta)
+            if not moved:
+                break
+        value, gradient, _, solution = self.model.detailed(theta)
+        size = float(np.abs(gradient).max()) if gradient.size else 0.0
+        tolerance = 1e-5 * max(1.0, np.sqrt(abs(value)))
+        return Optimum(theta, solution, size, eigenvalue, size < tolerance and not moved, self.evaluations)
+
+    def _leave_saddle(self, theta: Array) -> tuple[Array, float, bool]:
+        """A step along the most negative eigenvector of any term's gradient matrix, if it lowers the
+        deviance."""
+        value, _, bars, _ = self.model.detailed(theta)
+        factors, precision = self.model.split(theta)
+        spectra = [np.linalg.eigh(bar) for bar in bars]
+        smallest = min(float(values[0]) for values, _ in spectra)
+        for index, (values, vectors) in enumerate(spectra):
+            if values[0] >= -1e-9 * self.model.blocks[index].n_groups:
+                continue
+            for step in 10.0 ** np.arange(1, -9, -1.0):
+                psi = factors[index] @ factors[index].T + step * np.outer(vectors[:, 0], vectors[:, 0])
+                changed = [*factors[:index], semidefinite_cholesky(psi), *factors[index + 1 :]]
+                candidate = join(self.model, changed, precision)
+                if self.value(candidate)[0] < value - 1e-9:
+                    return candidate, smallest, True
+        return theta, smallest, False
+
+
+def join(model: Model, factors: list[Array], precision: Array) -> Array:
+    parts = [
+        factor[tuple(np.array(block.pairs()).T)] for factor, block in zip(factors, model.blocks, strict=True)
+    ]
+    return np.concatenate([*parts, -np.log(precision[1:])])
+
+
+def semidefinite_cholesky(psi: Array) -> Array:
+    """Lower triangle with Lambda Lambda' = Psi and no negative diagonal, also where Psi is singular."""
+    values, vectors = np.linalg.eigh(psi)
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    lower = np.linalg.qr(root.T, mode="r").T
+    return lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
+
+
+def bfgs(function: Callable[[Array], tuple[float, Array]], theta: Array, most: int = 200) -> Array:
+    """Quasi-Newton descent with a backtracking search that also asks for positive curvature (Nocedal &
+    Wright ch. 6)."""
+    value, gradient = function(theta)
+    inverse = np.eye(theta.size) / max(1.0, float(np.linalg.norm(gradient)))
+    fresh = True
+    for _ in range(most):
+        step = -inverse @ gradient
+        slope = float(step @ gradient)
+        if slope >= 0:
+            inverse, fresh = np.eye(theta.size) / max(1.0, float(np.linalg.norm(gradient))), True
+            step = -inverse @ gradient
+            slope = float(step @ gradient)
+        if -slope < 1e-9:
+            break
+        moved = _line_search(function, theta, value, step, slope)
+        if moved is None:
+            if fresh:
+                break
+            inverse, fresh = np.eye(theta.size) / max(1.0, float(np.linalg.norm(gradient))), True
+            continue
+        new_theta, new_value, new_gradient = moved
+        inverse = _update(inverse, new_theta - theta, new_gradient - gradient, fresh)
+        fresh = False
+        theta, value, gradient = new_theta, new_value, new_gradient
+    return theta
+
+
+def _line_search(
+    function: Callable[[Array], tuple[float, Array]], theta: Array, value: float, step: Array, slope: float
+) -> tuple[Array, float, Array] | None:
+    """A step that satisfies the weak Wolfe conditions by bisection; else the best sufficient decrease
+    seen."""
+    low, high, length = 0.0, np.inf, 1.0
+    best: tuple[Array, float, Array] | None = None
+    for _ in range(30):
+        candidate = theta + length * step
+        new_value, new_gradient = function(candidate)
+        if not new_value <= value + 1e-4 * length * slope:
+            high = length
+        else:
+            if best is None or new_value < best[1]:
+                best = candidate, new_value, new_gradient
+            if float(new_gradient @ step) >= 0.9 * slope:
+                return candidate, new_value, new_gradient
+            low = length
+        length = 2 * low if np.isinf(high) else (low + high) / 2
+    return best
+
+
+def _update(inverse: Array, moved: Array, change: Array, fresh: bool) -> Array:
+    curvature = float(moved @ change)
+    if curvature <= 1e-12 * float(np.linalg.norm(moved) * np.linalg.norm(change)):
+        return inverse
+    if fresh:
+        inverse = np.eye(moved.size) * (curvature / float(change @ change))
+    rho = 1.0 / curvature
+    left = np.eye(moved.size) - rho * np.outer(moved, change)
+    return left @ inverse @ left.T + rho * np.outer(moved, moved)
+
+
+def newton(function: Callable[[Array], tuple[float, Array]], theta: Array, most: int = 6) -> Array:
+    """Newton steps on differences of the analytic gradient, while they bring it nearer to 0."""
+    value, gradient = function(theta)
+    for _ in range(most):
+        hessian = difference_hessian(lambda point: function(point)[1], theta)
+        if not np.isfinite(hessian).all():
+            return theta
+        values, vectors = np.linalg.eigh(hessian)
+        floor = 1e-10 * max(1.0, float(np.abs(values).max()))
+        along = vectors.T @ gradient
+        step = -vectors @ np.where(values > floor, along / np.where(values > floor, values, 1.0), 0.0)
+        if abs(float(step @ gradient)) < 1e-16 * max(1.0, abs(value)):
+            break
+        new_value, new_gradient = function(theta + step)
+        if not new_value <= value + 1e-10 * max(1.0, abs(value)):
+            break
+        if np.linalg.norm(new_gradient) >= np.linalg.norm(gradient):
+            break
+        theta, value, gradient = theta + step, new_value, new_gradient
+    return theta
+
+
+def difference_hessian(gradient: Callable[[Array], Array], theta: Array) -> Array:
+    columns = []
+    for index in range(theta.size):
+        step = np.zeros(theta.size)
+        step[index] = 1e-5 * max(0.1, abs(theta[index]))
+        columns.append((gradient(theta + step) - gradient(theta - step)) / (2 * step[index]))
+    hessian = np.array(columns)
+    return (hessian + hessian.T) / 2

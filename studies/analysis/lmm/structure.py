@@ -1,0 +1,253 @@
+"""Which random terms nest, in which coordinates they are fitted, and the sums the fit needs of the rows."""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.analysis.errors import AnalysisError
+from studies.analysis.lmm.design import Design, RandomDesign, compact_codes
+from studies.analysis.lmm.elimination import Level, sum_by
+
+Array = np.ndarray
+LARGEST_CROSSED = 4000
+RANK_TOLERANCE = 1e-7  # R's qr(): a column this much shorter after projection adds nothing
+
+
+@dataclass(frozen=True)
+class Block:
+    """A random term's place: its level (the crossed ones share the last), and its effects' coordinates there.
+
+    The fit works with effects C u instead of u, so that their columns are orthonormal over the readings:
+    covariance C Psi C'. Any unstructured covariance may be turned this way, so the answer is the same.
+    """
+
+    names: tuple[str, ...]
+    group: str
+    n_groups: int
+    turn: Array
+    level: int
+    offset: int
+    crossed: bool = False
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """The covariance parameters as (row, column) of the lower triangle, in lme4's order of columns."""
+        return [(row, column) for column in range(self.size) for row in range(column, self.size)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Random terms sorted into nested levels (finest first) and crossed terms."""
+
+    chain: tuple[tuple[int, ...], ...]
+    codes: tuple[Array, ...]
+    n_groups: tuple[int, ...]
+    parents: tuple[Array | None, ...]
+    crossed: tuple[int, ...]
+
+
+def plan_levels(random: tuple[RandomDesign, ...]) -> Plan:
+    """The chain of nested grouping factors that leaves the fewest crossed effects."""
+    groups: dict[str, list[int]] = {}
+    for index, term in enumerate(random):
+        groups.setdefault(term.term.name, []).append(index)
+    names = sorted(groups, key=lambda name: -len(random[groups[name][0]].levels))
+    effects = {
+        name: sum(random[i].columns.shape[1] * len(random[i].levels) for i in groups[name]) for name in names
+    }
+    nested = {(a, b): _parent(random[groups[a][0]], random[groups[b][0]])
+              for a, b in itertools.combinations(names, 2)}  # fmt: skip
+    chains = [chain for size in range(1, len(names) + 1) for chain in itertools.combinations(names, size)
+              if all(nested[pair] is not None for pair in itertools.pairwise(chain))]  # fmt: skip
+    chain = max(chains, key=lambda chain: sum(effects[name] for name in chain))
+    crossed = tuple(i for name in names if name not in chain for i in groups[name])
+    if sum(random[i].columns.shape[1] * len(random[i].levels) for i in crossed) > LARGEST_CROSSED:
+        raise AnalysisError(
+            f"The groups {', '.join(names)} are not nested and have too many members to be fitted as crossed "
+            f"(more than {LARGEST_CROSSED}). Check that group ids are unique within their parents."
+        )
+    firsts = [random[groups[name][0]] for name in chain]
+    parents = [nested[pair] for pair in itertools.pairwise(chain)]
+    return Plan(
+        chain=tuple(tuple(groups[name]) for name in chain),
+        codes=tuple(term.codes for term in firsts),
+        n_groups=tuple(len(term.levels) for term in firsts),
+        parents=(*parents, None),
+        crossed=crossed,
+    )
+
+
+def _parent(fine: RandomDesign, coarse: RandomDesign) -> Array | None:
+    """For each fine group the coarse group that holds it; None where one is spread over several."""
+    parent = np.zeros(len(fine.levels), dtype=np.int64)
+    parent[fine.codes] = coarse.codes
+    return parent if (parent[fine.codes] == coarse.codes).all() else None
+
+
+@dataclass(frozen=True)
+class Bases:
+    """T, orthonormal over the rows, and each term's columns in it: columns = T @ into[term]."""
+
+    t: Array
+    into: dict[int, Array]
+
+
+def orthonormal_basis(columns: Array, tolerance: float = 1e-10) -> tuple[Array, Array]:
+    """Q (rows x r) with Q'Q/n = I and U with columns = Q U; columns that depend on earlier ones bring
+    none."""
+    basis: list[Array] = []
+    upper = np.zeros((columns.shape[1], columns.shape[1]))
+    n = len(columns)
+    for index in range(columns.shape[1]):
+        rest = columns[:, index].astype(float)
+        length = np.sqrt(rest @ rest / n)
+        for _ in range(2):
+            for position, vector in enumerate(basis):
+                along = vector @ rest / n
+                upper[position, index] += along
+                rest = rest - along * vector
+        left = np.sqrt(rest @ rest / n)
+        if left > tolerance * length:
+            upper[len(basis), index] = left
+            basis.append(rest / left)
+    return np.column_stack(basis) if basis else np.empty((n, 0)), upper[: len(basis)]
+
+
+def random_bases(random: tuple[RandomDesign, ...], chain: tuple[tuple[int, ...], ...]) -> Bases:
+    """T for the nested terms."""
+    order = [index for level in chain for index in level]
+    t, upper = orthonormal_basis(np.column_stack([random[index].columns for index in order]))
+    into, start = {}, 0
+    for index in order:
+        width = random[index].columns.shape[1]
+        into[index] = upper[:, start : start + width]
+        start += width
+    return Bases(t, into)
+
+
+def turned(into: Array) -> tuple[Array, Array]:
+    """(B, C) with into = B C and orthonormal columns of B: the coordinates a term is fitted in."""
+    basis, turn = np.linalg.qr(into)
+    signs = np.where(np.diag(turn) < 0, -1.0, 1.0)
+    return basis * signs, turn * signs[:, None]
+
+
+def make_blocks(design: Design, plan: Plan, bases: Bases) -> tuple[list[Block], list[Level]]:
+    """Blocks in the formula's order, and the nested levels."""
+    blocks: dict[int, Block] = {}
+    levels = []
+    for number, members in enumerate(plan.chain):
+        columns, offset = [], 0
+        for index in members:
+            basis, turn = turned(bases.into[index])
+            blocks[index] = _block(design.random[index], turn, number, offset)
+            columns.append(basis)
+            offset += basis.shape[1]
+        parent = plan.parents[number]
+        levels.append(
+            Level(np.column_stack(columns), parent, plan.n_groups[number + 1] if parent is not None else 0)
+        )
+    offset = 0
+    for index in plan.crossed:
+        term = design.random[index]
+        turn = np.linalg.qr(term.columns, mode="r") / np.sqrt(len(term.columns))
+        blocks[index] = _block(term, turn, len(plan.chain), offset, crossed=True)
+        offset += term.columns.shape[1] * len(term.levels)
+    return [blocks[index] for index in range(len(design.random))], levels
+
+
+def _block(term: RandomDesign, turn: Array, level: int, offset: int, crossed: bool = False) -> Block:
+    if np.abs(np.diag(turn)).min() <= 1e-10 * np.abs(turn).max():
+        raise AnalysisError(
+            f"The random columns {', '.join(term.names)} of {term.term.name} are linearly dependent "
+            "(all readings on one day?): leave one out."
+        )
+    return Block(term.names, term.term.name, len(term.levels), turn, level, offset, crossed)
+
+
+def crossed_columns(design: Design, plan: Plan, blocks: list[Block]) -> Array:
+    """The crossed terms' effects as dummy columns, rows x effects."""
+    n = len(design.response)
+    width = sum(blocks[index].size * blocks[index].n_groups for index in plan.crossed)
+    dummies = np.zeros((n, width))
+    for index in plan.crossed:
+        block, term = blocks[index], design.random[index]
+        values = np.linalg.solve(block.turn.T, term.columns.T).T
+        for effect in range(block.size):
+            dummies[np.arange(n), block.offset + term.codes * block.size + effect] = values[:, effect]
+    return dummies
+
+
+def independent_columns(upper: Array, tolerance: float = RANK_TOLERANCE) -> list[int]:
+    """Columns that add something to those before them, as R's qr() decides, from any R with R'R = X'X."""
+    kept: list[int] = []
+    basis: list[Array] = []
+    for index in range(upper.shape[1]):
+        rest = upper[:, index].copy()
+        length = np.linalg.norm(rest)
+        for _ in range(2):
+            for vector in basis:
+                rest -= (vector @ rest) * vector
+        left = np.linalg.norm(rest)
+        if length > 0 and left > tolerance * length:
+            kept.append(index)
+            basis.append(rest / left)
+    return kept
+
+
+@dataclass(frozen=True)
+class FixedTurn:
+    """The kept fixed columns and the triangle that makes them orthonormal: X[:, kept] = Xo upper."""
+
+    kept: list[int]
+    upper: Array
+
+    @property
+    def logdet(self) -> float:
+        return float(2 * np.log(np.abs(np.diag(self.upper))).sum())
+
+    @property
+    def back(self) -> Array:
+        """beta = back @ beta of the orthonormal columns."""
+        return np.linalg.inv(self.upper)
+
+
+def fixed_turn(upper: Array) -> FixedTurn:
+    kept = independent_columns(upper)
+    triangle = np.linalg.qr(upper[:, kept], mode="r") if kept else np.zeros((0, 0))
+    return FixedTurn(kept, triangle)
+
+
+@dataclass(frozen=True)
+class RowSums:
+    """Sums over the rows of each finest group (times residual class): P = T'T, Q = T'[X D y], and R = [X D
+    y]'[X D y]."""
+
+    p: Array
+    q: Array
+    r: Array
+    group: Array
+    n_groups: int
+    residual_class: Array
+    class_rows: Array
+
+
+def row_sums(
+    t: Array, dense: Array, codes: Array, n_groups: int, classes: Array | None, n_classes: int
+) -> RowSums:
+    """Sum products of rows by group. `dense` holds fixed columns, crossed columns and the response."""
+    classes = np.zeros(len(t), dtype=np.int64) if classes is None else classes
+    items, present = compact_codes(codes * n_classes + classes)
+    order = np.argsort(items, kind="stable") if (np.diff(items) < 0).any() else slice(None)
+    t, dense, items = t[order], dense[order], items[order]
+    width = t.shape[1]
+    q = np.stack([sum_by(t[:, [k]] * dense, items, len(present)) for k in range(width)], axis=1)
+    p = np.stack([sum_by(t[:, [k]] * t, items, len(present)) for k in range(width)], axis=1)
+    classes = classes[order]
+    r = np.stack([dense[classes == k].T @ dense[classes == k] for k in range(n_classes)])
+    group, item_class = np.divmod(present, n_classes)
+    return RowSums(p, q, r, group, n_groups, item_class, np.bincount(classes, minlength=n_classes))

@@ -1,0 +1,269 @@
+"""Linear mixed models of growth curves: `fit_lmm`, what it estimates, and tests that hold at small numbers
+of mice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import special
+
+from studies.analysis.errors import AnalysisError
+from studies.analysis.lmm.adjust import adjust_p
+from studies.analysis.lmm.assemble import Assembled, assemble
+from studies.analysis.lmm.derivatives import differentiate
+from studies.analysis.lmm.design import Design, build_design
+from studies.analysis.lmm.grid import slope_rows
+from studies.analysis.lmm.inference import FixedInference, infer
+from studies.analysis.lmm.optimum import Optimum, find_optimum, semidefinite_cholesky
+
+Array = np.ndarray
+DfMethod = Literal["kenward-roger", "satterthwaite"]
+Adjust = Literal["none", "holm", "mvt"]
+SINGULAR_TOLERANCE = 1e-4
+COLUMNS = ["estimate", "se", "df", "statistic", "p_value", "ci_low", "ci_high"]
+
+
+def fit_lmm(
+    formula: str,
+    data: pd.DataFrame,
+    reml: bool = True,
+    weights: object = None,
+    residual_by: str | None = None,
+) -> "LmmFit":
+    """Fit a linear mixed model written in lme4's formula syntax.
+
+    `data` has one row a reading. `weights` (values or a column's name) divide the residual variance of
+    their row;
+    `residual_by` names a column whose levels each get a residual variance of their own. Rows with missing
+    values are left out, fixed columns that depend on others dropped, both with a note.
+
+    Refused with an AnalysisError: columns the table does not have, too few readings to tell random effects
+    from residuals, a response that is constant or reproduced exactly. Source: Bates et al. 2015, J Stat Softw
+    67(1).
+    """
+    design = build_design(formula, data, weights, residual_by)
+    assembled = assemble(design, reml)
+    optimum = find_optimum(assembled.model)
+    return LmmFit(formula, design, assembled, optimum, reml)
+
+
+@dataclass(frozen=True)
+class LmmFit:
+    """A fitted linear mixed model. Every table is a DataFrame; `notes` say what a reader must know."""
+
+    formula: str
+    design: Design = field(repr=False)
+    assembled: Assembled = field(repr=False)
+    optimum: Optimum = field(repr=False)
+    reml: bool = True
+
+    @property
+    def loglik(self) -> float:
+        """Restricted log-likelihood (REML) or log-likelihood, all constants included, on lme4's scale."""
+        return -self.optimum.solution.deviance / 2
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation; with `residual_by` that of its first level."""
+        return float(np.sqrt(self.optimum.solution.sigma2))
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.design.response)
+
+    @cached_property
+    def psis(self) -> list[Array]:
+        """Covariance of each random term's effects in the formula's units."""
+        result = []
+        sigma2 = self.optimum.solution.sigma2
+        blocks = self.assembled.model.blocks
+        for block, psi in zip(blocks, self.optimum.solution.state.psis, strict=True):
+            back = np.linalg.inv(block.turn)
+            result.append(sigma2 * back @ psi @ back.T)
+        return result
+
+    @cached_property
+    def is_singular(self) -> bool:
+        """True where a variance is 0 or a correlation +-1, as lme4's isSingular with tolerance 1e-4."""
+        factors = [semidefinite_cholesky(psi / self.optimum.solution.sigma2) for psi in self.psis]
+        return any(float(np.diag(factor).min()) < SINGULAR_TOLERANCE for factor in factors)
+
+    @cached_property
+    def variance_components(self) -> pd.DataFrame:
+        """Columns group, term1, term2 (None for a variance), value: a variance or covariance."""
+        rows: list[tuple[str, str | None, str | None, float]] = []
+        for block, psi in zip(self.assembled.model.blocks, self.psis, strict=True):
+            names = block.names
+            rows += [(block.group, name, None, float(psi[i, i])) for i, name in enumerate(names)]
+            rows += [(block.group, names[c], names[r], float(psi[r, c])) for r, c in block.pairs() if r != c]
+        ratios = 1 / self.optimum.solution.state.precision
+        levels: tuple[str | None, ...] = self.design.residual_levels or (None,)
+        rows += [("Residual", level, None, self.sigma**2 * float(ratio))
+                 for level, ratio in zip(levels, ratios, strict=True)]  # fmt: skip
+        table = pd.DataFrame(rows, columns=["group", "term1", "term2", "value"])
+        return table.astype({"group": object, "term1": object, "term2": object})
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What was left out, dropped or doubtful."""
+        found = [*self.design.notes, *self.assembled.notes]
+        if self.assembled.dropped:
+            found.append(
+                "Fixed effects that cannot be told from the others were dropped: "
+                + ", ".join(self.assembled.dropped) + "."
+            )  # fmt: skip
+        if self.is_singular:
+            found.append(
+                "The fit is singular: a variance is estimated as 0 or a correlation as 1 or -1. "
+                "Kenward-Roger degrees of freedom hold; Satterthwaite's are not given."
+            )
+        if not self.optimum.converged:
+            found.append(f"The optimum is not certain: gradient {self.optimum.gradient:.2g}.")
+        return found + list(self.inference.notes)
+
+    @cached_property
+    def inference(self) -> FixedInference:
+        """Covariances and degrees of freedom of the fixed effects (in the engine's coordinates)."""
+        model, solution = self.assembled.model, self.optimum.solution
+        derivatives = differentiate(model, solution.state.psis, solution.state.precision)
+        return infer(derivatives, model.p_fixed, solution.sigma2, model.reml)
+
+    @cached_property
+    def beta(self) -> Array:
+        """Estimates of the fixed effects kept."""
+        return self.assembled.turn.back @ (self.assembled.ordinary + self.optimum.solution.beta)
+
+    def vcov(self, df: DfMethod = "kenward-roger") -> pd.DataFrame:
+        """Covariance of the fixed effects: Kenward and Roger's adjusted one, or the plain one."""
+        back = self.assembled.turn.back
+        values = back @ self.inference.covariance(self._method(df)) @ back.T
+        return pd.DataFrame(values, index=self.assembled.names, columns=self.assembled.names)
+
+    def coefficients(self, df: DfMethod = "kenward-roger", level: float = 0.95) -> pd.DataFrame:
+        """The fixed effects, one row a term: estimate, se, df, statistic, p_value, ci_low, ci_high."""
+        return self._table(self.assembled.names, np.eye(len(self.assembled.names)), df, level)
+
+    def contrasts(
+        self,
+        weights: Mapping[str, Mapping[str, float]],
+        df: DfMethod = "kenward-roger",
+        adjust: Adjust = "none",
+        integer_df: bool = False,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Linear combinations of fixed effects, {label: {term: weight}}, with p_adjusted.
+
+        "mvt" is the single-step multivariate t (Dunnett's when all compare with one control), each contrast at its
+        own degrees of freedom; `integer_df` floors df + 0.25 there as emmeans does, for comparison only. The
+        intervals are not adjusted.
+        """
+        names = self.design.names
+        rows = np.zeros((len(weights), len(names)))
+        for index, (label, combination) in enumerate(weights.items()):
+            for term, weight in combination.items():
+                if term not in names:
+                    raise AnalysisError(
+                        f"Contrast {label}: there is no term {term}; the terms are {', '.join(names)}."
+                    )
+                rows[index, names.index(term)] = weight
+        return self._contrast_table(list(weights), rows, df, adjust, integer_df, level)
+
+    def slopes(
+        self,
+        variable: str = "day",
+        by: str | None = "arm",
+        df: DfMethod = "kenward-roger",
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Change of the response per unit of `variable`, one row a level of `by` (None: one row).
+
+        Other factors are averaged with equal weight over their levels, other numbers held at their mean.
+        """
+        labels, rows = slope_rows(self.design, variable, by)
+        return self._table(labels, self._kept(rows, labels), df, level)
+
+    def slope_contrasts(
+        self,
+        variable: str = "day",
+        by: str = "arm",
+        control: str | None = None,
+        df: DfMethod = "kenward-roger",
+        adjust: Adjust = "mvt",
+        integer_df: bool = False,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """Each level's slope less the control's, rows "treated - control"; the control defaults to the
+        first level."""
+        labels, rows = slope_rows(self.design, variable, by)
+        control = labels[0] if control is None else str(control)
+        if control not in labels:
+            raise AnalysisError(f"{by} has no level {control}; its levels are {', '.join(labels)}.")
+        at = labels.index(control)
+        others = [index for index in range(len(labels)) if index != at]
+        names = [f"{labels[index]} - {control}" for index in others]
+        return self._contrast_table(names, rows[others] - rows[at], df, adjust, integer_df, level)
+
+    def joint_test(self, weights: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """Kenward-Roger F test that all the contrasts are 0: statistic, df1, df2, p_value."""
+        names, turn = self.assembled.names, self.assembled.turn
+        rows = np.zeros((len(weights), len(names)))
+        for index, combination in enumerate(weights.values()):
+            for term, weight in combination.items():
+                rows[index, names.index(term)] = weight
+        statistic, df1, df2 = self.inference.joint(rows @ turn.back, rows @ self.beta)
+        return {"statistic": statistic, "df1": df1, "df2": df2,
+                "p_value": float(special.fdtrc(df1, df2, statistic))}  # fmt: skip
+
+    def _method(self, df: str) -> str:
+        if df not in ("kenward-roger", "satterthwaite"):
+            raise AnalysisError(f'df is "kenward-roger" or "satterthwaite", not "{df}".')
+        if df == "kenward-roger" and not self.reml:
+            raise AnalysisError(
+                "Kenward-Roger needs a REML fit: fit with reml=True or ask for Satterthwaite."
+            )
+        return df
+
+    def _kept(self, rows: Array, labels: list[str]) -> Array:
+        """Rows over all the formula's terms reduced to those kept; NaN where the data cannot say (not
+        estimable)."""
+        turn = self.assembled.turn
+        kept = rows[:, turn.kept].astype(float)
+        missing = self.assembled.estimability @ rows.T
+        kept[(np.abs(missing) > 1e-7 * (1 + np.abs(rows).sum(axis=1))).any(axis=0)] = np.nan
+        return kept
+
+    def _table(self, labels: list[str], rows: Array, df: DfMethod, level: float) -> pd.DataFrame:
+        method = self._method(df)
+        covariance = self.inference.covariance(method)
+        turned = rows @ self.assembled.turn.back
+        estimates = rows @ self.beta
+        errors = np.sqrt(np.einsum("ij,jk,ik->i", turned, covariance, turned))
+        if method == "satterthwaite" and self.is_singular:
+            dfs = np.full(len(rows), np.nan)
+        else:
+            dfs = np.array([self.inference.df(row, method) for row in turned])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistics = estimates / errors
+        half = special.stdtrit(dfs, 0.5 + level / 2) * errors
+        values = [estimates, errors, dfs, statistics, 2 * special.stdtr(dfs, -np.abs(statistics)),
+                  estimates - half, estimates + half]  # fmt: skip
+        return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index=pd.Index(labels, dtype=object))
+
+    def _contrast_table(
+        self, labels: list[str], rows: Array, df: DfMethod, adjust: str, integer_df: bool, level: float
+    ) -> pd.DataFrame:
+        kept = self._kept(rows, labels)
+        table = self._table(labels, kept, df, level)
+        turned = kept @ self.assembled.turn.back
+        covariance = turned @ self.inference.covariance(df) @ turned.T
+        dfs = table["df"].to_numpy()
+        if (
+            integer_df and len(rows) > 1
+        ):  # a single comparison needs no adjustment, there emmeans keeps its df
+            dfs = np.maximum(np.floor(dfs + 0.25), 1.0)
+        p_values, statistics = table["p_value"].to_numpy(), table["statistic"].to_numpy()
+        table["p_adjusted"] = adjust_p(p_values, statistics, dfs, covariance, adjust)
+        return table
