@@ -38,7 +38,8 @@ def weight_change(table: pd.DataFrame | NormalizedTable, net: bool = False) -> p
     first = weighed.groupby("mouse", sort=False)["weight_g"].first()
     baseline = before.reindex(first.index).fillna(first)
     kept = weighed[weighed["day"] >= BASELINE_LAST_DAY]
-    percent = 100 * (kept["weight_g"].to_numpy() / baseline.reindex(kept["mouse"]).to_numpy() - 1)
+    start = baseline.reindex(kept["mouse"]).to_numpy()
+    percent = 100 * (kept["weight_g"].to_numpy() - start) / start
     columns = ["mouse", "pdx_model", "map2k4_status", "arm", "day", "weight_g"]
     return kept[columns].assign(percent=percent).reset_index(drop=True)
 

@@ -9,9 +9,13 @@ from tests.analysis.builders import curve, together
 
 
 def arms(*names: str, last_days: tuple[float, ...] = (21.0,) * 5) -> pd.DataFrame:
-    return together(*(
-        curve(f"{name}{i}", name, {0.0: 100.0, 7.0: 120.0, last: 150.0}) for name in names for i, last in enumerate(last_days)
-    ))  # fmt: skip
+    return together(
+        *(
+            curve(f"{name}{i}", name, {0.0: 100.0, 7.0: 120.0, last: 150.0})
+            for name in names
+            for i, last in enumerate(last_days)
+        )
+    )
 
 
 def plan_of(frame: pd.DataFrame, **given: object):

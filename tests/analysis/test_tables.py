@@ -36,8 +36,9 @@ def test_treatment_names_the_arm_where_arm_only_says_control_or_treated():
     frame = table(arm=["control", "treated"], treatment=["Saline", "binimetinib"])
     normalized = normalize_table(frame)
     assert set(zip(normalized.frame["arm"], normalized.frame["role"], strict=True)) == {
-        ("Saline", "vehicle"), ("binimetinib", "treated"),
-    }  # fmt: skip
+        ("Saline", "vehicle"),
+        ("binimetinib", "treated"),
+    }
     assert any("treatment names the arm" in note for note in normalized.notes)
 
 
@@ -58,9 +59,16 @@ def test_an_arm_that_is_missing_is_refused_with_its_row():
 
 
 def test_a_mouse_is_its_study_model_arm_and_id():
-    frame = pd.DataFrame({
-        "study": "S", "model": ["P1", "P1", "P2", "P2"], "arm": ["V", "T", "V", "T"], "mouse": "1", "day": 0, "volume_mm3": 1.0,
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "study": "S",
+            "model": ["P1", "P1", "P2", "P2"],
+            "arm": ["V", "T", "V", "T"],
+            "mouse": "1",
+            "day": 0,
+            "volume_mm3": 1.0,
+        }
+    )
     normalized = normalize_table(frame).frame
     assert sorted(normalized["mouse"]) == ["P1/T/1", "P1/V/1", "P2/T/1", "P2/V/1"]
     assert set(normalized["mouse_id"]) == {"1"}
@@ -108,26 +116,45 @@ def test_a_volume_given_wins_over_lengths_and_a_disagreement_is_told():
 
 
 def test_replicates_are_averaged_as_lengths_not_as_volumes():
-    frame = pd.DataFrame({
-        "arm": "V", "mouse": "1", "day": 0, "replicate": [1, 2], "length_mm": [10.0, 5.0], "width_mm": [4.0, 12.0],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "arm": "V",
+            "mouse": "1",
+            "day": 0,
+            "replicate": [1, 2],
+            "length_mm": [10.0, 5.0],
+            "width_mm": [4.0, 12.0],
+        }
+    )
     assert one(frame)["volume_mm3"] == pytest.approx(11 * 4.5**2 / 2)
 
 
 def test_several_tumors_are_summed_and_one_not_palpable_adds_nothing():
-    frame = pd.DataFrame({
-        "arm": "V", "mouse": "1", "day": [0, 0, 7, 7], "tumor": ["L", "R"] * 2, "volume_mm3": [100.0, 50, 80, np.nan],
-        "status": ["measured", "measured", "measured", "not_palpable"],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "arm": "V",
+            "mouse": "1",
+            "day": [0, 0, 7, 7],
+            "tumor": ["L", "R"] * 2,
+            "volume_mm3": [100.0, 50, 80, np.nan],
+            "status": ["measured", "measured", "measured", "not_palpable"],
+        }
+    )
     assert list(normalize_table(frame).frame["volume_mm3"]) == [150, 80]
 
 
 @pytest.mark.parametrize("rows", [3, 4])
 def test_a_tumor_not_measured_makes_the_sum_missing(rows):
     """Whether its row is absent (3 rows) or empty (4 rows)."""
-    frame = pd.DataFrame({
-        "arm": "V", "mouse": "1", "day": [0, 0, 7, 7], "tumor": ["L", "R"] * 2, "volume_mm3": [100.0, 50, 80, np.nan],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "arm": "V",
+            "mouse": "1",
+            "day": [0, 0, 7, 7],
+            "tumor": ["L", "R"] * 2,
+            "volume_mm3": [100.0, 50, 80, np.nan],
+        }
+    )
     volumes = normalize_table(frame[:rows]).frame["volume_mm3"]
     assert volumes[0] == 150
     assert np.isnan(volumes[1])
@@ -155,9 +182,16 @@ def test_an_excluded_reading_is_set_aside():
 
 @pytest.mark.parametrize(
     ("word", "status"),
-    [("lof", "loss_of_function"), ("KO", "loss_of_function"), ("WT", "wild_type"), ("wild-type", "wild_type"),
-     ("VUS", "uncertain"), ("", "unknown"), ("NA", "unknown")],
-)  # fmt: skip
+    [
+        ("lof", "loss_of_function"),
+        ("KO", "loss_of_function"),
+        ("WT", "wild_type"),
+        ("wild-type", "wild_type"),
+        ("VUS", "uncertain"),
+        ("", "unknown"),
+        ("NA", "unknown"),
+    ],
+)
 def test_map2k4_words(word, status):
     assert set(normalize_table(table(MAP2K4=word)).frame["map2k4_status"]) == {status}
 
