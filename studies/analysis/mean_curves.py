@@ -11,8 +11,10 @@ from scipy.special import stdtrit
 from studies.analysis.curves import Curves, curves_of, volumes_at
 from studies.analysis.tables import NormalizedTable
 
-MOST_POINTS = 14
-STEPS = (1, 2, 3, 5, 7, 10, 14, 21, 28, 42, 56, 84, 112, 168, 364)
+MOST_POINTS = 16
+STEPS = (1, 2, 3, 4, 5, 7, 10, 14, 21, 28, 42, 56, 84, 112, 168, 364)
+FIRST_DAY = -3.0
+FEWEST_FOLLOWED = 0.2
 CONFIDENCE = 0.95
 
 
@@ -26,10 +28,11 @@ def mean_curves(table: pd.DataFrame | NormalizedTable) -> pd.DataFrame:
     - geometric_mean_mm3, ci_low, ci_high: with the 95 % t interval on the log scale, missing where a
       volume is 0 (and the interval with one mouse).
 
-    Days are those of the visits where there are few, else evenly spaced (`day_grid`).
+    Days run from day -3 to the last at which a fifth of some arm's mice are still followed: those of the
+    visits where there are few, else evenly spaced (`day_grid`).
     """
     curves = curves_of(table)
-    days = day_grid(curves.day)
+    days = day_grid(curves.day[(curves.day >= FIRST_DAY) & (curves.day <= _last_day(curves))])
     volumes, interpolated = (
         zip(*(volumes_at(curves, day) for day in days), strict=True) if len(days) else ((), ())
     )
@@ -47,14 +50,21 @@ def mean_curves(table: pd.DataFrame | NormalizedTable) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _last_day(curves: Curves) -> float:
+    """The day to which a fifth of the mice of at least one arm are followed."""
+    ends = pd.Series(curves.last_day).groupby(curves.mice["arm"].to_numpy())
+    return float(ends.quantile(1 - FEWEST_FOLLOWED, interpolation="lower").max()) if len(curves) else 0.0
+
+
 def day_grid(days: np.ndarray) -> np.ndarray:
     """The distinct days, or where these are more than MOST_POINTS, every so many days across their span."""
     distinct = np.unique(days)
     if len(distinct) <= MOST_POINTS:
         return distinct
-    first, last = distinct[0], distinct[-1]
+    first, last = max(distinct[0], 0.0), distinct[-1]
     step = next((step for step in STEPS if (last - first) / step < MOST_POINTS), (last - first) / MOST_POINTS)
-    return np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step
+    grid = np.arange(np.ceil(first / step), np.floor(last / step) + 1) * step
+    return np.union1d(distinct[distinct < 0], grid)
 
 
 def _groups(curves: Curves) -> list[tuple[str, str | None, np.ndarray]]:

@@ -1,0 +1,98 @@
+"""Estimates with their intervals, one a line: TGI of each arm, together and by MAP2K4 status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from studies.plots.axes import shorten
+from studies.plots.style import HAIRLINE, INK, PAGE_MM, marker_style, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+LINE_MM = 5.2
+LINES_A_PAGE = 36
+
+
+@dataclass(frozen=True)
+class ForestLine:
+    """One estimate; `text` stands at the right. `heading` opens a group of lines."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    text: str
+    color: str
+    status: str | None = None
+    heading: str | None = None
+
+
+@styled
+def forest(
+    lines: Sequence[ForestLine], axis_label: str, references: Sequence[float], limits: tuple[float, float]
+) -> list["Figure"]:
+    """Figures of at most 36 lines. Intervals past `limits` end in an arrow; a missing one is left out."""
+    pages = [lines[first : first + LINES_A_PAGE] for first in range(0, len(lines), LINES_A_PAGE)]
+    return [_draw(page, axis_label, references, limits) for page in pages]
+
+
+def _draw(
+    lines: Sequence[ForestLine], axis_label: str, references: Sequence[float], limits: tuple[float, float]
+) -> "Figure":
+    slots = _slots(lines)
+    figure = new_figure(PAGE_MM, (slots[-1] + 1) * LINE_MM + 16)
+    axis = figure.subplots()
+    for reference in references:
+        axis.axvline(reference, color=HAIRLINE, linewidth=0.6, zorder=0)
+    for slot, line in zip(slots, lines, strict=True):
+        if line.heading:
+            _beside(axis, -0.30, slot - 1, line.heading, "left", bold=True)
+        _beside(axis, -0.02, slot, shorten(line.label, 34), "right")
+        _beside(axis, 1.02, slot, line.text, "left")
+        _draw_line(axis, line, slot, limits)
+    axis.set_ylim(slots[-1] + 0.8, -0.8)
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.set_xlim(*limits)
+    axis.set_xlabel(axis_label)
+    return figure
+
+
+def _slots(lines: Sequence[ForestLine]) -> list[int]:
+    """The line each estimate stands on; a heading takes a line of its own."""
+    slots, slot = [], 0
+    for line in lines:
+        slot += 1 if line.heading else 0
+        slots.append(slot)
+        slot += 1
+    return slots
+
+
+def _beside(axis: "Axes", place: float, slot: float, text: str, align: str, bold: bool = False) -> None:
+    axis.annotate(
+        text,
+        (place, slot),
+        xycoords=("axes fraction", "data"),
+        ha=align,
+        va="center",
+        fontsize=7,
+        fontweight="bold" if bold else "normal",
+        annotation_clip=False,
+    )
+
+
+def _draw_line(axis: "Axes", line: ForestLine, slot: int, limits: tuple[float, float]) -> None:
+    low_end, high_end = limits
+    if line.low is not None and line.high is not None:
+        shown = max(line.low, low_end), min(line.high, high_end)
+        axis.plot(shown, [slot, slot], color=line.color, linewidth=1.3, solid_capstyle="butt")
+        for past, place, glyph in ((line.low < low_end, low_end, "<"), (line.high > high_end, high_end, ">")):
+            if past:
+                axis.plot(place, slot, glyph, color=line.color, markersize=4, clip_on=False)
+    if line.value is not None and low_end <= line.value <= high_end:
+        axis.plot(line.value, slot, linestyle="none", **marker_style(line.status, line.color))
+    elif line.value is not None:
+        place, glyph = (low_end, "<") if line.value < low_end else (high_end, ">")
+        axis.plot(place, slot, glyph, color=INK, markersize=5, clip_on=False)

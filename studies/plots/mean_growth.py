@@ -1,0 +1,185 @@
+"""Mean growth of each arm with its standard error, and the number of mice under each day."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from studies.plots.axes import mark_day, shorten, spread_labels, subtitle
+from studies.plots.style import (
+    HAIRLINE,
+    SOFT_INK,
+    STATUS_LOOKS,
+    STATUS_ORDER,
+    arm_colors,
+    in_reading_order,
+    marker_style,
+    panels,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+MOST_ARMS_TOGETHER = 6
+FEWEST_FOLLOWED = 0.8
+ROWS_A_PAGE = 4
+DAYS_WITH_N = 7
+
+
+@styled
+def mean_growth(
+    rows: Sequence[Row], arms: Sequence[Row], day: float | None = None, *, blinded: bool = False
+) -> list["Figure"]:
+    """Figures from the rows of `studies.analysis.mean_curves`: a panel a MAP2K4 status with the arms together,
+    or, past six arms, a panel an arm with its control.
+
+    Points are arithmetic means, bars their standard error; the line is thin and dotted once fewer than 80 %
+    of the arm's mice are followed. Numbers under each axis are mice with a known volume.
+    """
+    arms = in_reading_order(arms)
+    colors = arm_colors(arms, blinded=blinded)
+    groups = _panels(rows, arms)
+    columns = min(len(groups), 3)
+    size = columns * ROWS_A_PAGE
+    pages = [groups[first : first + size] for first in range(0, len(groups), size)]
+    return [_draw(page, columns, rows, colors, day) for page in pages]
+
+
+def _panels(rows: Sequence[Row], arms: Sequence[Row]) -> list[tuple[str, str | None, list[str]]]:
+    """(title, status, arms drawn) of each panel."""
+    names = [arm["arm"] for arm in arms]
+    statuses = [status for status in STATUS_ORDER if any(row["map2k4_status"] == status for row in rows)]
+    strata: list[str | None] = [status for status in statuses if status in STATUS_ORDER[:2]] or [None]
+    if len(names) <= MOST_ARMS_TOGETHER:
+        if strata == [None] or len(statuses) > len(strata):
+            strata = [None, *(status for status in strata if status)]
+        return [(STATUS_LOOKS[status].label, status, names) for status in strata]
+    pairs = [(arm["arm"], arm["control"]) for arm in arms if arm["control"]]
+    return [(arm, status, [control, arm]) for status in strata for arm, control in pairs]
+
+
+def _draw(
+    groups: Sequence[tuple[str, str | None, list[str]]],
+    columns: int,
+    rows: Sequence[Row],
+    colors: Mapping[str, str],
+    day: float | None,
+) -> "Figure":
+    many = len(colors) > MOST_ARMS_TOGETHER
+    counts_mm = 3.2 * max(len(names) for *_, names in groups) + 4
+    height = (42 if many else 62) + counts_mm
+    figure, axes = panels(len(groups), columns, height, share_y=not _differs_widely(groups, rows))
+    if columns == 1:
+        figure.set_size_inches(figure.get_size_inches()[0] * 0.75, figure.get_size_inches()[1])
+    for axis, (title, status, names) in zip(axes, groups, strict=True):
+        _draw_panel(axis, rows, status, names, colors, labels=not many)
+        axis.set_title(shorten(title, 30 if many else 60), pad=11 if many else 6)
+        if many and status is not None:
+            subtitle(axis, STATUS_LOOKS[status].short)
+        mark_day(axis, day)
+    figure.supylabel("Mean tumor volume (mm³) ± SEM", fontsize=8)
+    figure.supxlabel("Study day, and mice with a known volume", fontsize=8)
+    return figure
+
+
+def _differs_widely(groups: Sequence[tuple[str, str | None, list[str]]], rows: Sequence[Row]) -> bool:
+    """Panels keep one scale unless one of them would then be a flat line."""
+    tops = [
+        max((row["mean_mm3"] for row in _curve(rows, None, names, status)), default=0)
+        for _, status, names in groups
+    ]
+    return bool(tops) and min(tops) < 0.2 * max(tops)
+
+
+def _curve(rows: Sequence[Row], arm: str | None, names: Sequence[str], status: str | None) -> list[Row]:
+    wanted = [arm] if arm is not None else names
+    return [row for row in rows if row["arm"] in wanted and row["map2k4_status"] == status]
+
+
+def _draw_panel(
+    axis: "Axes",
+    rows: Sequence[Row],
+    status: str | None,
+    names: Sequence[str],
+    colors: Mapping[str, str],
+    labels: bool,
+) -> None:
+    ends: list[tuple[str, float, float]] = []
+    curves = {arm: _curve(rows, arm, names, status) for arm in names}
+    for arm, curve in curves.items():
+        if curve:
+            _draw_curve(
+                axis, curve, colors[arm], STATUS_LOOKS[status].dash, marker_style(status, colors[arm])
+            )
+            ends.append((arm, curve[-1]["day"], curve[-1]["mean_mm3"]))
+    axis.set_ylim(bottom=0)
+    axis.margins(x=0.03)
+    axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
+    axis.tick_params(labelleft=True, labelbottom=True)
+    if labels:
+        _label_ends(axis, ends, colors)
+    _count_mice(axis, curves, colors)
+
+
+def _draw_curve(axis: "Axes", curve: Sequence[Row], color: str, dash: Any, marker: Mapping[str, Any]) -> None:
+    days = [row["day"] for row in curve]
+    means = [row["mean_mm3"] for row in curve]
+    errors = [row["sem_mm3"] or 0.0 for row in curve]
+    whole = sum(row["share_followed"] >= FEWEST_FOLLOWED for row in curve)
+    axis.errorbar(days, means, errors, fmt="none", ecolor=color, elinewidth=0.7, capsize=1.5, capthick=0.7)
+    axis.plot(days[:whole], means[:whole], color=color, linewidth=1.3, linestyle=dash)
+    start = max(whole - 1, 0)
+    axis.plot(days[start:], means[start:], color=color, linewidth=0.8, linestyle=(0, (1, 2)))
+    axis.plot(days, means, linestyle="none", color=color, **marker)
+
+
+def _label_ends(axis: "Axes", ends: Sequence[tuple[str, float, float]], colors: Mapping[str, str]) -> None:
+    top = axis.get_ylim()[1]
+    heights = spread_labels([height for *_, height in ends], 0.065 * top)
+    for (arm, last, _), height in zip(ends, heights, strict=True):
+        axis.annotate(
+            shorten(arm, 28),
+            (last, height),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=colors[arm],
+            fontsize=7,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _count_mice(axis: "Axes", curves: Mapping[str, Sequence[Row]], colors: Mapping[str, str]) -> None:
+    """A line of n an arm under the day labels."""
+    days = sorted({row["day"] for curve in curves.values() for row in curve})
+    shown = days[:: -(-len(days) // DAYS_WITH_N)]
+    axis.set_xticks(shown, [f"{day:g}".replace("-", "\u2212") for day in shown])
+    for line, (arm, curve) in enumerate(curves.items()):
+        known = {row["day"]: row["n"] for row in curve}
+        place = -20 - 9 * line
+        for day in shown:
+            axis.annotate(
+                str(known.get(day, 0)),
+                (day, 0),
+                xycoords=("data", "axes fraction"),
+                xytext=(0, place),
+                textcoords="offset points",
+                ha="center",
+                va="center",
+                fontsize=6.5,
+                color=colors[arm],
+                annotation_clip=False,
+            )
+    axis.annotate(
+        "n",
+        (0, 0),
+        xycoords="axes fraction",
+        xytext=(-8, -20),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=6.5,
+        color=SOFT_INK,
+        annotation_clip=False,
+    )

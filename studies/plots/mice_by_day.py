@@ -1,0 +1,70 @@
+"""How many mice of each arm are still followed on each day."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from studies.plots.axes import day_limits, mark_day, shorten, spread_labels
+from studies.plots.style import GHOST, PAGE_MM, arm_colors, in_reading_order, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_LABELED = 8
+
+
+@styled
+def mice_by_day(
+    arms: Sequence[Mapping[str, Any]], day: float | None = None, *, blinded: bool = False
+) -> "Figure":
+    """Steps from the `n_by_day` of the JSON's arms: mice not yet past their last reading.
+
+    Past eight arms only the control is colored and none is labeled: the table has the numbers.
+    """
+    arms = in_reading_order(arms)
+    colors = arm_colors(arms, blinded=blinded)
+    figure = new_figure(PAGE_MM, 62)
+    axis = figure.subplots()
+    counts = {arm["arm"]: arm["n_by_day"] for arm in arms}
+    last_days = [_last_day(rows) for rows in counts.values()]
+    first = min(row["day"] for rows in counts.values() for row in rows)
+    start, end, _ = day_limits(last_days, first)
+    crowded = len(arms) > MOST_LABELED
+    for arm, rows in counts.items():
+        rows = [row for row in rows if row["n"] > 0]
+        days, mice = [row["day"] for row in rows], [row["n"] for row in rows]
+        width = 1.4 if not crowded or arm == arms[0]["arm"] else 0.7
+        color = colors[arm] if not crowded or arm == arms[0]["arm"] else GHOST
+        axis.step([*days, days[-1]], [*mice, 0], where="post", color=color, linewidth=width, zorder=1 + width)
+    axis.set_ylim(0, max(row["n"] for rows in counts.values() for row in rows) * 1.06)
+    axis.set_xlim(start, end)
+    mark_day(axis, day)
+    axis.set_xlabel("Study day")
+    axis.set_ylabel("Mice followed")
+    if not crowded:
+        _label(axis, counts, colors, end)
+    return figure
+
+
+def _last_day(rows: Sequence[Mapping[str, Any]]) -> float:
+    return max((row["day"] for row in rows if row["n"] > 0), default=0.0)
+
+
+def _label(
+    axis, counts: Mapping[str, Sequence[Mapping[str, Any]]], colors: Mapping[str, str], end: float
+) -> None:
+    """Names at the right edge, at the height where each arm's line ends or leaves the axis."""
+    top = axis.get_ylim()[1]
+    at_end = [[row["n"] for row in rows if row["day"] <= end][-1] for rows in counts.values()]
+    heights = spread_labels([float(count) for count in at_end], 0.075 * top)
+    for arm, height in zip(counts, heights, strict=True):
+        axis.annotate(
+            shorten(arm, 30),
+            (1, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color=colors[arm],
+            fontsize=7,
+            va="center",
+            annotation_clip=False,
+        )
