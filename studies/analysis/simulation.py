@@ -18,6 +18,7 @@ from studies.analysis.simulation_design import Design, enrollment_scores
 from studies.terms import ExitReason, MeasurementStatus, YesNoUnknown
 
 GRAMS_PER_MM3 = 0.001
+ENROLLING_READINGS = 100
 # Where several causes meet at one visit, the first of these is the mouse's exit.
 EXIT_ORDER = (
     ExitReason.FOUND_DEAD,
@@ -73,13 +74,32 @@ def draw_mice(design: Design, rng: np.random.Generator) -> pd.DataFrame:
             "weight_score": rng.normal(0, 1, n),
         }
     )
-    length, width = _caliper(mice["enrollment_mm3"].to_numpy(), mice["aspect"].to_numpy(), design, rng)
+    length, width = _enrolling_readings(mice, design, rng)
     weight = mice["weight_g"] + GRAMS_PER_MM3 * mice["enrollment_mm3"]
     return mice.assign(
         first_length_mm=length,
         first_width_mm=width,
         first_weight_g=np.round(weight + rng.normal(0, spread.weighing_sd_g, n), 1),
     )
+
+
+def _enrolling_readings(
+    mice: pd.DataFrame, design: Design, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Readings of the enrollment day, read again while outside the window: mice are enrolled on what is read.
+
+    Nothing but this day's reading depends on it.
+    """
+    low, high = design.limits.enrollment_mm3
+    true_mm3, aspect = mice["enrollment_mm3"].to_numpy(), mice["aspect"].to_numpy()
+    length, width = _caliper(true_mm3, aspect, design, rng)
+    for _ in range(ENROLLING_READINGS):
+        volume = length * width**2 / 2
+        outside = (volume < low) | (volume > high)
+        if not outside.any():
+            break
+        length[outside], width[outside] = _caliper(true_mm3[outside], aspect[outside], design, rng)
+    return length, width
 
 
 def balanced_arms(design: Design, rng: np.random.Generator) -> list[str]:

@@ -172,6 +172,13 @@ def test_every_reading_is_possible_at_the_hood():
     assert (table.loc[table["day"] <= 0, "status"] == "measured").all()
 
 
+def test_mice_are_enrolled_on_a_reading_within_the_window():
+    mice = draw_mice(declared_design(50), np.random.default_rng(8))
+    read = mice["first_length_mm"] * mice["first_width_mm"] ** 2 / 2
+    assert read.between(100, 200).all() and mice["enrollment_mm3"].between(100, 200).all()
+    assert (read - mice["enrollment_mm3"]).abs().max() > 10  # the reading is not the truth
+
+
 def test_tumors_that_melt_away_are_too_small_and_then_not_palpable():
     models = (PdxModelTruth("P", "wild_type", {"Vehicle": 0.06, "A": -0.5}),)
     design = Design(models, ARMS, 4, variation=EXACT)
