@@ -49,6 +49,7 @@ unit-postgresql: $(INSTALLED_FOR_TESTS) ## run the tests that touch the database
 
 bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each as a ratio
 	@$(CLEAN_ENV) $(RUN) -m tests.bench.run
+	@$(CLEAN_ENV) $(RUN) -m tests.support.postgres $(RUN) -m tests.bench.run bench_import
 
 lock: ## compile both lock files again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python -m pip install uv" >&2; exit 1; }

@@ -27,7 +27,7 @@ def run_bench(name: str) -> list[Ratio]:
 
 
 def main(chosen: list[str]) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pdx_tracker.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     names = chosen or bench_names()
     ratios = [ratio for name in names for ratio in run_bench(name)]
     broken = [ratio for ratio in ratios if not ratio.kept]
