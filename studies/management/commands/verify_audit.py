@@ -1,0 +1,54 @@
+"""Verify every audit chain, and the rows that imports vouch for; name the first broken link."""
+
+import json
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from studies import triggers
+from studies.actions import audit, revisions
+from studies.models import AuditEvent, ImportBatch
+
+
+class Command(BaseCommand):
+    help = "Verify the audit chains, their seals, imported rows and the guarding triggers."
+
+    def add_arguments(self, parser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+    def handle(self, *args, json: bool, **options) -> None:
+        broken = _broken_links()
+        outcome = {
+            "intact": not broken,
+            "events": AuditEvent.objects.count(),
+            "chains": len(audit.chains()),
+            "broken": broken,
+        }
+        self.stdout.write(_as_json(outcome) if json else _as_text(outcome))
+        if broken:
+            raise CommandError("the audit does not hold", returncode=1)
+
+
+def _broken_links() -> list[dict]:
+    links = [link for chain in audit.chains() if (link := audit.broken_link(chain))]
+    broken = [{"chain": link.chain, "sequence": link.sequence, "reason": link.reason} for link in links]
+    for batch in ImportBatch.objects.select_related("study"):
+        if revisions.stored_sha256(batch) != batch.rows_sha256:
+            reason = f"readings imported from {batch.file_name} were changed beneath the audit"
+            broken.append({"chain": audit.study_chain(batch.study), "sequence": None, "reason": reason})
+    for name in triggers.missing(connection):
+        broken.append({"chain": None, "sequence": None, "reason": f"the database trigger {name} is missing"})
+    return broken
+
+
+def _as_json(outcome: dict) -> str:
+    return json.dumps(outcome, indent=2)
+
+
+def _as_text(outcome: dict) -> str:
+    lines = [f"{outcome['events']} events in {outcome['chains']} chains"]
+    lines += [
+        f"{link['chain'] or 'database'} #{link['sequence'] or '-'}: {link['reason']}"
+        for link in outcome["broken"]
+    ]
+    return "\n".join([*lines, "intact" if outcome["intact"] else "BROKEN"])

@@ -1,0 +1,68 @@
+"""`manage.py verify_audit` says what was changed beneath the record, as text and as JSON."""
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from studies import triggers
+from studies.actions.import_study import import_studies
+from studies.imports import read_measurement_table
+
+pytestmark = pytest.mark.django_db
+FILE = b"study,mouse,arm,day,volume_mm3\nS1,1,A,0,100\nS1,1,A,3,150\n"
+
+
+@pytest.fixture
+def imported(db):
+    import_studies(read_measurement_table(FILE, "s1.csv"), at=timezone.now())
+
+
+def tamper(statement: str) -> None:
+    triggers.drop(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    triggers.install(connection)
+
+
+def verdict(capsys) -> dict:
+    with pytest.raises(CommandError) as failure:
+        call_command("verify_audit", "--json")
+    assert failure.value.returncode == 1
+    return json.loads(capsys.readouterr().out)
+
+
+def test_an_untouched_record_is_intact(imported, capsys):
+    call_command("verify_audit", "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found == {"intact": True, "events": 2, "chains": 2, "broken": []}
+    call_command("verify_audit")
+    assert capsys.readouterr().out.endswith("intact\n")
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        (
+            "UPDATE studies_measurement SET reported_volume_mm3 = 151 WHERE reported_volume_mm3 = 150",
+            "s1.csv",
+        ),
+        ("DELETE FROM studies_measurement WHERE reported_volume_mm3 = 150", "s1.csv"),
+        ("UPDATE studies_auditevent SET reason = 'tidied' WHERE action = 'imported'", "content was changed"),
+        ("DELETE FROM studies_auditevent WHERE action = 'imported'", "head says 1"),
+    ],
+)
+def test_a_change_beneath_the_record_is_named(imported, capsys, statement, reason):
+    tamper(statement)
+    assert reason in verdict(capsys)["broken"][0]["reason"]
+
+
+def test_a_dropped_trigger_is_named(imported, capsys):
+    triggers.drop(connection)
+    found = verdict(capsys)["broken"]
+    triggers.install(connection)
+    assert len(found) == len(
+        [name for rule in triggers.RULES for name in triggers._names(rule, connection.vendor)]
+    )
