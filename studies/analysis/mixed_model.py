@@ -156,9 +156,9 @@ class LmmFit:
     ) -> pd.DataFrame:
         """Linear combinations of fixed effects, {label: {term: weight}}, with p_adjusted.
 
-        "mvt" is the single-step multivariate t (Dunnett's when all compare with one control), each contrast at its
-        own degrees of freedom; `integer_df` floors df + 0.25 there as emmeans does, for comparison only. The
-        intervals are not adjusted.
+        "mvt" is the single-step multivariate t (Dunnett's when all compare with one control), each contrast
+        at its own degrees of freedom; `integer_df` floors df + 0.25 there as emmeans does, for comparison
+        only. The intervals are not adjusted.
         """
         names = self.design.names
         rows = np.zeros((len(weights), len(names)))

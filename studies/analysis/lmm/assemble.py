@@ -6,17 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.analysis.errors import AnalysisError
+from studies.analysis.lmm.atoms import AtomBottom, collect_atoms
+from studies.analysis.lmm.cells import factor_cells
 from studies.analysis.lmm.criterion import Model, RowBottom
 from studies.analysis.lmm.design import Design
+from studies.analysis.lmm.elimination import sum_by, transpose
 from studies.analysis.lmm.structure import (
     FixedTurn,
     Plan,
+    common_basis,
     crossed_columns,
     fixed_turn,
     make_blocks,
     orthonormal_basis,
     plan_levels,
-    random_bases,
     row_sums,
 )
 
@@ -38,10 +41,15 @@ class Assembled:
 
 
 def assemble(design: Design, reml: bool) -> Assembled:
-    """Check that the model can be fitted and form its sums row by row (exact for any columns)."""
+    """Check that the model can be fitted and form its sums, by the shortest way that is exact for it."""
     check_sizes(design)
     plan = plan_levels(design.random)
-    bases = random_bases(design.random, plan.chain)
+    return assemble_atoms(design, plan, reml) or assemble_rows(design, plan, reml)
+
+
+def assemble_rows(design: Design, plan: Plan, reml: bool) -> Assembled:
+    """Sums formed row by row: exact for any fixed columns, crossed terms and residual classes."""
+    bases = common_basis(design.random, plan.chain, [])
     blocks, levels = make_blocks(design, plan, bases)
     root = np.ones(len(design.response)) if design.weights is None else np.sqrt(design.weights)
     fixed = design.fixed_matrix()
@@ -55,12 +63,86 @@ def assemble(design: Design, reml: bool) -> Assembled:
     classes = design.residual_codes
     sums = row_sums(bases.t * root[:, None], dense, plan.codes[0], plan.n_groups[0], classes,
                     max(1, len(design.residual_levels)))  # fmt: skip
-    constant = turn.logdet * reml - (0.0 if design.weights is None else float(np.log(design.weights).sum()))
     model = Model(blocks, RowBottom(levels[0], sums), levels[1:], crossed.shape[1], len(turn.kept),
-                  len(design.response), constant, reml)  # fmt: skip
+                  len(design.response), _constant(design, turn, reml), reml)  # fmt: skip
+    return _finish(design, plan, turn, upper, ordinary, model)
+
+
+MOST_BASIS_COLUMNS = 8
+
+
+def assemble_atoms(design: Design, plan: Plan, reml: bool) -> Assembled | None:
+    """Sums by atom (see `atoms`); None where the model's shape does not allow it or does not gain by it."""
+    if plan.crossed or design.residual_codes is not None:
+        return None
+    cells = factor_cells(design, plan.codes[0], plan.n_groups[0])
+    if cells is None:
+        return None
+    bases = common_basis(design.random, plan.chain, cells.columns)
+    width = bases.t.shape[1]
+    if width > MOST_BASIS_COLUMNS or cells.n_cells * width > max(64, 2 * len(design.names)):
+        return None
+    blocks, levels = make_blocks(design, plan, bases)
+    in_cell = bases.others[:, cells.basis_of].T[None] * cells.constants[:, :, None]
+    stacked = in_cell.transpose(0, 2, 1)
+    t, response, root = bases.t, design.response, None
+    if design.weights is not None:
+        root = np.sqrt(design.weights)
+        t, response = t * root[:, None], response * root
+    codes, n_groups = plan.codes[0], plan.n_groups[0]
+    s = group_products(t, codes, n_groups)
+    by_cell = sum_by(s, cells.cell_of_group, cells.n_cells)
+    upper = np.linalg.qr((semidefinite_roots(by_cell) @ stacked).reshape(-1, len(design.names)), mode="r")
+    turn = fixed_turn(upper)
+    fold = (stacked[:, :, turn.kept] @ turn.back).reshape(-1, len(turn.kept))
+    row_cell = cells.cell_of_group[codes]
+    residual, ordinary = response, np.zeros(len(turn.kept))
+    for _ in range(2):
+        sums = np.stack([np.bincount(row_cell, t[:, k] * residual, cells.n_cells) for k in range(width)], axis=1)
+        step = fold.T @ sums.ravel()
+        fitted = (fold @ step).reshape(cells.n_cells, width)
+        residual = residual - sum(t[:, k] * fitted[row_cell, k] for k in range(width))
+        ordinary = ordinary + step
+    check_residual(design, residual, root)
+    sy = np.stack([np.bincount(codes, t[:, k] * residual, n_groups) for k in range(width)], axis=1)
+    level = levels[0]
+    atoms = collect_atoms(s, sy, float(residual @ residual), cells.cell_of_group, cells.n_cells, level.parent,
+                          max(level.n_parents, 1))  # fmt: skip
+    bottom = AtomBottom(atoms, level.basis, level.parent is not None)
+    whole_fold = np.zeros((fold.shape[0] + 1, fold.shape[1] + 1))
+    whole_fold[:-1, :-1], whole_fold[-1, -1] = fold, 1.0
+    return _finish(design, plan, turn, upper, ordinary,
+                   Model(blocks, bottom, levels[1:], 0, len(turn.kept), len(response),
+                         _constant(design, turn, reml), reml, whole_fold))  # fmt: skip
+
+
+def _constant(design: Design, turn: FixedTurn, reml: bool) -> float:
+    return turn.logdet * reml - (0.0 if design.weights is None else float(np.log(design.weights).sum()))
+
+
+def _finish(
+    design: Design, plan: Plan, turn: FixedTurn, upper: Array, ordinary: Array, model: Model
+) -> Assembled:
     dropped = [name for index, name in enumerate(design.names) if index not in turn.kept]
-    return Assembled(model, turn, ordinary, [design.names[index] for index in turn.kept], dropped, plan,
-                     null_rows(upper, turn))  # fmt: skip
+    kept = [design.names[index] for index in turn.kept]
+    return Assembled(model, turn, ordinary, kept, dropped, plan, null_rows(upper, turn))
+
+
+def group_products(t: Array, codes: Array, n_groups: int) -> Array:
+    """T'T of each group."""
+    width = t.shape[1]
+    result = np.empty((n_groups, width, width))
+    for row in range(width):
+        for column in range(row, width):
+            sums = np.bincount(codes, t[:, row] * t[:, column], n_groups)
+            result[:, row, column] = result[:, column, row] = sums
+    return result
+
+
+def semidefinite_roots(matrices: Array) -> Array:
+    """C with C'C = M for positive semidefinite matrices (n x r x r)."""
+    values, vectors = np.linalg.eigh(matrices)
+    return np.sqrt(np.clip(values, 0.0, None))[:, :, None] * transpose(vectors)
 
 
 def null_rows(upper: Array, turn: FixedTurn) -> Array:
@@ -103,8 +185,9 @@ def check_sizes(design: Design) -> None:
         )
 
 
-def check_residual(design: Design, residual: Array, root: Array) -> None:
+def check_residual(design: Design, residual: Array, root: Array | None) -> None:
     """Refuse a response that the fixed effects, alone or with each group's own line, reproduce exactly."""
+    root = np.ones(len(residual)) if root is None else root
     scale = float(np.linalg.norm((design.response - design.response.mean()) * root))
     if len(design.names) >= len(residual):
         raise AnalysisError(

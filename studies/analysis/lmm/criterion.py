@@ -121,7 +121,9 @@ class State:
 @dataclass(frozen=True)
 class Model:
     """A linear mixed model's sums and structure. `constant` collects terms of the log-likelihood free of
-    parameters."""
+    parameters.
+    `fold` takes the bottom's columns to the fixed columns and the response, where they differ.
+    """
 
     blocks: list[Block]
     bottom: Bottom
@@ -131,10 +133,7 @@ class Model:
     n_rows: int
     constant: float
     reml: bool = True
-
-    @property
-    def n_levels(self) -> int:
-        return 1 + len(self.uppers)
+    fold: Array | None = None
 
     @property
     def n_theta(self) -> int:
@@ -189,6 +188,8 @@ class Model:
         if self.n_crossed:
             crossed, r = self._eliminate_crossed(psis, r)
             logdet += crossed.logdet
+        if self.fold is not None:
+            r = self.fold.T @ r @ self.fold
         return State(psis, bottom, ups, crossed, r, logdet, self.p_fixed, precision)
 
     def _eliminate_crossed(self, psis: list[Array], r: Array) -> tuple[Upward, Array]:
@@ -207,6 +208,8 @@ class Model:
         """d criterion / d Psi of each term, and / d precision, from d criterion / d R; log|V| counts once."""
         by_level: dict[int, Array] = {}
         crossed_bar = None
+        if self.fold is not None:
+            r_bar = self.fold @ r_bar @ self.fold.T
         if state.crossed is not None:
             crossed_bar, r_bar = self._crossed_backward(state.crossed, r_bar)
         p_bar = q_bar = None

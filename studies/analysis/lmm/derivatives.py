@@ -45,6 +45,9 @@ def differentiate(model: Model, psis: list[Array], precision: Array) -> Derivati
             _crossed_jet(model, jets),
         )
         r, logdet = r.map(lambda part: part[np.ix_(kept, kept)]).minus(up.taken), logdet.plus(up.logdet)
+    if model.fold is not None:
+        fold = model.fold
+        r = r.map(lambda part: fold.T @ part @ fold)
     n_parameters = n_random + n_classes
     result = _dense(r, logdet, n_parameters)
     return result if residual else _with_residual(result, model, psis)

@@ -14,6 +14,7 @@ scalar criterion through the same steps (reverse-mode differentiation), at the c
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -87,9 +88,13 @@ class Level:
             q = q - transpose(bp) @ ebq
         return Upward(p, q, bp, bq, a, e, n, float(logdets.sum())), taken
 
+    @cached_property
+    def _runs(self) -> "Runs":
+        return Runs(self.parent, self.n_parents)  # type: ignore[arg-type]
+
     def gather(self, values: Array) -> Array:
         """Sum what belongs to the same parent."""
-        return sum_by(values, self.parent, self.n_parents)  # type: ignore[arg-type]
+        return self._runs.sum(values)
 
     def psi_gradient(self, up: Upward, p_bar: Array | None, q_bar: Array | None, r_bar: Array) -> Array:
         """d criterion / d Psi."""
@@ -118,14 +123,28 @@ class Level:
         return e_bar
 
 
+class Runs:
+    """Sums over the items of each group, with the grouping worked out once."""
+
+    def __init__(self, groups: Array, n_groups: int) -> None:
+        ascending = bool((np.diff(groups) >= 0).all())
+        self.order = None if ascending else np.argsort(groups, kind="stable")
+        ordered = groups if self.order is None else groups[self.order]
+        self.starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0]) if len(groups) else np.zeros(0, dtype=int)
+        self.present = ordered[self.starts]
+        self.n_groups = n_groups
+
+    def sum(self, values: Array) -> Array:
+        """Sums of values (items x ...), 0 for a group without items."""
+        ordered = values if self.order is None else values[self.order]
+        sums = np.add.reduceat(ordered, self.starts, axis=0) if len(self.starts) else ordered[:0]
+        if len(self.present) == self.n_groups:
+            return sums
+        result = np.zeros((self.n_groups, *values.shape[1:]), dtype=values.dtype)
+        result[self.present] = sums
+        return result
+
+
 def sum_by(values: Array, groups: Array, n_groups: int) -> Array:
     """Sums of values (items x ...) over the items of each group."""
-    flat = values.reshape(len(values), -1)
-    if len(values) and (np.diff(groups) >= 0).all():
-        starts = np.flatnonzero(np.r_[True, np.diff(groups) > 0])
-        result = np.zeros((n_groups, flat.shape[1]), dtype=values.dtype)
-        result[groups[starts]] = np.add.reduceat(flat, starts, axis=0)
-    else:
-        order = np.argsort(groups, kind="stable")
-        return sum_by(values[order], groups[order], n_groups)
-    return result.reshape((n_groups, *values.shape[1:]))
+    return Runs(groups, n_groups).sum(values)

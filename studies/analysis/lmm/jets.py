@@ -79,30 +79,31 @@ def matmul(left: Jet, right: Jet) -> Jet:
     return bilinear(np.matmul, left, right)
 
 
-def inverse_with_logdet(matrix: Jet) -> tuple[Jet, Jet]:
-    """Inverse of a jet of matrices (... x q x q), and the jet of the summed log determinants."""
+def inverse_with_logdet(matrix: Jet, counts: Array | None = None) -> tuple[Jet, Jet]:
+    """Inverse of a jet of matrices (n x q x q), and the jet of their log determinants' sum, each `counts` times."""
+
+    def total(matrices: Array) -> Array:
+        traces = np.trace(matrices, axis1=-2, axis2=-1)
+        return np.asarray(traces.sum() if counts is None else counts @ traces)
+
     shape = matrix.value.shape
     inverse, logdets = inverse_and_logdet(matrix.value.reshape(-1, *shape[-2:]))
     inverse = inverse.reshape(shape)
     steps = {key: inverse @ part for key, part in matrix.first.items()}
     second: dict[Pair, Array] = {pair: inverse @ part for pair, part in matrix.second.items()}
-    traces = {pair: _trace(part) for pair, part in second.items()}
+    traces = {pair: total(part) for pair, part in second.items()}
     result: dict[Pair, Array] = {pair: -part @ inverse for pair, part in second.items()}
     for i, left in steps.items():
         for j, right in steps.items():
             if i > j:
                 continue
             product = left @ right
-            traces[i, j] = traces.get((i, j), 0.0) - _trace(product)
+            traces[i, j] = traces.get((i, j), 0.0) - total(product)
             both = product + (right @ left) if i != j else 2 * product
             result[i, j] = result[i, j] + both @ inverse if (i, j) in result else both @ inverse
     first = {key: -step @ inverse for key, step in steps.items()}
-    logdet = Jet(np.asarray(logdets.sum()), {key: _trace(step) for key, step in steps.items()}, traces)
+    logdet = Jet(np.asarray(logdets.sum() if counts is None else counts @ logdets), {key: total(step) for key, step in steps.items()}, traces)
     return Jet(inverse, first, result), logdet
-
-
-def _trace(matrices: Array) -> Array:
-    return np.asarray(np.trace(matrices, axis1=-2, axis2=-1).sum())
 
 
 @dataclass(frozen=True)

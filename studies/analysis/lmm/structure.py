@@ -90,10 +90,11 @@ def _parent(fine: RandomDesign, coarse: RandomDesign) -> Array | None:
 
 @dataclass(frozen=True)
 class Bases:
-    """T, orthonormal over the rows, and each term's columns in it: columns = T @ into[term]."""
+    """T, orthonormal over the rows, and each term's columns in it: columns = T @ into[term]; so for other columns."""
 
     t: Array
     into: dict[int, Array]
+    others: Array
 
 
 def orthonormal_basis(columns: Array, tolerance: float = 1e-10) -> tuple[Array, Array]:
@@ -117,16 +118,16 @@ def orthonormal_basis(columns: Array, tolerance: float = 1e-10) -> tuple[Array, 
     return np.column_stack(basis) if basis else np.empty((n, 0)), upper[: len(basis)]
 
 
-def random_bases(random: tuple[RandomDesign, ...], chain: tuple[tuple[int, ...], ...]) -> Bases:
-    """T for the nested terms."""
+def common_basis(random: tuple[RandomDesign, ...], chain: tuple[tuple[int, ...], ...], others: list[Array]) -> Bases:
+    """T for the nested terms' columns and for some others."""
     order = [index for level in chain for index in level]
-    t, upper = orthonormal_basis(np.column_stack([random[index].columns for index in order]))
+    t, upper = orthonormal_basis(np.column_stack([*(random[index].columns for index in order), *others]))
     into, start = {}, 0
     for index in order:
         width = random[index].columns.shape[1]
         into[index] = upper[:, start : start + width]
         start += width
-    return Bases(t, into)
+    return Bases(t, into, upper[:, start:])
 
 
 def turned(into: Array) -> tuple[Array, Array]:
