@@ -13,7 +13,7 @@ from scipy import special
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
 from studies.analysis.lmm.assemble import Assembled, assemble
-from studies.analysis.lmm.derivatives import differentiate
+from studies.analysis.lmm.derivatives import differentiate, from_natural_units
 from studies.analysis.lmm.design import Design, build_design
 from studies.analysis.lmm.grid import slope_rows
 from studies.analysis.lmm.inference import FixedInference, infer
@@ -129,7 +129,7 @@ class LmmFit:
         """Covariances and degrees of freedom of the fixed effects (in the engine's coordinates)."""
         model, solution = self.assembled.model, self.optimum.solution
         derivatives = differentiate(model, solution.state.psis, solution.state.precision)
-        return infer(derivatives, model.p_fixed, solution.sigma2, model.reml)
+        return infer(derivatives, model.p_fixed, solution.sigma2, model.reml, from_natural_units(model))
 
     @cached_property
     def beta(self) -> Array:

@@ -1,5 +1,4 @@
-"""R and log|V| of a fitted model as jets in the variance parameters, in the units of the formula's
-columns."""
+"""R and log|V| of a fitted model as jets in the variance parameters."""
 
 from dataclasses import dataclass
 
@@ -53,23 +52,41 @@ def differentiate(model: Model, psis: list[Array], precision: Array) -> Derivati
     return result if residual else _with_residual(result, model, psis)
 
 
-def natural_directions(model: Model) -> list[tuple[int, Array]]:
-    """For each covariance parameter its block and the matrix it adds to the turned Psi."""
-    directions = []
+def directions(model: Model) -> list[tuple[int, Array]]:
+    """For each covariance parameter its term and the matrix it adds to the term's Psi."""
+    result = []
     for index, block in enumerate(model.blocks):
         for row, column in block.pairs():
             unit = np.zeros((block.size, block.size))
             unit[row, column] = unit[column, row] = 1.0
-            directions.append((index, block.turn @ unit @ block.turn.T))
-    return directions
+            result.append((index, unit))
+    return result
+
+
+def from_natural_units(model: Model) -> Array:
+    """The matrix that takes parameters in the formula's units to those of the fit: Psi in turned coordinates."""
+    n_classes = model.bottom.n_classes
+    size = sum(len(block.pairs()) for block in model.blocks) + n_classes
+    result = np.eye(size)
+    start = 0
+    for block in model.blocks:
+        pairs = block.pairs()
+        places = tuple(np.array(pairs).T)
+        for offset, (row, column) in enumerate(pairs):
+            unit = np.zeros((block.size, block.size))
+            unit[row, column] = unit[column, row] = 1.0
+            turned = block.turn @ unit @ block.turn.T
+            result[start : start + len(pairs), start + offset] = turned[places]
+        start += len(pairs)
+    return result
 
 
 def _psi_jets(model: Model, psis: list[Array]) -> tuple[list[Jet], int]:
     jets = [Jet(psi) for psi in psis]
-    directions = natural_directions(model)
-    for parameter, (index, direction) in enumerate(directions):
+    found = directions(model)
+    for parameter, (index, direction) in enumerate(found):
         jets[index].first[parameter] = direction
-    return jets, len(directions)
+    return jets, len(found)
 
 
 def _level_jet(model: Model, jets: list[Jet], level: int) -> Jet:
@@ -111,20 +128,13 @@ def _dense(r: Jet, logdet: Jet, n: int) -> Derivatives:
     return Derivatives(r.value, r_first, r_second, log_first, log_second)
 
 
-def natural_values(model: Model, psis: list[Array]) -> Array:
-    """The covariance parameters in the formula's units, relative to the residual variance."""
-    values: list[float] = []
-    for block, psi in zip(model.blocks, psis, strict=True):
-        back = np.linalg.inv(block.turn)
-        natural = back @ psi @ back.T
-        values += [float(natural[pair]) for pair in block.pairs()]
-    return np.array(values)
-
-
 def _with_residual(result: Derivatives, model: Model, psis: list[Array]) -> Derivatives:
     """Add the residual variance by Euler's rule: R has degree -1 in all parameters together, log|V| gives
     n."""
-    values, last = natural_values(model, psis), len(result.logdet_first) - 1
+    last = len(result.logdet_first) - 1
+    values = np.array([
+        psi[pair] for block, psi in zip(model.blocks, psis, strict=True) for pair in block.pairs()
+    ])  # fmt: skip
     first, second = result.r_first, result.r_second
     first[last] = -result.r - np.tensordot(values, first[:last], 1)
     for j in range(last):

@@ -62,8 +62,11 @@ class FixedInference:
         return scale * statistic, float(q), float(df)
 
 
-def infer(derivatives: Derivatives, p: int, sigma2: float, reml: bool) -> FixedInference:
-    """Inference for `p` fixed effects from the derivatives at the optimum (at V / sigma^2)."""
+def infer(derivatives: Derivatives, p: int, sigma2: float, reml: bool, natural: Array) -> FixedInference:
+    """Inference for `p` fixed effects from the derivatives at the optimum (at V / sigma^2).
+
+    `natural` takes parameters in the formula's units to those of the derivatives.
+    """
     xi = derivatives.r[:p, :p]
     phi = np.linalg.inv(xi)
     phi = (phi + phi.T) / 2
@@ -71,7 +74,7 @@ def infer(derivatives: Derivatives, p: int, sigma2: float, reml: bool) -> FixedI
     half = phi @ first
     fixed_part = np.einsum("ab,ijba->ij", phi, second) - np.einsum("iab,jba->ij", half, half)
     information = -derivatives.logdet_second - fixed_part
-    expected, notes = _inverse_information(information)
+    expected, notes = _inverse_information(information, natural)
     adjustment = np.einsum("ij,ijab->ab", expected, second / 2) - np.einsum(
         "ij,iab,jbc->ac", expected, first, half, optimize=True
     )
@@ -91,20 +94,20 @@ def _squares_second(derivatives: Derivatives, phi: Array, p: int) -> Array:
     return plain - 2 * along[:, :p] @ phi @ along[:, :p].T
 
 
-def _inverse_information(information: Array) -> tuple[Array, tuple[str, ...]]:
-    """2 / information; where parameters cannot be told apart its pseudo-inverse in the formula's units, as
-    pbkrtest."""
+def _inverse_information(information: Array, natural: Array) -> tuple[Array, tuple[str, ...]]:
+    """2 / information; where parameters cannot be told apart, its pseudo-inverse in the formula's units as in R."""
     scale = np.sqrt(np.clip(np.diag(information), 0.0, None))
     if (scale > 0).all():
         scaled = information / np.outer(scale, scale)
         values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
         if values[0] > SINGULAR * values[-1]:
             return 2 * (vectors / values) @ vectors.T / np.outer(scale, scale), ()
+    inverse = np.linalg.pinv(natural.T @ information @ natural, rcond=np.sqrt(np.finfo(float).eps), hermitian=True)
     note = (
         "Some variance parameters cannot be told apart; "
         "Kenward-Roger used the pseudo-inverse of their information."
     )
-    return 2 * np.linalg.pinv(information, rcond=np.sqrt(np.finfo(float).eps), hermitian=True), (note,)
+    return 2 * natural @ inverse @ natural.T, (note,)
 
 
 def _safe_inverse(hessian: Array) -> Array:
