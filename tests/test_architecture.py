@@ -64,7 +64,9 @@ def module_path(name: str) -> Path:
 
 def pure_names() -> list[str]:
     return [
-        name for name in PURE if module_path(name).is_dir() or module_path(name).with_suffix(".py").exists()
+        name
+        for name in PURE
+        if (module_path(name) / "__init__.py").exists() or module_path(name).with_suffix(".py").exists()
     ]
 
 
