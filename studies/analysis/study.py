@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies.analysis.biomarker import biomarker_section
 from studies.analysis.curves import curves_of
 from studies.analysis.describe import sections_of
 from studies.analysis.errors import AnalysisError
+from studies.analysis.inference import mixed_model, mixed_models_by_model
 from studies.analysis.plan import Plan, check_plan, resolve_plan
+from studies.analysis.synergy import synergy_rows
 from studies.analysis.tables import NormalizedTable, normalize_table
 from studies.volumes import DEFAULT_FORMULA
 
@@ -68,13 +71,14 @@ def _results(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> dict[str, Any
     curves = curves_of(frame)
     if not len(curves):
         raise AnalysisError("the table holds no volume")
-    notes.append("mixed_model is null: the mixed-model engine is not part of this analysis yet")
+    model, fit = mixed_model(frame, plan, notes)
+    contrasts = model["contrasts"] if model else []
     return {
         **sections_of(frame, curves, plan),
-        "mixed_model": None,
-        "mixed_models_by_model": [],
-        "map2k4": {"strata": [], "interaction": [], "model_level": [], "excluded": []},
-        "synergy": [],
+        "mixed_model": model,
+        "mixed_models_by_model": mixed_models_by_model(frame, plan),
+        "map2k4": biomarker_section(frame, plan, fit, contrasts, notes),
+        "synergy": synergy_rows(fit, plan, contrasts, notes),
         "sensitivity": [],
     }
 

@@ -1,0 +1,230 @@
+"""Does MAP2K4 status change what a drug does? The PDX model is the unit, and only the interaction can
+claim it.
+
+Status belongs to the PDX model, so the effect of an arm in loss-of-function models less its effect in
+wild-type models is judged against how much models differ, never against how much mice or readings do. A p
+value needs two models in each status, a claim three, an open gate (the arm acts at all) and the direction
+declared beforehand, where one was.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studies.analysis.curves import curves_of
+from studies.analysis.errors import AnalysisError
+from studies.analysis.growth import growth_rates
+from studies.analysis.growth_models import GrowthFit, difference, fit_m4, growth_data
+from studies.analysis.inference import effect_rows, f1_pairs
+from studies.analysis.meta_analysis import compare_groups, pool
+from studies.analysis.plan import Plan
+from studies.analysis.scopes import STRATA
+from studies.terms import ExpectedSign
+
+LOSS, WILD = STRATA
+FEWEST_FOR_P, FEWEST_FOR_CLAIM = 2, 3
+
+
+def biomarker_section(
+    frame: pd.DataFrame,
+    plan: Plan,
+    primary: GrowthFit | None,
+    contrasts: list[dict[str, Any]],
+    notes: list[str],
+) -> dict[str, Any]:
+    """Strata, interaction, model-level effects, and the PDX models whose status is not proven."""
+    section: dict[str, Any] = {
+        "strata": [], "interaction": [], "model_level": model_level_rows(frame, plan), "excluded": _excluded(frame),
+        "formula": None,
+    }  # fmt: skip
+    known = frame.loc[frame["map2k4_status"].isin(STRATA), ["pdx_model", "map2k4_status"]].drop_duplicates()
+    if len(known) < 2:
+        notes.append("no MAP2K4 strata: fewer than two PDX models have a proven status")
+        return section
+    try:
+        fit = _fit(frame, plan, primary)
+    except AnalysisError as error:
+        notes.append(f"no MAP2K4 strata: {error}")
+        return section
+    section["formula"] = fit.formula
+    section["strata"] = _strata(fit, plan)
+    if known["map2k4_status"].nunique() < 2:
+        notes.append("no MAP2K4 interaction: the PDX models with a proven status all have the same one")
+        return section
+    gates = {
+        row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in contrasts if row["family"] == "F1"
+    }
+    section["interaction"] = _interaction(fit, plan, gates)
+    _note_disagreement(section, plan["alpha"], notes)
+    return section
+
+
+def model_level_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
+    """For each arm: every PDX model's effect (mean growth rate less its control's, within the window),
+    pooled by status and compared between statuses."""
+    if plan["window"] is None:
+        return []
+    first, last = plan["window"]
+    curves = curves_of(frame[frame["day"].between(first, last)])
+    mice = curves.mice.assign(rate=growth_rates(curves)) if len(curves) else pd.DataFrame()
+    if mice.empty:
+        return []
+    rows = []
+    for arm in plan.treated_arms:
+        control = plan.control_of(arm)
+        effects = _model_effects(mice[mice["arm"].isin([arm, control])].dropna(subset="rate"), arm, control)
+        if effects.empty:
+            continue
+        rows.append({"arm": arm, "control": control, **_pooled_by_status(effects, 1 - plan["alpha"])})
+    return rows
+
+
+def _fit(frame: pd.DataFrame, plan: Plan, primary: GrowthFit | None) -> GrowthFit:
+    """The primary fit where all its models have a proven status, else M4 of those that have."""
+    if primary is not None and primary.name == "M4" and set(primary.data.mice["map2k4"]) <= set(STRATA):
+        return primary
+    data = growth_data(frame, plan, STRATA)
+    if data.mice["pdx_model"].nunique() < 2:
+        raise AnalysisError("fewer than two PDX models of a proven status can be fitted")
+    return fit_m4(data, plan)
+
+
+def _strata(fit: GrowthFit, plan: Plan) -> list[dict[str, Any]]:
+    rows = []
+    for status in STRATA:
+        pairs = [pair for pair in f1_pairs(fit.data, plan) if _models(fit, *pair, status)]
+        if not pairs:
+            continue
+        shares = {status: 1.0}
+        weights = [fit.effect(arm, control, shares) for arm, control in pairs]
+        for row in effect_rows(fit, plan, pairs, weights, plan["adjust"]):
+            models = _models(fit, row["arm"], row["control"], status)
+            counts = fit.data.count(row["arm"], status)
+            rows.append({"scope": "map2k4", "map2k4_status": status, **_case_study(row, models), **counts})
+    return rows
+
+
+def _case_study(row: dict[str, Any], models: int) -> dict[str, Any]:
+    """One PDX model cannot say how models of its status differ: the estimate stands without p and interval."""
+    if models >= FEWEST_FOR_P:
+        return {**row, "note": None}
+    silent = dict.fromkeys(
+        ("se", "df", "p_value", "p_adjusted", "ci_low", "ci_high", "tgi_ci_low", "tgi_ci_high")
+    )
+    return {**row, **silent, "note": "one PDX model: a case study, no test"}
+
+
+def _interaction(fit: GrowthFit, plan: Plan, gates: dict[str, bool]) -> list[dict[str, Any]]:
+    pairs = [
+        (arm, control) for arm, control in f1_pairs(fit.data, plan)
+        if all(_models(fit, arm, control, status) for status in STRATA)
+    ]  # fmt: skip
+    if not pairs:
+        return []
+    weights = [
+        difference(fit.effect(arm, control, {LOSS: 1.0}), fit.effect(arm, control, {WILD: 1.0}))
+        for arm, control in pairs
+    ]
+    rows = []
+    for row in effect_rows(fit, plan, pairs, weights, plan["adjust"]):
+        models = {status: _models(fit, row["arm"], row["control"], status) for status in STRATA}
+        kept = {name: value for name, value in row.items() if not name.startswith("tgi_")}
+        if min(models.values()) < FEWEST_FOR_P:
+            kept |= {"p_value": None, "p_adjusted": None}
+        sign = plan["expected_sign"].get(row["arm"])
+        claim, reason = _claim(kept, models, sign, gates.get(row["arm"], False), plan["alpha"])
+        rows.append(
+            {
+                **kept,
+                "n_models": models,
+                "expected_sign": sign,
+                "family": "F4",
+                "claim": claim,
+                "reason": reason,
+            }
+        )
+    return rows
+
+
+def _claim(
+    row: dict[str, Any], models: dict[str, int], sign: str | None, gate_open: bool, alpha: float
+) -> tuple[bool, str]:
+    fewest = min(models.values())
+    counts = f"{models[LOSS]} loss-of-function and {models[WILD]} wild-type PDX models"
+    if row["estimate"] is None:
+        return False, "the interaction is not estimable from these data"
+    if fewest < FEWEST_FOR_P:
+        return False, f"{counts}: below {FEWEST_FOR_P} in a status there is an estimate but no test"
+    if fewest < FEWEST_FOR_CLAIM:
+        return False, f"exploratory: {counts}, a claim needs {FEWEST_FOR_CLAIM} in each status"
+    p = row["p_adjusted"]
+    if p is None or p >= alpha:
+        return False, f"the interaction is not shown at the level of {alpha:g}"
+    if not gate_open:
+        return (
+            False,
+            "exploratory: the arm's effect over all models is not shown, so this test was not reached",
+        )
+    direction = ExpectedSign.LOSS_OF_FUNCTION if row["estimate"] < 0 else ExpectedSign.WILD_TYPE
+    if sign is not None and sign != direction:
+        return False, "the interaction runs against the direction declared beforehand"
+    return True, f"{direction.label.replace('_', ' ')}: {counts}"
+
+
+def _models(fit: GrowthFit, arm: str, control: str, status: str) -> int:
+    """PDX models of a status that hold both arms."""
+    mice = fit.data.mice[fit.data.mice["map2k4"] == status]
+    held = (set(mice.loc[mice["arm"] == name, "pdx_model"]) for name in (arm, control))
+    return len(set.intersection(*held))
+
+
+def _model_effects(mice: pd.DataFrame, arm: str, control: str) -> pd.DataFrame:
+    """One row a PDX model that holds both arms; its standard error from the mouse variance pooled over
+    models and arms, missing where every model and arm has one mouse."""
+    grouped = mice.groupby(["pdx_model", "map2k4_status", "arm"])["rate"]
+    cells = grouped.agg(["mean", "size", "var"]).reset_index()
+    spare = (cells["size"] - 1).sum()
+    variance = ((cells["size"] - 1) * cells["var"].fillna(0.0)).sum() / spare if spare else np.nan
+    treated, vehicle = (cells[cells["arm"] == name].set_index("pdx_model") for name in (arm, control))
+    both = treated.join(vehicle, lsuffix="_t", rsuffix="_v", how="inner")
+    return pd.DataFrame({
+        "pdx_model": both.index, "map2k4_status": both["map2k4_status_t"].to_numpy(),
+        "effect": (both["mean_t"] - both["mean_v"]).to_numpy(),
+        "se": np.sqrt(variance * (1 / both["size_t"] + 1 / both["size_v"])).to_numpy(),
+        "n": both["size_t"].to_numpy(), "n_control": both["size_v"].to_numpy(),
+    })  # fmt: skip
+
+
+def _pooled_by_status(effects: pd.DataFrame, confidence: float) -> dict[str, Any]:
+    replicated = effects["se"].notna().all() and (effects["se"] > 0).all()
+    groups = {"all": effects, **{status: effects[effects["map2k4_status"] == status] for status in STRATA}}
+    pooled = [
+        {"map2k4_status": None if status == "all" else status,
+         **vars(pool(part["effect"].to_numpy(), part["se"].to_numpy() if replicated else None, confidence))}
+        for status, part in groups.items() if len(part)
+    ]  # fmt: skip
+    loss, wild = (groups[status]["effect"].to_numpy() for status in STRATA)
+    test = vars(compare_groups(loss, wild, confidence)) if len(loss) and len(wild) else None
+    return {"effects": effects.to_dict("records"), "pooled": pooled, "test": test}
+
+
+def _excluded(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    unproven = frame[~frame["map2k4_status"].isin(STRATA)]
+    mice = unproven.groupby(["pdx_model", "map2k4_status"], sort=False)["mouse"].nunique()
+    return [
+        {"pdx_model": model, "map2k4_status": status, "n_mice": int(n),
+         "reason": f"MAP2K4 status {status}: in the overall rows, not in strata or interaction"}
+        for (model, status), n in mice.items()
+    ]  # fmt: skip
+
+
+def _note_disagreement(section: dict[str, Any], alpha: float, notes: list[str]) -> None:
+    tests = {row["arm"]: row["test"]["p_value"] for row in section["model_level"] if row["test"]}
+    for row in section["interaction"]:
+        one, other = row["p_value"], tests.get(row["arm"])
+        if one is not None and other is not None and (one < alpha) != (other < alpha):
+            notes.append(
+                f"MAP2K4 interaction of {row['arm']}: the mixed model (p = {one:.3g}) and the test on model-level effects "
+                f"(p = {other:.3g}) disagree across {alpha:g}"
+            )

@@ -1,0 +1,254 @@
+"""The mixed models of growth behind a study's inference.
+
+M1, one PDX model:       log_volume ~ day * arm + (1 + day | mouse) M4, several PDX models:  log_volume ~
+day * map2k4 + day:arm + day:arm:map2k4 + (1 + day | pdx_model) + (0 + day | pdx_model:arm) + (1 + day |
+mouse)
+
+An effect is the difference of an arm's slope from its control's, per day on ln V, over the analysis
+window. Where no model and arm holds two mice, pdx_model:arm is the mouse and that term is left out: the
+mouse then carries what the models differ in their response. Blocks and, after pooling, day * source_study
+enter as fixed effects.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr, stdtrit
+
+from studies.analysis.errors import AnalysisError
+from studies.analysis.mixed_model import LmmFit, fit_lmm
+from studies.analysis.plan import Plan
+
+FEWEST_MICE, FEWEST_READINGS = 2, 2
+Weights = dict[str, float]
+
+
+@dataclass(frozen=True)
+class GrowthData:
+    """The readings a fit rests on: columns log_volume, day, arm, mouse, pdx_model, map2k4, source_study
+    and blocks.
+
+    `left_out` counts the readings that took no part, by reason.
+    """
+
+    frame: pd.DataFrame
+    control: str
+    window: tuple[float, float]
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def arms(self) -> list[str]:
+        return list(self.frame["arm"].cat.categories)
+
+    @cached_property
+    def mice(self) -> pd.DataFrame:
+        return self.frame.drop_duplicates("mouse")[["mouse", "pdx_model", "map2k4", "arm"]]
+
+    def count(self, arm: str, status: str | None = None) -> dict[str, int]:
+        """Mice and PDX models of an arm, within a MAP2K4 status where one is named."""
+        mine = self.mice[self.mice["arm"] == arm]
+        mine = mine if status is None else mine[mine["map2k4"] == status]
+        return {"n_mice": len(mine), "n_models": int(mine["pdx_model"].nunique())}
+
+
+@dataclass(frozen=True)
+class GrowthFit:
+    """A fitted M1 or M4 and the weights that turn its coefficients into effects of arms."""
+
+    data: GrowthData
+    formula: str
+    fit: LmmFit = field(repr=False)
+    name: str
+    df_cap: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def slope(self, arm: str, shares: Mapping[str, float] | None = None) -> Weights:
+        """Weights of the arm's slope, averaged over MAP2K4 statuses by `shares` and evenly over source studies."""
+        names = set(self.fit.design.names)
+        weights: Weights = {}
+        _add(weights, names, ("day",), 1.0)
+        _add(weights, names, ("day", f"arm[T.{arm}]"), 1.0)
+        for status, share in (shares or {}).items():
+            _add(weights, names, ("day", f"map2k4[T.{status}]"), share)
+            _add(weights, names, ("day", f"map2k4[T.{status}]", f"arm[T.{arm}]"), share)
+        sources = list(self.data.frame["source_study"].cat.categories)
+        for source in sources:
+            _add(weights, names, ("day", f"source_study[T.{source}]"), 1 / len(sources))
+        return weights
+
+    def effect(self, arm: str, control: str, shares: Mapping[str, float] | None = None) -> Weights:
+        """Weights of the difference between the slopes of an arm and its control."""
+        shares = self.shares(arm, control) if shares is None else shares
+        return difference(self.slope(arm, shares), self.slope(control, shares))
+
+    def shares(self, *arms: str) -> dict[str, float]:
+        """The share of each MAP2K4 status among the PDX models that hold all of these arms."""
+        mice = self.data.mice
+        held = set.intersection(*(set(mice.loc[mice["arm"] == arm, "pdx_model"]) for arm in arms))
+        models = mice[mice["pdx_model"].isin(held)].drop_duplicates("pdx_model")["map2k4"]
+        return {str(status): float(share) for status, share in models.value_counts(normalize=True).items()}
+
+    def contrasts(
+        self, weights: Mapping[str, Weights], plan: Plan, adjust: str | None = None
+    ) -> pd.DataFrame:
+        """Estimates of weighted coefficients with the plan's df and level; df never above `df_cap`."""
+        table = self.fit.contrasts(
+            weights, df=plan["df"], adjust=adjust or plan["adjust"], level=1 - plan["alpha"]
+        )
+        return table if self.df_cap is None else _capped(table, self.df_cap, plan["alpha"])
+
+
+def difference(one: Weights, other: Weights) -> Weights:
+    """Weights of one linear combination less another."""
+    names = [*one, *(name for name in other if name not in one)]
+    weights = {name: one.get(name, 0.0) - other.get(name, 0.0) for name in names}
+    return {name: weight for name, weight in weights.items() if weight}
+
+
+def growth_data(frame: pd.DataFrame, plan: Plan, statuses: tuple[str, ...] | None = None) -> GrowthData:
+    """Readings above 0 within the plan's window, of arms with at least two mice read twice.
+
+    `statuses` keeps the PDX models of these MAP2K4 statuses only. Refuses a study without a window,
+    without a control that can be fitted, and without an arm to compare with it.
+    """
+    if plan["window"] is None:
+        raise AnalysisError("there is no analysis window: no day at which arms can be compared")
+    first, last = plan["window"]
+    read = frame[frame["volume_mm3"].notna()]
+    read = read if statuses is None else read[read["map2k4_status"].isin(statuses)]
+    inside = read[read["day"].between(first, last)]
+    kept = inside[inside["volume_mm3"] > 0]
+    left_out = {"outside the window": len(read) - len(inside), "volume of 0": len(inside) - len(kept)}
+    visits = kept.groupby("mouse")["day"].nunique()
+    fit_mice = visits.index[visits >= FEWEST_READINGS]
+    fitted = kept[kept["mouse"].isin(fit_mice)].groupby("arm")["mouse"].nunique()
+    arms = [arm for arm in plan["roles"] if fitted.get(arm, 0) >= FEWEST_MICE]
+    if plan["control"] not in arms:
+        raise AnalysisError(
+            f'the control "{plan["control"]}" has fewer than {FEWEST_MICE} mice read twice in the window'
+        )
+    if len(arms) < 2:
+        raise AnalysisError(f"no other arm has {FEWEST_MICE} mice read twice in the window")
+    left_out["arm with fewer than 2 mice read twice"] = int((~kept["arm"].isin(arms)).sum())
+    ordered = [plan["control"], *(arm for arm in arms if arm != plan["control"])]
+    data = _columns(kept[kept["arm"].isin(arms)], ordered, plan)
+    return GrowthData(
+        data, plan["control"], (float(first), float(last)), {k: n for k, n in left_out.items() if n}
+    )
+
+
+def fit_m1(
+    data: GrowthData, plan: Plan, fixed: str = "day * arm", random: str = "(1 + day | mouse)"
+) -> GrowthFit:
+    """M1, or a variant of its fixed or random part."""
+    formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {random}"
+    return GrowthFit(data, formula, _fit(formula, data.frame), "M1")
+
+
+def fit_m4(data: GrowthData, plan: Plan) -> GrowthFit:
+    """M4, its MAP2K4 terms only where the PDX models have more than one status."""
+    statuses = data.mice.drop_duplicates("pdx_model")["map2k4"]
+    several = statuses.nunique() > 1
+    replicated = data.mice.groupby(["pdx_model", "arm"], observed=True).size().max() > 1
+    fixed = "day * map2k4 + day:arm + day:arm:map2k4" if several else "day * arm"
+    random = [
+        "(1 + day | pdx_model)",
+        *(["(0 + day | pdx_model:arm)"] if replicated else []),
+        "(1 + day | mouse)",
+    ]
+    formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {' + '.join(random)}"
+    notes = () if replicated else (
+        "one mouse a PDX model and arm: how much models differ in their response cannot be told from how much mice "
+        "do; (1 + day | mouse) carries both and tau2 is not given",
+    )  # fmt: skip
+    cap = len(statuses) - (statuses.nunique() if several else 1)
+    return GrowthFit(data, formula, _fit(formula, data.frame), "M4", max(float(cap), 1.0), notes)
+
+
+def fit_formula(data: GrowthData, formula: str) -> GrowthFit:
+    """A formula of the plan's own, over the columns of `GrowthData`."""
+    return GrowthFit(data, formula, _fit(formula, data.frame), "plan")
+
+
+def fit_primary(data: GrowthData, plan: Plan) -> GrowthFit:
+    """The plan's formula, else M1 for one PDX model and M4 for several."""
+    if plan["model"] != "auto":
+        return fit_formula(data, plan["model"])
+    return fit_m1(data, plan) if data.mice["pdx_model"].nunique() == 1 else fit_m4(data, plan)
+
+
+def tgi_percent(effect: float | None, day: float) -> float | None:
+    """TGI a difference of slopes makes by `day`, in percent: 100 (1 - exp(effect x day))."""
+    if effect is None or not np.isfinite(effect):
+        return None
+    with np.errstate(over="ignore"):
+        value = float(-100 * np.expm1(effect * day))
+    return value if np.isfinite(value) else None
+
+
+def _columns(kept: pd.DataFrame, arms: list[str], plan: Plan) -> pd.DataFrame:
+    present = set(kept["map2k4_status"])
+    statuses = [
+        status for status in ("wild_type", "loss_of_function", "uncertain", "unknown") if status in present
+    ]
+    data = pd.DataFrame(
+        {
+            "log_volume": np.log(kept["volume_mm3"].to_numpy()),
+            "day": kept["day"].to_numpy(float),
+            "arm": pd.Categorical(kept["arm"], categories=arms),
+            "mouse": kept["mouse"].to_numpy(),
+            "pdx_model": kept["pdx_model"].to_numpy(),
+            "map2k4": pd.Categorical(kept["map2k4_status"], categories=statuses),
+            "source_study": pd.Categorical(kept["source_study"]),
+            "cage": kept["cage"].to_numpy(),
+        }
+    )
+    for name in plan["blocks"]:
+        if name not in kept:
+            raise AnalysisError(f'plan: the table has no column "{name}" to take as a block')
+        if name not in data:
+            data[name] = pd.Categorical(kept[name].astype(str))
+    return data
+
+
+def _blocks(data: GrowthData, plan: Plan) -> str:
+    """Block effects of one PDX model; over several models a block is one of its model's, so a random intercept."""
+    names = [name for name in plan["blocks"] if data.frame[name].nunique() > 1]
+    nested = data.mice["pdx_model"].nunique() > 1
+    return "".join(f" + (1 | pdx_model:{name})" if nested else f" + {name}" for name in names)
+
+
+def _sources(data: GrowthData) -> str:
+    return " + day * source_study" if data.frame["source_study"].nunique() > 1 else ""
+
+
+def _fit(formula: str, frame: pd.DataFrame) -> LmmFit:
+    try:
+        return fit_lmm(formula, frame)
+    except np.linalg.LinAlgError as error:
+        raise AnalysisError(f"{formula} could not be fitted: {error}") from error
+
+
+def _add(weights: Weights, names: set[str], parts: tuple[str, ...], weight: float) -> None:
+    """Add the weight of the term made of these parts, in whatever order the fit names them."""
+    for order in permutations(parts):
+        if (name := ":".join(order)) in names:
+            weights[name] = weights.get(name, 0.0) + weight
+            return
+
+
+def _capped(table: pd.DataFrame, cap: float, alpha: float) -> pd.DataFrame:
+    """The table at no more than `cap` degrees of freedom; an adjusted p is never below the capped p."""
+    df = table["df"].to_numpy()
+    if not (df > cap).any():
+        return table
+    df = np.minimum(df, cap)
+    p = 2 * stdtr(df, -np.abs(table["statistic"].to_numpy()))
+    half = stdtrit(df, 1 - alpha / 2) * table["se"].to_numpy()
+    estimate = table["estimate"].to_numpy()
+    capped = table.assign(df=df, p_value=p, ci_low=estimate - half, ci_high=estimate + half)
+    return capped.assign(p_adjusted=np.maximum(table["p_adjusted"].to_numpy(), p))

@@ -1,0 +1,230 @@
+"""The inferential rows of a study's JSON: the primary mixed model, M1 of every PDX model, and the
+sensitivity of both.
+
+Families of tests, in order: F1 each arm against its control (adjusted together), F2 a combination against
+each of its parts, F3 synergy, F4 the MAP2K4 interaction. A later family of an arm is exploratory unless
+the gate before it opened.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studies.analysis.errors import AnalysisError
+from studies.analysis.growth_models import (
+    GrowthData,
+    GrowthFit,
+    Weights,
+    difference,
+    fit_m1,
+    fit_primary,
+    growth_data,
+    tgi_percent,
+)
+from studies.analysis.plan import Plan
+
+ESTIMATES = ("estimate", "se", "df", "p_value", "p_adjusted", "ci_low", "ci_high")
+CURVATURE_ALPHA = 0.05
+
+
+def mixed_model(
+    frame: pd.DataFrame, plan: Plan, notes: list[str]
+) -> tuple[dict[str, Any] | None, GrowthFit | None]:
+    """The primary fit as a dict, and the fit; None with the reason in `notes` where there is none."""
+    try:
+        fit = fit_primary(growth_data(frame, plan), plan)
+    except AnalysisError as error:
+        notes.append(f"mixed_model is null: {error}")
+        return None, None
+    scope = {"scope": "study", "pdx_model": None, "map2k4_status": None}
+    section = describe_fit(fit, plan, scope)
+    notes.extend(note for note in section["notes"] if note not in notes)
+    return section, fit
+
+
+def mixed_models_by_model(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
+    """M1 of each PDX model with at least two mice in its control and in another arm."""
+    rows = []
+    for model, part in frame.groupby("pdx_model", sort=False):
+        if part.groupby("arm")["mouse"].nunique().ge(2).sum() < 2:
+            continue
+        scope = {
+            "scope": "pdx_model",
+            "pdx_model": str(model),
+            "map2k4_status": str(part["map2k4_status"].iloc[0]),
+        }
+        try:
+            fit = fit_m1(growth_data(part, plan), plan)
+        except AnalysisError as error:
+            rows.append({**scope, "formula": None, "contrasts": [], "notes": [str(error)]})
+            continue
+        rows.append({**scope, **describe_fit(fit, plan, scope)})
+    return rows
+
+
+def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything the JSON tells of one fit."""
+    coefficients = fit.fit.coefficients(df=plan["df"], level=1 - plan["alpha"])
+    notes = [*fit.notes, *fit.fit.notes, *_left_out_notes(fit.data)]
+    return {
+        "model": fit.name,
+        "formula": fit.formula,
+        "df_method": plan["df"],
+        "window": list(fit.data.window),
+        "coefficients": [{"term": term, **row} for term, row in coefficients.to_dict("index").items()],
+        "variance_components": fit.fit.variance_components.to_dict("records"),
+        "slopes": _slopes(fit, plan),
+        "contrasts": contrast_rows(fit, plan, scope),
+        "curvature": curvature(fit, plan),
+        "diagnostics": _diagnostics(fit),
+        "notes": notes,
+    }
+
+
+def contrast_rows(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """F1 and F2: differences of slopes, with the TGI they make by the plan's day."""
+    pairs = f1_pairs(fit.data, plan)
+    rows = _family(fit, plan, pairs, "F1", plan["adjust"], scope)
+    opened = {row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in rows}
+    parts = [
+        (row["arm"], part) for row in plan["combinations"] for part in row["parts"]
+        if row["arm"] in fit.data.arms and part in fit.data.arms
+    ]  # fmt: skip
+    for row in _family(fit, plan, parts, "F2", "none", scope) if parts else []:
+        rows.append({**row, "exploratory": not opened.get(row["arm"], False)})
+    return rows
+
+
+def f1_pairs(data: GrowthData, plan: Plan) -> list[tuple[str, str]]:
+    """Each fitted arm and the control it is compared with."""
+    return [(arm, plan.control_of(arm)) for arm in data.arms[1:] if plan.control_of(arm) in data.arms]
+
+
+def effect_rows(
+    fit: GrowthFit, plan: Plan, pairs: list[tuple[str, str]], weights: list[Weights], adjust: str
+) -> list[dict[str, Any]]:
+    """Estimates of effects named by (arm, control), with counts and the TGI they make; not estimable: None."""
+    labels = [f"{arm} - {control}" for arm, control in pairs]
+    table = fit.contrasts(dict(zip(labels, weights, strict=True)), plan, adjust)
+    day = tgi_day(plan)
+    rows = []
+    for (arm, control), (_, estimates) in zip(pairs, table.iterrows(), strict=True):
+        row: dict[str, Any] = {"arm": arm, "control": control}
+        row |= {name: _number(estimates[name]) for name in ESTIMATES}
+        row |= {
+            "tgi_percent": tgi_percent(row["estimate"], day),
+            "tgi_ci_low": tgi_percent(row["ci_high"], day),
+            "tgi_ci_high": tgi_percent(row["ci_low"], day),
+            "tgi_day": day,
+        }
+        rows.append(row)
+    return rows
+
+
+def tgi_day(plan: Plan) -> float:
+    """The day model-based TGI is given for: the plan's, never past the analysis window."""
+    last = plan["window"][1]
+    return float(last if plan["day"] is None else min(plan["day"], last))
+
+
+def curvature(fit: GrowthFit, plan: Plan) -> dict[str, Any] | None:
+    """Do the curves bend within the window? F test of the squared-day terms, with the eGaIT effects of
+    that fit (M2).
+
+    The estimand stays the slope; where the curves bend, the eGaIT row beside it is the one to read it
+    with.
+    """
+    if fit.name != "M1":
+        return None
+    data = fit.data
+    frame = data.frame.assign(day2=data.frame["day"] ** 2)
+    try:
+        bent = fit_m1(GrowthData(frame, data.control, data.window), plan, fixed="day * arm + day2 * arm")
+        squares = [name for name in bent.fit.design.names if "day2" in name.split(":")]
+        test = bent.fit.joint_test({name: {name: 1.0} for name in squares})
+    except (AnalysisError, np.linalg.LinAlgError, KeyError, ValueError):
+        return None
+    pairs = f1_pairs(data, plan)
+    weights = [m2_effect(bent, arm, control, 2 / 3 * tgi_day(plan)) for arm, control in pairs]
+    rows = effect_rows(bent, plan, pairs, weights, plan["adjust"])
+    effects = [{name: row[name] for name in ("arm", "control", *ESTIMATES)} for row in rows]
+    return {**test, "bends": bool(test["p_value"] < CURVATURE_ALPHA), "estimand": "egait", "effects": effects}
+
+
+def m2_effect(bent: GrowthFit, arm: str, control: str, square: float) -> Weights:
+    """Weights of the difference of slope + `square` times the difference of the squared-day coefficients."""
+    names = bent.fit.design.names
+
+    def curve(of: str) -> Weights:
+        wanted = {
+            ("day",): 1.0,
+            ("day2",): square,
+            ("day", f"arm[T.{of}]"): 1.0,
+            ("day2", f"arm[T.{of}]"): square,
+        }
+        return {
+            name: weight
+            for parts, weight in wanted.items()
+            for name in names
+            if name in (":".join(parts), ":".join(parts[::-1]))
+        }
+
+    return difference(curve(arm), curve(control))
+
+
+def _family(
+    fit: GrowthFit,
+    plan: Plan,
+    pairs: list[tuple[str, str]],
+    family: str,
+    adjust: str,
+    scope: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    if not pairs:
+        return []
+    rows = effect_rows(fit, plan, pairs, [fit.effect(arm, control) for arm, control in pairs], adjust)
+    return [
+        {**scope, **row, **fit.data.count(row["arm"]), "family": family, "exploratory": False} for row in rows
+    ]
+
+
+def _slopes(fit: GrowthFit, plan: Plan) -> list[dict[str, Any]]:
+    """Growth rate of each arm and the doubling time it means."""
+    weights = {arm: fit.slope(arm, fit.shares(arm)) for arm in fit.data.arms}
+    table = fit.contrasts(weights, plan, "none")
+    rows = []
+    for arm, row in table.iterrows():
+        rate = _number(row["estimate"])
+        doubling = float(np.log(2) / rate) if rate is not None and rate > 0 else None
+        values = {name: _number(row[name]) for name in ("se", "df", "ci_low", "ci_high")}
+        rows.append({"arm": arm, "growth_rate_per_day": rate, **values, "doubling_time_days": doubling})
+    return rows
+
+
+def _diagnostics(fit: GrowthFit) -> dict[str, Any]:
+    return {
+        "loglik": fit.fit.loglik,
+        "sigma": fit.fit.sigma,
+        "is_singular": bool(fit.fit.is_singular),
+        "n_rows": fit.fit.n_rows,
+        "n_mice": len(fit.data.mice),
+        "n_models": int(fit.data.mice["pdx_model"].nunique()),
+        "df_cap": fit.df_cap,
+        "left_out": fit.data.left_out,
+    }
+
+
+def _left_out_notes(data: GrowthData) -> list[str]:
+    zeros = data.left_out.get("volume of 0", 0)
+    if not zeros:
+        return []
+    return [
+        f"{zeros} readings of 0 mm3 in the window have no logarithm and were left out of the mixed model; they are the "
+        "strongest responses, so effects are understated rather than overstated; no constant was put in their place"
+    ]
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None

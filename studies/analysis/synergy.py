@@ -1,0 +1,124 @@
+"""Does a combination do more than its parts? Excess over additivity on the scale of growth rates, tested
+once.
+
+With slopes k of combination AB, parts A and B and vehicle V, per day on ln V:
+
+Bliss  D = k_AB - k_A - k_B + k_V (three parts: less the sum of parts plus twice the vehicle); below 0:
+more than additive. exp(D t) is the combination index at day t, below 1 more than additive. HSA    the
+combination against the better of its parts by intersection-union: p is the larger of both one-sided p
+values.
+"""
+
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtr
+
+from studies.analysis.growth_models import GrowthFit, Weights
+from studies.analysis.inference import effect_rows, tgi_day
+from studies.analysis.plan import Plan
+
+
+def synergy_rows(
+    fit: GrowthFit | None, plan: Plan, contrasts: list[dict[str, Any]], notes: list[str]
+) -> list[dict[str, Any]]:
+    """Bliss and HSA of every combination of the plan whose parts, combination and vehicle were fitted together."""
+    rows: list[dict[str, Any]] = []
+    for combination in plan["combinations"]:
+        arm, parts = combination["arm"], list(combination["parts"])
+        missing = [name for name in (arm, *parts) if fit is None or name not in fit.data.arms]
+        if fit is None or missing:
+            notes.append(f"no synergy of {arm}: {', '.join(missing)} could not be fitted")
+            continue
+        own = [
+            row
+            for row in contrasts
+            if row["family"] == "F2" and row["arm"] == arm and row["control"] in parts
+        ]
+        gates = {
+            row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"]
+            for row in contrasts
+            if row["family"] == "F1"
+        }
+        hsa = _hsa(fit, plan, arm, parts, own, gates.get(arm, False))
+        rows += [_bliss(fit, plan, arm, parts, hsa), hsa]
+    return rows
+
+
+def bliss_weights(fit: GrowthFit, arm: str, parts: list[str], control: str) -> Weights:
+    """Weights of the excess D over Bliss additivity."""
+    shares = fit.shares(arm, *parts, control)
+    total: Weights = {}
+    terms = [(arm, 1.0), *((part, -1.0) for part in parts), (control, len(parts) - 1.0)]
+    for name, factor in terms:
+        for term, weight in fit.slope(name, shares).items():
+            total[term] = total.get(term, 0.0) + factor * weight
+    return {term: weight for term, weight in total.items() if weight}
+
+
+def _bliss(fit: GrowthFit, plan: Plan, arm: str, parts: list[str], hsa: dict[str, Any]) -> dict[str, Any]:
+    control = plan.control_of(arm)
+    [row] = effect_rows(fit, plan, [(arm, control)], [bliss_weights(fit, arm, parts, control)], "none")
+    day = tgi_day(plan)
+    index = {
+        name: None if row[source] is None else float(np.exp(row[source] * day))
+        for name, source in (
+            ("combination_index", "estimate"), ("combination_index_ci_low", "ci_low"), ("combination_index_ci_high", "ci_high"),
+        )
+    }  # fmt: skip
+    exploratory = hsa["p_value"] is None or hsa["p_value"] >= plan["alpha"] / 2 or hsa["exploratory"]
+    return {
+        **_head(fit, arm, control, parts, "bliss", day),
+        **{name: row[name] for name in ("estimate", "se", "df", "p_value", "ci_low", "ci_high")},
+        **index,
+        "direction": "below 0 (index below 1): more than additive",
+        "conclusion": _conclusion(row, plan["alpha"]),
+        "family": "F3",
+        "exploratory": exploratory,
+    }
+
+
+def _conclusion(row: dict[str, Any], alpha: float) -> str:
+    if row["p_value"] is None:
+        return "not estimable"
+    if row["p_value"] >= alpha:
+        return "additive not excluded"
+    return "supra-additive" if row["estimate"] < 0 else "antagonistic"
+
+
+def _hsa(
+    fit: GrowthFit, plan: Plan, arm: str, parts: list[str], rows: list[dict[str, Any]], gate_open: bool
+) -> dict[str, Any]:
+    """The comparison with the larger one-sided p decides: the combination must beat each part."""
+    one_sided = [
+        None if row["p_value"] is None else float(stdtr(row["df"], row["estimate"] / row["se"]))
+        for row in rows
+    ]
+    known = [p for p in one_sided if p is not None]
+    worst = rows[one_sided.index(max(known))] if len(known) == len(parts) else None
+    day = tgi_day(plan)
+    p = max(known) if worst else None
+    shown = ("estimate", "se", "df", "ci_low", "ci_high")
+    beats = p is not None and p < plan["alpha"] / 2
+    return {
+        **_head(fit, arm, plan.control_of(arm), parts, "hsa", day),
+        **{name: worst[name] if worst else None for name in shown},
+        "against": worst["control"] if worst else None,
+        "p_value": p,
+        "one_sided": True,
+        "combination_index": None if worst is None else float(np.exp(worst["estimate"] * day)),
+        "combination_index_ci_low": None if worst is None else float(np.exp(worst["ci_low"] * day)),
+        "combination_index_ci_high": None if worst is None else float(np.exp(worst["ci_high"] * day)),
+        "direction": "below 0 (index below 1): better than the better part",
+        "conclusion": "better than each part" if beats else "not shown to be better than each part",
+        "family": "F2",
+        "exploratory": not gate_open,
+    }
+
+
+def _head(fit: GrowthFit, arm: str, control: str, parts: list[str], null: str, day: float) -> dict[str, Any]:
+    return {
+        "scope": "study", "pdx_model": None, "map2k4_status": None, "arm": arm, "control": control,
+        **fit.data.count(arm), "parts": parts, "null": null, "scale": "difference of growth rates, ln mm3 per day",
+        "day": day,
+    }  # fmt: skip
