@@ -277,5 +277,23 @@ UNFOLD = {
     "SITE_SUBHEADER": "Study set-up",
     "SITE_URL": "/",
     "SHOW_HISTORY": False,
-    "ENVIRONMENT": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"navigation": "studies.admin.menu.navigation", "show_search": False},
+    "STYLES": ["studies.admin.menu.stylesheet"],
+    # The accent of the other screens, as the theme wants it: a scale from light to dark.
+    "COLORS": {
+        "primary": {
+            "50": "#eef7f9",
+            "100": "#d7ecf1",
+            "200": "#aedae4",
+            "300": "#7cc7d8",
+            "400": "#45a5bb",
+            "500": "#1b8199",
+            "600": "#0b6173",
+            "700": "#0a5364",
+            "800": "#084a58",
+            "900": "#073b47",
+            "950": "#06222a",
+        },
+    },
 }

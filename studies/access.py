@@ -3,11 +3,11 @@
 Deny by default. An unknown or deactivated user, and a superuser without a membership, sees nothing.
 """
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from studies.models import Study, StudyMembership, User
-from studies.terms import Role
+from studies.models import Allocation, Study, StudyMembership, User
+from studies.terms import Role, StudyState
 
 # Roles that may see arms by name once a study's arms are open. The doser's sheet and the custodian's
 # list are documents of their own; the administrator looks after users, not science.
@@ -68,3 +68,12 @@ def may_see_biomarker(user: User | Operator, study: Study) -> bool:
     """MAP2K4 status is hidden from technicians while the study is blinded."""
     roles = roles_in(user, study)
     return study.arms_are_open or bool(roles - {Role.TECHNICIAN, Role.DOSER, Role.REPORT_READER})
+
+
+def studies_with_known_arms(user: User) -> QuerySet[Study]:
+    """Studies whose arms this person may read by name: open ones, and their drafts without an allocation."""
+    opened = Q(is_blinded=False) | Q(state__in=[StudyState.UNBLINDED, StudyState.ARCHIVED])
+    drafts = Q(state=StudyState.DRAFT) & ~Exists(Allocation.objects.filter(arm__study=OuterRef("pk")))
+    readable = Q(pk__in=studies_of(user, ARM_READERS).values("pk")) & opened
+    own = Q(pk__in=studies_of(user, SET_UP_ROLES).values("pk")) & drafts
+    return Study.objects.filter(readable | own)

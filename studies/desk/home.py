@@ -1,11 +1,46 @@
-"""The home page: what waits for this person."""
+"""The home page: what waits for this person, and the studies they have a part in."""
+
+from collections import defaultdict
 
 from django.contrib.auth.decorators import login_required
 from django.shortcuts import render
+from django.utils import timezone
 
-from studies import access
+from studies.desk.study_list import described
+from studies.desk.worklist import due_sessions
+from studies.models import StudyMembership
+from studies.terms import Role, StudyState
+
+MEASURES = frozenset({Role.TECHNICIAN, Role.STUDY_DIRECTOR})
 
 
 @login_required
 def home(request):
-    return render(request, "studies/desk/home.html", {"studies": access.studies_of(request.user)})
+    roles = _roles_by_study(request.user)
+    groups = [
+        (state, studies)
+        for state in (StudyState.ACTIVE, StudyState.DRAFT, StudyState.DATA_LOCKED, StudyState.UNBLINDED,
+                      StudyState.ARCHIVED)
+        if (studies := [row for row in described(request.user) if row.study.state == state])
+    ]  # fmt: skip
+    due = due_sessions(request.user, timezone.now()) if _measures(roles) else []
+    context = {
+        "nav": "home",
+        "groups": [(state.label, [(row, roles[row.study.pk]) for row in rows]) for state, rows in groups],
+        "due": due,
+        "due_now": any(item.urgency == "now" for item in due),
+        "measures": _measures(roles),
+    }
+    return render(request, "studies/desk/home.html", context)
+
+
+def _roles_by_study(user) -> dict[int, list[Role]]:
+    roles = defaultdict(list)
+    active = StudyMembership.objects.filter(user=user, is_active=True)
+    for study, role in active.order_by("role").values_list("study", "role"):
+        roles[study].append(Role(role))
+    return roles
+
+
+def _measures(roles: dict[int, list[Role]]) -> bool:
+    return any(MEASURES & set(held) for held in roles.values())

@@ -1,0 +1,25 @@
+"""Study set-up on django-unfold: one file an aggregate.
+
+Allocations and randomizations are not registered: what is not here cannot be looked up, filtered or
+exported by hand. Tables of other packages are taken off, or come back read-only under System.
+"""
+
+# Imported first so that each registers its tables before they are taken off again.
+import allauth.account.admin
+import allauth.mfa.admin  # noqa: F401
+import axes.admin  # noqa: F401
+import django.contrib.auth.admin  # noqa: F401
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.shortcuts import redirect
+
+admin.site.unregister([EmailAddress, Authenticator, AccessAttempt, AccessFailureLog, AccessLog, Group])
+
+from studies.admin import arm, measurement, mouse, pdx_model, people, study, system  # noqa: E402, F401
+
+# One front door: signing out and changing the password happen on our own pages.
+admin.site.password_change = lambda request, extra_context=None: redirect("account_change_password")
+admin.site.logout = lambda request, extra_context=None: redirect("account_logout")

@@ -1,0 +1,75 @@
+"""The PDX model registry: tumor lines, their genotype calls and passages, and the coded donors."""
+
+from django.contrib import admin
+
+from studies.admin.scope import RegistryAdmin, RowsInline
+from studies.models import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
+
+
+class GenotypeCallInline(RowsInline):
+    model = GenotypeCall
+    fields = ("gene", "functional_class", "variant", "assay", "passage_tested", "called_on")
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "passage_tested":
+            key = request.resolver_match.kwargs.get("object_id")
+            own = Passage.objects.filter(pdx_model=key) if key else Passage.objects.none()
+            kwargs["queryset"] = own
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class StatusOverruleInline(RowsInline):
+    model = StatusOverrule
+
+
+class PassageInline(RowsInline):
+    model = Passage
+    fields = ("number", "label", "fragment", "passaged_on")
+
+
+@admin.register(PdxModel)
+class PdxModelAdmin(RegistryAdmin):
+    list_display = ("code", "cancer_type", "kind", "map2k4", "parent")
+    list_filter = ("kind", "cancer_type")
+    search_fields = ("code", "cancer_type", "sample__code")
+    list_select_related = ("parent",)
+    autocomplete_fields = ("sample", "parent")
+    inlines = (GenotypeCallInline, StatusOverruleInline, PassageInline)
+    fieldsets = (
+        (None, {"fields": (("code", "kind"), ("cancer_type", "sample"))}),
+        ("Lineage", {"classes": ["tab"], "fields": ("parent", "clone")}),
+        (
+            "Engraftment",
+            {"classes": ["tab"], "fields": ("host_strain", ("engraftment_site", "engraftment_type"))},
+        ),
+        ("Note", {"classes": ["tab"], "fields": ("note",)}),
+    )  # fmt: skip
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).prefetch_related("genotype_calls", "status_overrules")
+
+    @admin.display(description="MAP2K4")
+    def map2k4(self, model: PdxModel) -> str:
+        return model.map2k4_status.label
+
+
+class SampleInline(RowsInline):
+    model = PatientSample
+    fields = ("code", "tumor_type", "diagnosis", "primary_site", "collection_site")
+    tab = False
+
+
+@admin.register(Patient)
+class PatientAdmin(RegistryAdmin):
+    list_display = ("code", "diagnosis", "sex", "age_at_diagnosis_years")
+    search_fields = ("code", "diagnosis")
+    inlines = (SampleInline,)
+
+
+@admin.register(PatientSample)
+class PatientSampleAdmin(RegistryAdmin):
+    list_display = ("code", "patient", "tumor_type", "primary_site")
+    list_filter = ("tumor_type",)
+    search_fields = ("code", "patient__code", "diagnosis")
+    list_select_related = ("patient",)
+    autocomplete_fields = ("patient",)

@@ -1,0 +1,83 @@
+"""Users and their parts in studies, looked after by administrators: who works here, not what they found."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.db import transaction
+from django.utils import timezone
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from studies.actions.audit import INSTALLATION, record_event
+from studies.admin.recording import RecordedAdmin
+from studies.models import Study, StudyMembership, User
+
+
+class AdministratorsOnly(RecordedAdmin):
+    def has_module_permission(self, request) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    def has_add_permission(self, request) -> bool:
+        return self.has_view_permission(request)
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return self.has_view_permission(request)
+
+
+@admin.register(User)
+class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
+    """Deactivated, never deleted: a name stays on what was recorded."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    asks_reason = False
+    list_display = ("username", "full_name", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("username", "full_name")
+    ordering = ("username",)
+    readonly_fields = ("last_login", "date_joined")
+    filter_horizontal = ()
+    fieldsets = (
+        (None, {"fields": ("username", "password", "full_name")}),
+        (
+            "May",
+            {
+                "fields": ("is_active", "is_staff", "is_superuser"),
+                "description": "Roles in studies are given under Study members. "
+                "Being an administrator opens no study's data.",
+            },
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ["wide"], "fields": ("username", "full_name", "password1", "password2")}),
+    )
+
+    def user_change_password(self, request, id, form_url=""):
+        """A password set by an administrator is an event of its own, in the same transaction."""
+        with transaction.atomic():
+            response = super().user_change_password(request, id, form_url)
+            user = self.get_object(request, id)
+            if request.method == "POST" and response.status_code == 302:
+                record_event("password set", user, actor=request.user, at=timezone.now(), chain=INSTALLATION)
+        return response
+
+
+@admin.register(StudyMembership)
+class StudyMembershipAdmin(AdministratorsOnly):
+    list_display = ("user", "study", "role", "is_active")
+    list_filter = ("role", "is_active", ("study", admin.RelatedOnlyFieldListFilter))
+    search_fields = ("user__username", "user__full_name", "study__code")
+    list_select_related = ("user", "study")
+    autocomplete_fields = ("user",)
+    fields = ("study", "user", "role", "is_active")
+
+    def get_readonly_fields(self, request, obj=None):
+        return ("study", "user", "role") if obj else ()
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "study":  # by code only; an administrator sees no more of a study than that
+            kwargs["queryset"] = Study.objects.order_by("code")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)

@@ -1,0 +1,143 @@
+"""Set up a study: protocol, limits, plan, expected signs, cohorts."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Max
+
+from studies import access
+from studies.admin.recording import ReasonedForm, record_save
+from studies.admin.scope import BlocksInline, RowsInline, ScienceAdmin
+from studies.models import (
+    AnalysisPlan,
+    Cohort,
+    ExpectedSignDeclaration,
+    Measurement,
+    Study,
+    StudyMembership,
+    User,
+    WelfareLimits,
+)
+from studies.terms import Role, StudyState
+
+
+class VersionForm(forms.ModelForm):
+    """A further version: its number follows the last one's, and it says why it holds."""
+
+    def save(self, commit=True):
+        if self.instance.pk is None:
+            stored = type(self.instance).objects.filter(study=self.instance.study)
+            self.instance.version = (stored.aggregate(last=Max("version"))["last"] or 0) + 1
+        return super().save(commit)
+
+
+class VersionInline(BlocksInline):
+    """Versions are added, never changed: what held on a day can always be told."""
+
+    form = VersionForm
+    readonly_fields = ("version",)
+    max_num = None
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+
+class WelfareLimitsInline(VersionInline):
+    model = WelfareLimits
+
+
+class AnalysisPlanInline(VersionInline):
+    """A plan names arms, so it is shown where arms may be read."""
+
+    model = AnalysisPlan
+    fields = ("version", "plan", "reason")
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return super().has_view_permission(request, obj) and knows_arms(request.user, obj)
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return super().has_add_permission(request, obj) and knows_arms(request.user, obj)
+
+
+class ExpectedSignInline(RowsInline):
+    model = ExpectedSignDeclaration
+    autocomplete_fields = ("agent",)
+
+
+class CohortInline(RowsInline):
+    model = Cohort
+
+
+class StudyForm(ReasonedForm):
+    class Meta:
+        model = Study
+        fields = "__all__"
+        widgets = {}
+
+
+@admin.register(Study)
+class StudyAdmin(ScienceAdmin):
+    form = StudyForm
+    study_path = "pk"
+    list_display = ("code", "title", "state", "blinded", "origin", "director")
+    list_filter = ("state", "origin")
+    search_fields = ("code", "title", "protocol_number")
+    list_select_related = ("director",)
+    readonly_fields = ("state", "origin")
+    fixed_fields = ("code",)
+    inlines = (WelfareLimitsInline, CohortInline, ExpectedSignInline, AnalysisPlanInline)
+    fieldsets = (
+        (None, {"fields": (("code", "title"), ("protocol_number", "director"), ("state", "origin"))}),
+        ("Question", {"classes": ["tab"], "fields": ("biomarker", "is_blinded")}),
+        (
+            "Measuring",
+            {
+                "classes": ["tab"],
+                "fields": (
+                    "volume_formula",
+                    "tumor_rule",
+                    "lod_mm3",
+                    "day0_rule",
+                    ("enrollment_min_mm3", "enrollment_max_mm3"),
+                    "schedule_days",
+                    "time_zone",
+                ),
+            },
+        ),
+    )
+
+    @admin.display(description="blinded", boolean=True)
+    def blinded(self, study: Study) -> bool:
+        return not study.arms_are_open
+
+    def get_readonly_fields(self, request, obj=None):
+        fields = list(super().get_readonly_fields(request, obj))
+        if obj and obj.state != StudyState.DRAFT:
+            # Unticking "blinded" would unblind a running study; that is a signed act of its own.
+            fields += ["is_blinded", "biomarker", "tumor_rule", "day0_rule", "time_zone"]
+        if obj and Measurement.objects.filter(session__study=obj).exists():
+            fields.append("volume_formula")
+        return fields
+
+    def has_add_permission(self, request) -> bool:
+        user = request.user
+        return user.is_superuser or access.studies_of(user, access.SET_UP_ROLES).exists()
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "director":
+            kwargs["queryset"] = User.objects.filter(is_active=True).order_by("full_name", "username")
+            kwargs.setdefault("initial", request.user.pk)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def save_model(self, request, obj, form, change) -> None:
+        """A new study's director becomes its first member, else nobody could open it."""
+        super().save_model(request, obj, form, change)
+        if not change:
+            first = StudyMembership.objects.create(
+                study=obj, user=obj.director or request.user, role=Role.STUDY_DIRECTOR
+            )
+            record_save(request, first, None, "")
+
+
+def knows_arms(user, study: Study | None) -> bool:
+    """Whether the arms of `study` may be read by name; of a study not yet made, there are none to hide."""
+    return study is None or access.studies_with_known_arms(user).filter(pk=study.pk).exists()

@@ -1,0 +1,147 @@
+"""The audit trail, sign-in locks and second factors."""
+
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+
+from studies import access
+from studies.actions.audit import INSTALLATION, record_event
+from studies.admin.scope import ReadOnlyAdmin, readable_studies
+from studies.models import AuditEvent, Study
+from studies.terms import Role
+
+# In a blinded study, events about anything else may name an arm (arms, plans, imports, allocations).
+NEVER_NAME_AN_ARM = (
+    "cage",
+    "cagemove",
+    "cohort",
+    "exclusion",
+    "exit",
+    "measurement",
+    "measurementsession",
+    "mouse",
+    "study",
+    "studymembership",
+    "tumor",
+    "welfarelimits",
+)
+INSTALLATION_READERS = frozenset({Role.QUALITY_ASSURANCE})
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = (
+        "happened_at",
+        "actor_name",
+        "actor_role",
+        "action",
+        "object_type",
+        "object_id",
+        "study",
+        "reason",
+    )
+    list_display_links = ("happened_at",)
+    list_filter = (("study", admin.RelatedOnlyFieldListFilter), "action", "object_type")
+    search_fields = ("actor_name", "object_id", "reason")
+    list_select_related = ("study",)
+    ordering = ("-happened_at", "-pk")
+    show_full_result_count = False
+    list_per_page = 50
+
+    def lookup_allowed(self, lookup, value, request=None) -> bool:
+        return lookup == "object_id" or super().lookup_allowed(lookup, value, request)
+
+    def get_queryset(self, request) -> QuerySet[AuditEvent]:
+        return AuditEvent.objects.filter(visible_events(request.user)).order_by(*self.ordering)
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        if obj is None:
+            return request.user.is_superuser or self.readable(request).exists()
+        return self.get_queryset(request).filter(pk=obj.pk).exists()
+
+
+def visible_events(user) -> Q:
+    """Events of the user's studies, those that may name an arm only where it is known; the installation's."""
+    members = _keys(readable_studies(user))
+    known = _keys(access.studies_with_known_arms(user))
+    visible = Q(study__in=members) & (Q(study__in=known) | Q(object_type__in=NEVER_NAME_AN_ARM))
+    visible &= ~Q(chain__startswith="allocation:") | Q(study__in=known)
+    if user.is_superuser or access.studies_of(user, INSTALLATION_READERS).exists():
+        visible |= Q(chain=INSTALLATION)
+    return visible
+
+
+def _keys(studies: QuerySet[Study]) -> QuerySet:
+    return studies.values("pk")
+
+
+class RemovableAdmin(ModelAdmin):
+    """Rows of the sign-in packages: looked at and removed by administrators, each removal recorded."""
+
+    removal = ""
+    actions = None
+
+    def has_module_permission(self, request) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    def has_add_permission(self, request) -> bool:
+        return False
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        return self.has_view_permission(request)
+
+    def delete_model(self, request, obj) -> None:
+        with transaction.atomic():
+            record_event(
+                self.removal,
+                obj,
+                actor=request.user,
+                at=timezone.now(),
+                chain=INSTALLATION,
+                old={"user": self.whose(obj)},
+            )
+            obj.delete()
+
+    def log_deletions(self, request, queryset):
+        return None
+
+    def whose(self, obj) -> str:
+        raise NotImplementedError
+
+
+@admin.register(AccessAttempt)
+class SignInLockAdmin(RemovableAdmin):
+    """Failed sign-ins; removing one lifts the lock."""
+
+    removal = "sign-in lock lifted"
+    list_display = ("attempt_time", "username", "ip_address", "failures_since_start")
+    search_fields = ("username", "ip_address")
+    fields = ("attempt_time", "username", "ip_address", "user_agent", "failures_since_start")
+
+    def whose(self, obj: AccessAttempt) -> str:
+        return obj.username or ""
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(RemovableAdmin):
+    """Enrolled second factors, never their secrets; removing one lets its owner enroll again."""
+
+    removal = "second factor removed"
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
+    fields = ("user", "type", "created_at", "last_used_at")
+
+    def whose(self, obj: Authenticator) -> str:
+        return obj.user.username

@@ -1,0 +1,60 @@
+"""A study's growth curves as the page's script wants them. Arms and biomarker come masked from frames."""
+
+from typing import Any
+
+from studies import access
+from studies.frames import MouseCurve, growth_curves
+from studies.models import Study, User
+from studies.plots.style import arm_colors
+
+
+def curves_document(study: Study, viewer: User) -> dict[str, Any]:
+    """JSON for the charts: `mice` with days, volumes (mm³) and weight change (%); `arms` when open."""
+    limits = study.welfare_limits.order_by("-version").first()
+    return {
+        "gene": study.biomarker,
+        "lod_mm3": study.lod_mm3,
+        "cap_mm3": limits.volume_cap_mm3 if limits else None,
+        "weight_loss_warning_percent": limits.weight_loss_warning_percent if limits else None,
+        "weight_loss_limit_percent": limits.weight_loss_limit_percent if limits else None,
+        "arms": _arms(study, viewer),
+        "mice": [_mouse(curve) for curve in growth_curves(study, viewer)],
+    }
+
+
+def _arms(study: Study, viewer: User) -> list[dict[str, str]]:
+    if not access.may_see_arms(viewer, study):
+        return []
+    arms = list(study.arms.order_by("position", "name"))
+    colors = arm_colors([{"arm": arm.name, "role": arm.role} for arm in arms])
+    return [{"name": arm.name, "role": arm.role, "color": colors[arm.name]} for arm in arms]
+
+
+def _mouse(curve: MouseCurve) -> dict[str, Any]:
+    order = sorted(range(len(curve.days)), key=curve.days.__getitem__)
+    days = [curve.days[i] for i in order]
+    weights = [curve.weights_g[i] for i in order]
+    return {
+        "label": curve.label,
+        "pdx_model": curve.pdx_model,
+        "status": curve.map2k4_status,
+        "arm": curve.arm,
+        "days": days,
+        "volumes_mm3": [_rounded(curve.volumes_mm3[i]) for i in order],
+        "weight_change_percent": weight_change_percent(days, weights),
+        "exit_day": curve.exit_day,
+        "exit_reason": curve.exit_reason.replace("_", " ") if curve.exit_reason else None,
+    }
+
+
+def weight_change_percent(days: list[float], weights_g: list[float | None]) -> list[float | None] | None:
+    """Percent change from the last weight up to day 0, else from the first; None when none was taken."""
+    taken = [(day, weight) for day, weight in zip(days, weights_g, strict=True) if weight]
+    if not taken:
+        return None
+    reference = next((weight for day, weight in reversed(taken) if day <= 0), taken[0][1])
+    return [_rounded(100 * weight / reference - 100) if weight else None for weight in weights_g]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -1,0 +1,129 @@
+// One spider chart: a line a mouse. Used by curves.js for volume and for weight.
+window.pdx = window.pdx || {};
+(() => {
+  "use strict";
+  const DASHES = { wild_type: [5, 3], uncertain: [1, 3], unknown: [4, 3, 1, 3] };
+  const MANY = 150; // above this, points would hide the lines
+
+  const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const isDark = () => document.documentElement.dataset.theme === "dark";
+
+  // The palette is made for white paper: on a dark surface its darkest inks trade places with white.
+  function seen(color) {
+    if (!isDark()) return color;
+    const channels = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+    return Math.max(...channels) < 0x70 ? `rgb(${channels.map((channel) => 255 - channel * 0.7).join(",")})` : color;
+  }
+
+  const minus = (text) => String(text).replace("-", "\u2212");
+  const whole = (value) => minus(Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, "\u2009"));
+
+  // Mice are visited on days of their own; the chart wants one shared row of days.
+  function aligned(mice, valuesOf) {
+    const days = [...new Set(mice.flatMap((mouse) => mouse.days))].sort((a, b) => a - b);
+    const at = new Map(days.map((day, index) => [day, index]));
+    const lines = mice.map((mouse) => {
+      const line = new Array(days.length).fill(null);
+      const values = valuesOf(mouse) || [];
+      mouse.days.forEach((day, index) => {
+        line[at.get(day)] = values[index] ?? null;
+      });
+      return line;
+    });
+    return [days, ...lines];
+  }
+
+  function nearestValue(plot, series, index) {
+    const line = plot.data[series];
+    for (let step = 0; step < line.length; step++) {
+      if (line[index - step] != null) return index - step;
+      if (line[index + step] != null) return index + step;
+    }
+    return index;
+  }
+
+  function lineAcross(plot, value, label) {
+    const y = plot.valToPos(value, "y", true);
+    const { left, top, width, height } = plot.bbox;
+    if (value == null || y < top || y > top + height) return;
+    const context = plot.ctx;
+    context.save();
+    context.strokeStyle = context.fillStyle = token("--ink-quiet");
+    context.lineWidth = devicePixelRatio;
+    context.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    context.beginPath();
+    context.moveTo(left, y);
+    context.lineTo(left + width, y);
+    context.stroke();
+    context.font = `${13 * devicePixelRatio}px ${token("--font")}`;
+    context.textAlign = "right";
+    context.textBaseline = "bottom";
+    context.fillText(label, left + width - 4 * devicePixelRatio, y - 2 * devicePixelRatio);
+    context.restore();
+  }
+
+  function seriesOf(mouse, color, many) {
+    const stroke = seen(color);
+    return {
+      stroke,
+      width: many ? 1 : 1.5,
+      dash: DASHES[mouse.status],
+      spanGaps: true,
+      points: { show: !many, size: 5, stroke, fill: mouse.status === "wild_type" ? token("--surface") : stroke },
+    };
+  }
+
+  // {mice, valuesOf, colorOf, unit, isLog, lines: [[value, label]], onFocus(mouse index or null, day index)}
+  pdx.spider = function spider(host, options) {
+    const many = options.mice.length > MANY;
+    const axis = {
+      stroke: token("--ink-quiet"),
+      font: `14px ${token("--font")}`,
+      labelFont: `14px ${token("--font")}`,
+      grid: { stroke: token("--chart-grid"), width: 1 },
+      ticks: { stroke: token("--line"), width: 1, size: 4 },
+    };
+    const size = () => ({ width: host.clientWidth, height: host.clientHeight });
+    const plot = new uPlot(
+      {
+        ...size(),
+        padding: [12, 12, 0, 0],
+        legend: { show: false },
+        focus: { alpha: 0.14 },
+        cursor: {
+          drag: { x: false, y: false },
+          points: { show: false },
+          focus: { prox: 30 },
+          dataIdx: nearestValue,
+        },
+        scales: {
+          x: { time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) },
+          y: { distr: options.isLog ? 3 : 1, range: options.range },
+        },
+        axes: [
+          { ...axis, label: "study day", labelSize: 22, size: 30, values: (_, ticks) => ticks.map(minus) },
+          { ...axis, label: options.unit, labelSize: 24, size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : whole(tick))) },
+        ],
+        series: [{}, ...options.mice.map((mouse) => seriesOf(mouse, options.colorOf(mouse), many))],
+        hooks: {
+          setSeries: [(self, series) => options.onFocus(series == null ? null : series - 1, self.cursor.idx)],
+          setCursor: [(self) => options.onMove?.(self.cursor.idx)],
+          draw: [(self) => options.lines.forEach(([value, label]) => value != null && lineAcross(self, value, label))],
+        },
+      },
+      aligned(options.mice, options.valuesOf),
+      host,
+    );
+    const observer = new ResizeObserver(() => plot.setSize(size()));
+    observer.observe(host);
+    return {
+      plot,
+      show: (isShown) => plot.batch(() => options.mice.forEach((mouse, at) => plot.setSeries(at + 1, { show: isShown(mouse) }, false))),
+      destroy: () => {
+        observer.disconnect();
+        plot.destroy();
+      },
+    };
+  };
+  pdx.text = { whole, minus, seen, token };
+})();

@@ -1,0 +1,198 @@
+// The study page's charts: fetch the curves once, draw them, follow one mouse, show one group, and list all.
+(() => {
+  "use strict";
+  const section = document.getElementById("charts");
+  if (!section) return;
+  const { whole, minus, seen, token } = pdx.text;
+  const places = { volume: document.getElementById("volume-plot"), weight: document.getElementById("weight-plot") };
+  const readout = document.getElementById("readout");
+  const legend = document.getElementById("legend");
+  const table = document.getElementById("curve-table");
+  const state = { study: null, charts: [], isLog: false, model: "", arm: "", following: false };
+  const resting = readout.textContent;
+
+  const words = (code) => (code ? code.replaceAll("_", " ") : "");
+  const isShown = (mouse) => (!state.model || mouse.pdx_model === state.model) && (!state.arm || mouse.arm === state.arm);
+  const colorOf = (mouse) => state.study.arms.find((arm) => arm.name === mouse.arm)?.color || token("--chart-single");
+
+  function element(name, attributes = {}, ...children) {
+    const made = document.createElement(name);
+    Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
+    made.append(...children);
+    return made;
+  }
+
+  function tell(mouse, dayIndex) {
+    const days = state.charts[0].plot.data[0];
+    const day = days[dayIndex];
+    let at = -1; // the visit nearest to the pointer
+    mouse.days.forEach((visit, index) => {
+      if (mouse.volumes_mm3[index] == null) return;
+      if (at < 0 || Math.abs(visit - day) < Math.abs(mouse.days[at] - day)) at = index;
+    });
+    const facts = [mouse.pdx_model, mouse.status && `${state.study.gene} ${words(mouse.status)}`, mouse.arm];
+    if (at >= 0) facts.push(`day ${minus(mouse.days[at])}`, `${whole(mouse.volumes_mm3[at])} mm³`);
+    const weight = at >= 0 && mouse.weight_change_percent?.[at];
+    if (weight != null && weight !== false) facts.push(`weight ${weight > 0 ? "+" : ""}${minus(weight)} %`);
+    if (mouse.exit_reason) facts.push(`left: ${mouse.exit_reason}`);
+    readout.replaceChildren(element("strong", {}, mouse.label), ` · ${facts.filter(Boolean).join(" · ")}`);
+  }
+
+  function follow(index, dayIndex) {
+    if (state.following) return; // the other chart follows this one
+    state.following = true;
+    const mouse = index == null ? null : state.study.mice[index];
+    if (mouse && dayIndex != null) tell(mouse, dayIndex);
+    else readout.textContent = resting;
+    state.focused = mouse;
+    state.charts.forEach(({ plot }) => plot.setSeries(index == null ? null : index + 1, { focus: true }, false));
+    state.following = false;
+  }
+
+  function draw() {
+    state.charts.forEach((chart) => chart.destroy());
+    places.volume.replaceChildren();
+    const study = state.study;
+    const shared = { mice: study.mice, colorOf, onFocus: follow };
+    const onLog = (value) => (value == null ? null : Math.max(value, study.lod_mm3 || 1));
+    state.charts = [
+      pdx.spider(places.volume, {
+        ...shared,
+        isLog: state.isLog,
+        unit: "tumor volume (mm³)",
+        valuesOf: (mouse) => (state.isLog ? mouse.volumes_mm3.map(onLog) : mouse.volumes_mm3),
+        range: state.isLog ? undefined : (_, low, high) => [0, (high || 100) * 1.05],
+        lines: [
+          [study.cap_mm3, "volume cap"],
+          [state.isLog ? study.lod_mm3 : null, "limit of detection; no tumor is drawn here"],
+        ],
+        onMove: (index) => state.focused && index != null && tell(state.focused, index),
+      }),
+    ];
+    if (places.weight && study.mice.some((mouse) => mouse.weight_change_percent)) {
+      const limits = [-study.weight_loss_warning_percent, -study.weight_loss_limit_percent].filter(Boolean);
+      state.charts.push(
+        pdx.spider(places.weight, {
+          ...shared,
+          isLog: false,
+          unit: "weight change (%)",
+          valuesOf: (mouse) => mouse.weight_change_percent,
+          range: (_, low, high) => [Math.min(low ?? 0, ...limits, -5) - 3, Math.max(high ?? 0, 5) + 2],
+          lines: limits.map((limit, index) => [limit, index ? "weight loss limit" : "warning"]),
+        }),
+      );
+    }
+    state.charts.forEach((chart) => chart.show(isShown));
+  }
+
+  function swatch(color, dash) {
+    const svg = `<svg viewBox="0 0 28 12" aria-hidden="true"><line x1="1" x2="27" y1="6" y2="6" stroke-width="2.5"/></svg>`;
+    const drawn = new DOMParser().parseFromString(svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"'), "image/svg+xml").documentElement;
+    drawn.firstChild.setAttribute("stroke", seen(color));
+    if (dash) drawn.firstChild.setAttribute("stroke-dasharray", dash);
+    return drawn;
+  }
+
+  function drawLegend() {
+    const { arms, mice, gene } = state.study;
+    const items = arms.map((arm) => {
+      const button = element("button", { type: "button", "aria-pressed": String(state.arm === arm.name) }, swatch(arm.color), arm.name);
+      button.addEventListener("click", () => {
+        state.arm = state.arm === arm.name ? "" : arm.name;
+        drawLegend();
+        state.charts.forEach((chart) => chart.show(isShown));
+      });
+      return button;
+    });
+    const statuses = new Set(mice.map((mouse) => mouse.status));
+    const dashes = [["loss_of_function", ""], ["wild_type", "5 3"], ["uncertain", "1 3"], ["unknown", "4 3 1 3"]];
+    for (const [status, dash] of dashes) {
+      if (statuses.has(status)) items.push(element("span", { class: "key" }, swatch(token("--ink-quiet").slice(0, 7), dash), `${gene} ${words(status)}`));
+    }
+    const focused = [...legend.querySelectorAll("button")].indexOf(document.activeElement);
+    legend.replaceChildren(...items.map((item) => element("li", {}, item)));
+    legend.classList.toggle("is-long", arms.length > 12);
+    if (focused >= 0) legend.querySelectorAll("button")[focused]?.focus();
+  }
+
+  function fillModels() {
+    const pick = document.getElementById("pick-model");
+    const models = [...new Set(state.study.mice.map((mouse) => mouse.pdx_model))].sort();
+    pick.append(...models.map((model) => element("option", { value: model }, model)));
+    pick.closest(".choice").hidden = models.length < 2;
+    pick.addEventListener("change", () => {
+      state.model = pick.value;
+      state.charts.forEach((chart) => chart.show(isShown));
+    });
+  }
+
+  function columns() {
+    const { gene, mice, arms } = state.study;
+    const volumes = (mouse) => mouse.days.map((day, at) => [day, mouse.volumes_mm3[at]]).filter(([, volume]) => volume != null);
+    const first = (mouse) => volumes(mouse)[0];
+    const last = (mouse) => volumes(mouse).at(-1);
+    return [
+      ["Mouse", (mouse) => mouse.label],
+      ["PDX model", (mouse) => mouse.pdx_model],
+      ...(mice.some((mouse) => mouse.status) ? [[gene, (mouse) => words(mouse.status)]] : []),
+      ...(arms.length ? [["Arm", (mouse) => mouse.arm || ""]] : []),
+      ["Visits", (mouse) => mouse.days.length, true],
+      ["First volume (mm³)", (mouse) => (first(mouse) ? whole(first(mouse)[1]) : ""), true],
+      ["Last day", (mouse) => (last(mouse) ? minus(last(mouse)[0]) : ""), true],
+      ["Last volume (mm³)", (mouse) => (last(mouse) ? whole(last(mouse)[1]) : ""), true],
+      ["Left", (mouse) => mouse.exit_reason || ""],
+    ];
+  }
+
+  function fillTable() {
+    const place = table.querySelector(".table-scroll");
+    if (!table.open || place.hasChildNodes()) return;
+    const wanted = columns();
+    const attributes = (isNumber, more = {}) => (isNumber ? { ...more, class: "number" } : more);
+    const head = wanted.map(([name, , isNumber]) => element("th", attributes(isNumber, { scope: "col" }), name));
+    const rows = state.study.mice.map((mouse) =>
+      element("tr", {}, ...wanted.map(([, tell, isNumber], at) =>
+        at ? element("td", attributes(isNumber), String(tell(mouse))) : element("th", { scope: "row" }, tell(mouse)))),
+    );
+    place.append(element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
+  }
+
+  function label() {
+    const { mice, arms } = state.study;
+    const days = mice.flatMap((mouse) => mouse.days);
+    const span = days.length ? `, day ${minus(days.reduce((a, b) => Math.min(a, b)))} to ${minus(days.reduce((a, b) => Math.max(a, b)))}` : "";
+    const groups = arms.length ? `, ${arms.length} arms` : "";
+    places.volume.setAttribute("aria-label", `Tumor volume of ${mice.length} mice by study day${span}${groups}; the table below holds the same curves`);
+  }
+
+  section.querySelectorAll("[data-scale]").forEach((button) =>
+    button.addEventListener("click", () => {
+      state.isLog = button.dataset.scale === "log";
+      section.querySelectorAll("[data-scale]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+      if (state.study) draw();
+    }),
+  );
+
+  async function start() {
+    const response = await fetch(section.dataset.source, { headers: { Accept: "application/json" } });
+    if (!response.ok) throw new Error(String(response.status));
+    state.study = await response.json();
+    await document.fonts.ready;
+    label();
+    fillModels();
+    drawLegend();
+    draw();
+    fillTable();
+    table.addEventListener("toggle", fillTable);
+    document.addEventListener("themechange", () => {
+      drawLegend();
+      draw();
+    });
+    section.dataset.drawn = "yes";
+  }
+
+  start().catch((error) => {
+    console.error(error);
+    places.volume.replaceChildren(element("p", { class: "chart-note" }, "The curves could not be loaded. Reload the page to try again."));
+  });
+})();
