@@ -1,6 +1,7 @@
 """What several figures need of an axis: where it ends, how it is labeled, how volumes stand on a log scale."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def log_volume_axis(axis: "Axes", lowest: float, highest: float, has_zeros: bool
     floor = lowest / 2.2 if has_zeros else lowest / 1.15
     axis.set_yscale("log")
     axis.set_ylim(floor / 1.15 if has_zeros else floor, highest * 1.15)
-    ticks = [tick for tick in volume_ticks(lowest, highest)]
+    ticks = volume_ticks(lowest, highest)
     labels = {tick: f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks}
     if has_zeros:
         labels[floor] = "none"
@@ -80,11 +81,7 @@ def spread_labels(heights: Sequence[float], gap: float) -> list[float]:
     order = sorted(range(len(heights)), key=lambda place: heights[place])
     moved: list[Any] = list(heights)
     for _ in range(100):
-        overlaps = [
-            (low, high)
-            for low, high in zip(order, order[1:], strict=False)
-            if moved[high] - moved[low] < gap - 1e-9
-        ]
+        overlaps = [(low, high) for low, high in pairwise(order) if moved[high] - moved[low] < gap - 1e-9]
         if not overlaps:
             break
         for low, high in overlaps:

@@ -152,7 +152,8 @@ def _draw_mice(
 ) -> None:
     from matplotlib.collections import LineCollection
 
-    lines, dots = [], []
+    lines: list[np.ndarray] = []
+    dots: list[np.ndarray] = []
     for _, curve in rows.groupby("mouse", sort=False):
         points = np.column_stack(
             [curve["day"], np.where(curve["volume_mm3"] > 0, curve["volume_mm3"], floor)]

@@ -7,6 +7,7 @@ from studies.plots.axes import day_limits, mark_day, shorten, spread_labels
 from studies.plots.style import GHOST, PAGE_MM, arm_colors, in_reading_order, new_figure, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_LABELED = 8
@@ -50,7 +51,7 @@ def _last_day(rows: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _label(
-    axis, counts: Mapping[str, Sequence[Mapping[str, Any]]], colors: Mapping[str, str], end: float
+    axis: "Axes", counts: Mapping[str, Sequence[Mapping[str, Any]]], colors: Mapping[str, str], end: float
 ) -> None:
     """Names at the right edge, at the height where each arm's line ends or leaves the axis."""
     top = axis.get_ylim()[1]

@@ -127,7 +127,7 @@ def styled(draw: Callable) -> Callable:
     """Run a drawing or saving function under our settings, and leave Matplotlib's own as they were."""
 
     @wraps(draw)
-    def drawn(*args, **kwargs):
+    def drawn(*args: Any, **kwargs: Any) -> Any:
         import matplotlib
 
         with matplotlib.rc_context(SETTINGS):

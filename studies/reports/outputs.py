@@ -4,7 +4,6 @@ Everything is made in a temporary folder beside its place and moved there at the
 a full disk or a Ctrl-C leaves no half report behind.
 """
 
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from studies.reports.headless import AnalyzedStudy, json_document
+from studies.reports.json_text import dumps
 
 LONGEST_FOLDER_NAME = 60
 
@@ -43,11 +43,6 @@ def write_outputs(
             moves.append((staged, json_path))
         for staged, place in moves:
             _move(staged, place)
-
-
-def dumps(document: dict) -> str:
-    """JSON text, the same for the same numbers; NaN and Infinity are an error here, not in the reader."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
 
 
 def folder_names(studies: Sequence[str]) -> list[str]:

@@ -1,0 +1,67 @@
+"""TGI at every visit day, so that the day of comparison is seen among the others."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from studies.plots.axes import mark_day, shorten
+from studies.plots.style import HAIRLINE, PAGE_MM, arm_colors, in_reading_order, new_figure, panels, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+LIMITS = (-50.0, 150.0)
+COLUMNS, ROWS_A_PAGE = 4, 5
+
+
+@styled
+def tgi_by_day(rows: Sequence[Row], arms: Sequence[Row], day: float | None = None) -> list["Figure"]:
+    """Figures from the `tgi_by_day` of the JSON, a panel an arm. Values outside -50..150 % are not shown."""
+    arms = in_reading_order(arms)
+    colors = arm_colors(arms)
+    found = [arm["arm"] for arm in arms if any(row["arm"] == arm["arm"] for row in rows)]
+    if not found:
+        return []
+    size = COLUMNS * ROWS_A_PAGE
+    return [_draw(found[first : first + size], rows, colors, day) for first in range(0, len(found), size)]
+
+
+def _draw(
+    found: Sequence[str], rows: Sequence[Row], colors: Mapping[str, str], day: float | None
+) -> "Figure":
+    if len(found) == 1:
+        figure = new_figure(PAGE_MM * 0.62, 52)
+        axes = [figure.subplots()]
+    else:
+        figure, axes = panels(len(found), min(len(found), COLUMNS), 38)
+    most = {arm: max(row["n"] for row in rows if row["arm"] == arm) for arm in found}
+    for axis, arm in zip(axes, found, strict=True):
+        _draw_arm(axis, [row for row in rows if row["arm"] == arm], colors[arm], most[arm])
+        axis.set_title(shorten(arm, 26))
+        mark_day(axis, day)
+    axes[0].set_ylim(*LIMITS)
+    figure.supylabel("TGI (%)", fontsize=8)
+    figure.supxlabel("Study day", fontsize=8)
+    return figure
+
+
+def _draw_arm(axis: "Axes", rows: Sequence[Row], color: str, most: int) -> None:
+    most_controls = max(row["n_control"] for row in rows)
+    bounded = [row for row in rows if row["ci_low"] is not None and row["ci_high"] is not None]
+    axis.fill_between(
+        [row["day"] for row in bounded],
+        [row["ci_low"] for row in bounded],
+        [row["ci_high"] for row in bounded],
+        color=color,
+        alpha=0.18,
+        linewidth=0,
+    )
+    known = [row for row in rows if row["percent"] is not None]
+    firm = sum(row["n"] >= most / 2 and row["n_control"] >= most_controls / 2 for row in known)
+    days, values = [row["day"] for row in known], [row["percent"] for row in known]
+    axis.plot(days[:firm], values[:firm], color=color, linewidth=1.3)
+    start = max(firm - 1, 0)
+    axis.plot(days[start:], values[start:], color=color, linewidth=0.6)
+    for height in (0, 100):
+        axis.axhline(height, color=HAIRLINE, linewidth=0.5, zorder=0)

@@ -1,0 +1,114 @@
+"""The report of one study as a folder: pages, numbers, figures, methods, and a manifest of it all.
+
+report.html, report.pdf, analysis.json, tables.xlsx, data_long.csv, methods.txt, figures/*.svg and *.png,
+manifest.json (SHA-256 of every file before it), bundle.zip (all of these).
+"""
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+from studies.exports import long_csv, workbook
+from studies.plots.style import to_png, to_svg
+from studies.reports.blocks import Figure, Section
+from studies.reports.headless import SCHEMA, AnalyzedStudy, json_document
+from studies.reports.json_text import dumps
+from studies.reports.render_html import Drawn, render_html
+from studies.reports.render_pdf import render_pdf
+from studies.reports.sections import SECTIONS
+from studies.reports.sections.methods import paragraphs
+from studies.reports.sheets import sheets_of
+
+
+def build_report(analyzed: AnalyzedStudy, folder: Path, made_at: datetime) -> None:
+    """Write the whole folder; the same study, time and versions give the same bytes."""
+    for name, content in report_files(analyzed, made_at).items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+
+def report_files(analyzed: AnalyzedStudy, made_at: datetime) -> dict[str, bytes]:
+    """File name -> content of everything in the folder."""
+    study = analyzed.document
+    title = f"Efficacy report: {analyzed.name}"
+    sections = report_sections(analyzed)
+    pages, figures = _draw(sections)
+    html = render_html(title, _facts(study, made_at), sections, pages, made_at)
+    files = {
+        "report.html": html.encode(),
+        "report.pdf": render_pdf(html, made_at),
+        "analysis.json": dumps(json_document([analyzed])).encode(),
+        "tables.xlsx": workbook(sheets_of(study), title, made_at),
+        "data_long.csv": long_csv(list(analyzed.table.columns), analyzed.table.to_dict("records")),
+        "methods.txt": ("\n\n".join(paragraphs(study)) + "\n").encode(),
+        **figures,
+    }
+    files["manifest.json"] = _manifest(study, files, made_at)
+    files["bundle.zip"] = _bundle(files, made_at)
+    return files
+
+
+def report_sections(analyzed: AnalyzedStudy) -> list[Section]:
+    """The sections that have something to say of this study."""
+    found = (module.section(analyzed.document, analyzed.table) for module in SECTIONS)
+    return [section for section in found if section is not None]
+
+
+def _draw(sections: Sequence[Section]) -> tuple[dict[str, list[Drawn]], dict[str, bytes]]:
+    """The pages of each figure for the HTML, and the files of all of them."""
+    pages: dict[str, list[Drawn]] = {}
+    files: dict[str, bytes] = {}
+    for figure in (block for section in sections for block in section.blocks if isinstance(block, Figure)):
+        drawings = figure.draw()
+        for number, drawing in enumerate(drawings, start=1):
+            name = figure.id if len(drawings) == 1 else f"{figure.id}-{number}"
+            page = Drawn(name, to_svg(drawing))
+            pages.setdefault(figure.id, []).append(page)
+            files[f"figures/{name}.svg"] = page.svg
+            files[f"figures/{name}.png"] = to_png(drawing)
+    return pages, files
+
+
+def _facts(study: Mapping, made_at: datetime) -> list[tuple[str, str]]:
+    """What identifies the report: input and its hash, the day of making, versions."""
+    versions = ", ".join(f"{name} {version}" for name, version in study["versions"].items())
+    return [
+        ("Made", f"{made_at:%Y-%m-%d %H:%M} UTC"),
+        ("Input", str(study["input"].get("file", "record of the study"))),
+        ("Input SHA-256", study["input"]["sha256"]),
+        ("Computed with", versions),
+    ]
+
+
+def _manifest(study: Mapping, files: Mapping[str, bytes], made_at: datetime) -> bytes:
+    listed = [
+        {"file": name, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    ]
+    manifest = {
+        "study": study["study"],
+        "schema": SCHEMA,
+        "made_at": made_at.isoformat(),
+        "input_sha256": study["input"]["sha256"],
+        "versions": study["versions"],
+        "files": listed,
+    }
+    return (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _bundle(files: Mapping[str, bytes], made_at: datetime) -> bytes:
+    """A zip of all files, stamped with the time of making so that its bytes repeat."""
+    out = BytesIO()
+    stamp = max(made_at.timetuple()[:6], (1980, 1, 1, 0, 0, 0))
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, stamp)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            bundle.writestr(entry, content)
+    return out.getvalue()

@@ -1,0 +1,61 @@
+"""Growth curves: every mouse, and the means of the arms with their numbers of mice."""
+
+import pandas as pd
+
+from studies.plots.growth_curves import growth_curves, runs_past_axis
+from studies.plots.mean_growth import mean_growth
+from studies.reports import words
+from studies.reports.blocks import Block, Column, Figure, Section, Table
+from studies.reports.sections.study import Study, arms, in_arm_order, plan
+
+MOST_ROWS = 60
+
+
+def section(study: Study, table: pd.DataFrame) -> Section:
+    blocks: list[Block] = [every_mouse(study, table), means(study)]
+    rows = [row for row in study["mean_curves"] if row["map2k4_status"] is None]
+    if len(rows) <= MOST_ROWS:
+        blocks.append(mean_table(study, rows))
+    return Section("growth", "Growth curves", blocks)
+
+
+def every_mouse(study: Study, table: pd.DataFrame) -> Figure:
+    day = plan(study, "day")
+    mice, models = study["input"]["mice"], study["input"]["models"]
+    caption = "Every mouse, on a log scale; behind each treated arm its control in gray. A volume of 0 stands as none."
+    if day is not None:
+        caption += f" Dashed line: day {words.day(day)}."
+    if runs_past_axis(table):
+        caption += " The few longest curves, and long run-ins before day 0, go on beyond the axis."
+    alt = (
+        f"Line charts of tumor volume by day for {mice} mice of {models} PDX models in {len(study['arms'])} arms, "
+        "a panel an arm and MAP2K4 status."
+    )
+    return Figure("growth-curves", caption, alt, lambda: growth_curves(table, study["arms"], day))
+
+
+def means(study: Study) -> Figure:
+    caption = (
+        "Arithmetic mean and standard error (bars) over mice with a known volume, whose number stands under each day; "
+        "between visits volumes are interpolated on the log scale, never extrapolated. Thin dotted where fewer than "
+        "80 % of the arm's mice are still followed: from there the mean is that of the mice that remain."
+    )
+    alt = "Line charts of mean tumor volume by day and arm; the numbers are in the sheet mean_curves of tables.xlsx."
+    day = plan(study, "day")
+    return Figure("mean-growth", caption, alt, lambda: mean_growth(study["mean_curves"], study["arms"], day))
+
+
+def mean_table(study: Study, rows: list) -> Table:
+    order = {arm["arm"] for arm in arms(study)}
+    columns = [
+        Column("arm", "Arm"),
+        Column("day", "Day", "day"),
+        Column("n", "n", "count"),
+        Column("mean_mm3", "Mean, mm³", "mm3"),
+        Column("sem_mm3", "SEM, mm³", "mm3"),
+        Column("geometric_mean_mm3", "Geometric mean, mm³", "mm3"),
+        Column(("ci_low", "ci_high"), "95 % interval, mm³", "mm3"),
+    ]
+    shown = in_arm_order(study, [row for row in rows if row["arm"] in order])
+    note = "No geometric mean is given where a volume is 0; the interval is that of the geometric mean."
+    return Table("Mean tumor volume by arm and day.", columns, shown, note)

@@ -1,0 +1,101 @@
+"""Response of each mouse by mRECIST: rates by arm and MAP2K4 status, and the waterfall."""
+
+import pandas as pd
+
+from studies.plots.waterfall import waterfall
+from studies.reports import words
+from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Section, Table
+from studies.reports.sections.study import Row, Study, arms, confidence, in_arm_order, rows_of
+
+MOST_MICE_LISTED = 48
+
+
+def section(study: Study, table: pd.DataFrame) -> Section:
+    rates = rows_of(study, "response_rates")
+    if not study.get("responses"):
+        return Section("responses", "Response", [Paragraph("No mouse could be judged.")])
+    blocks: list[Block] = [
+        Paragraph(_rule(rates)),
+        rate_table(study, rates),
+        waterfall_figure(study),
+        *each_mouse(study),
+    ]
+    return Section("responses", "Response", blocks)
+
+
+def _rule(rates: list[Row]) -> str:
+    named = next((row["implementation"] for row in rates if row.get("implementation")), "mRECIST")
+    return (
+        f"{named}. From day 10 on: PD unless best response < 35 % and best average < 30 % (SD), < \N{MINUS SIGN}50 % "
+        "and < \N{MINUS SIGN}20 % (PR), < \N{MINUS SIGN}95 % and < \N{MINUS SIGN}40 % (CR). NE: not evaluable."
+    )
+
+
+def rate_table(study: Study, rates: list[Row]) -> Table:
+    shown = [
+        {**row, "stratum": words.STATUS_WORDS.get(row["map2k4_status"] or "", "all")}
+        for row in rates
+        if row["scope"] in ("study", "map2k4")
+    ]
+    level = confidence(study)
+    columns = [Column("arm", "Arm")]
+    if any(row["scope"] == "map2k4" for row in shown):
+        columns.append(Column("stratum", "MAP2K4"))
+    columns += [
+        Column("n", "Mice", "count"),
+        *(Column(word, word, "count") for word in ("CR", "PR", "SD", "PD", "NE")),
+    ]
+    columns += [
+        Column("orr_percent", "ORR %", "percent"),
+        Column(("orr_ci_low", "orr_ci_high"), f"{level} interval", "percent"),
+        Column("dcr_percent", "DCR %", "percent"),
+        Column(("dcr_ci_low", "dcr_ci_high"), f"{level} interval", "percent"),
+    ]
+    note = "Rates of all mice, NE counting as no response; Wilson intervals treat mice as independent."
+    return Table("Responses by arm.", columns, shown, note)
+
+
+def waterfall_figure(study: Study) -> Figure:
+    names = [arm["arm"] for arm in arms(study)]
+    rows = study["responses"]
+    clipped = sum((row["best_average_response_percent"] or 0) > 150 for row in rows)
+    missing = sum(row["best_average_response_percent"] is None for row in rows)
+    caption = (
+        "Best average response of each mouse (bars, by category) and best response (dots). Lines are the limits of the "
+        "categories: dashed for the average (+30, \N{MINUS SIGN}20, \N{MINUS SIGN}40), dotted for the best response "
+        "(+35, \N{MINUS SIGN}50, \N{MINUS SIGN}95). Marks below: MAP2K4 loss of function filled, wild type open."
+    )
+    if clipped:
+        caption += f" {words.counted(clipped, 'bar')} past +150 % cut."
+    if missing:
+        caption += f" {words.counted(missing, 'mouse', 'mice')} without a value not drawn."
+    alt = "Waterfall charts, one an arm: " + "; ".join(
+        _in_words(row) for row in rows_of(study, "response_rates", scope="study")
+    )
+    return Figure("waterfall", caption, alt, lambda: waterfall(rows, names))
+
+
+def _in_words(row: Row) -> str:
+    counts = ", ".join(f"{row[word]} {word}" for word in ("CR", "PR", "SD", "PD", "NE") if row[word])
+    return f"{row['arm']}: {counts}"
+
+
+def each_mouse(study: Study) -> list[Block]:
+    rows = study["responses"]
+    if len(rows) > MOST_MICE_LISTED:
+        text = f"The response of each of {len(rows)} mice is in the sheet responses of tables.xlsx."
+        return [Paragraph(text, "quiet")]
+    columns = [
+        Column("mouse", "Mouse"),
+        Column("pdx_model", "PDX model"),
+        Column("arm", "Arm"),
+        Column("category", "Category"),
+        Column("best_response_percent", "Best, %", "percent"),
+        Column("best_response_day", "Day", "day"),
+        Column("best_average_response_percent", "Best average, %", "percent"),
+        Column("best_average_response_day", "Day", "day"),
+        Column("reason", "Why not evaluable"),
+    ]
+    if not any(row.get("reason") for row in rows):
+        columns.pop()
+    return [Heading("Each mouse"), Table("Response of each mouse.", columns, in_arm_order(study, rows))]

@@ -1,0 +1,125 @@
+"""What sections ask of the JSON of a study."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from studies.plots.style import in_reading_order
+from studies.reports import words
+from studies.reports.blocks import Column, Table
+
+Study = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+# How a key of the JSON is headed and written; keys not named here are headed by their own words.
+COLUMNS: dict[str, tuple[str, str]] = {
+    "arm": ("Arm", "text"),
+    "control": ("Control", "text"),
+    "map2k4_status": ("MAP2K4", "status"),
+    "pdx_model": ("PDX model", "text"),
+    "mouse": ("Mouse", "text"),
+    "scope": ("Scope", "role"),
+    "n": ("n", "count"),
+    "n_mice": ("Mice", "count"),
+    "n_models": ("PDX models", "count"),
+    "n_baseline": ("n at baseline", "count"),
+    "day": ("Day", "day"),
+    "estimate": ("Estimate", "estimate"),
+    "se": ("SE", "estimate"),
+    "df": ("df", "df"),
+    "statistic": ("Statistic", "estimate"),
+    "p_value": ("p", "p"),
+    "p_adjusted": ("p adjusted", "p"),
+    "percent": ("TGI %", "percent"),
+    "tgi_percent": ("TGI %", "percent"),
+    "hazard_ratio": ("Hazard ratio", "ratio"),
+    "time": ("Day", "days"),
+    "value": ("Value", "estimate"),
+    "tau2": ("τ²", "estimate"),
+    "claim": ("Claim", "flag"),
+    "expected_sign": ("Expected", "role"),
+}
+INTERVALS = {
+    ("ci_low", "ci_high"): "95 % interval",
+    ("tgi_ci_low", "tgi_ci_high"): "95 % interval",
+    ("prediction_low", "prediction_high"): "95 % prediction interval",
+}
+
+
+def plan(study: Study, key: str) -> Any:
+    return study["plan"][key]["value"]
+
+
+def confidence(study: Study) -> str:
+    """The confidence of the intervals as they are named: "95 %"."""
+    return f"{100 * (1 - plan(study, 'alpha')):g} %"
+
+
+def arms(study: Study) -> list[Row]:
+    """Controls first, combinations last."""
+    return in_reading_order(study["arms"])
+
+
+def in_arm_order(study: Study, rows: list[Row]) -> list[Row]:
+    """Rows by arm as `arms` orders them, all mice before strata of MAP2K4 status."""
+    order = {arm["arm"]: place for place, arm in enumerate(arms(study))}
+    scopes = {"study": 0, "map2k4": 1, "pdx_model": 2}
+    return sorted(rows, key=lambda row: (order.get(row.get("arm"), -1), scopes.get(row.get("scope", ""), 3)))
+
+
+def rows_of(study: Study, key: str, **wanted: Any) -> list[Row]:
+    """The rows of a list in the JSON whose fields have the wanted values, in the order of the arms."""
+    found = [
+        row for row in study.get(key) or [] if all(row.get(name) == value for name, value in wanted.items())
+    ]
+    return in_arm_order(study, found)
+
+
+def reason_for(study: Study, key: str) -> str:
+    """Why a part of the analysis is missing: the note that names it."""
+    spoken = key.replace("_", " ")
+    told = [note for note in study["notes"] if key in note or spoken in note.lower()]
+    return " ".join(told) or f"The analysis gives no {spoken} for this study."
+
+
+def general_table(caption: str, rows: list[Row], leave_out: tuple[str, ...] = (), note: str = "") -> Table:
+    """A table of all keys the rows have, pairs of interval ends as one column, empty columns left out."""
+    keys = list(dict.fromkeys(key for row in rows for key in row if key not in leave_out))
+    keys = [key for key in keys if any(_plain(row.get(key)) and row.get(key) is not None for row in rows)]
+    columns = []
+    for key in keys:
+        pair = next((pair for pair in INTERVALS if key in pair), None)
+        if pair is None:
+            columns.append(_column(key, rows))
+        elif key == pair[0]:
+            kind = "percent" if pair[0].startswith("tgi") else "estimate"
+            columns.append(Column(pair, INTERVALS[pair], kind))
+    return Table(caption, columns, rows, note)
+
+
+def _plain(value: Any) -> bool:
+    return not isinstance(value, (list, dict))
+
+
+def _column(key: str, rows: list[Row]) -> Column:
+    if key in COLUMNS:
+        return Column(key, *COLUMNS[key])
+    title = key.removesuffix("_percent").removesuffix("_days").replace("_", " ")
+    title = title[:1].upper() + title[1:]
+    values = [row[key] for row in rows if row.get(key) is not None]
+    if all(isinstance(value, bool) for value in values):
+        return Column(key, title, "flag")
+    if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        return Column(key, title, "count")
+    if all(isinstance(value, (int, float)) for value in values):
+        unit = ", %" if key.endswith("_percent") else ", days" if key.endswith("_days") else ""
+        kind = "percent" if key.endswith("_percent") else "days" if key.endswith("_days") else "estimate"
+        return Column(key, title + unit, kind)
+    return Column(key, title)
+
+
+def interval_phrase(row: Row, low: str, high: str, kind: str, level: str) -> str:
+    """ "(95 % interval 66 to 90)", or why there is none."""
+    if row.get(low) is None or row.get(high) is None:
+        note = row.get("note")
+        return f"(no interval: {note})" if note else "(no interval can be given)"
+    return f"({level} interval {words.interval(row[low], row[high], kind)})"

@@ -1,0 +1,238 @@
+"""The answer first: what the arms did, with intervals, in one paragraph, one figure, one table."""
+
+import pandas as pd
+
+from studies.plots.forest import ForestLine, forest
+from studies.plots.style import STATUS_LOOKS, arm_colors
+from studies.reports import words
+from studies.reports.blocks import Block, Column, Figure, Paragraph, Section, Table
+from studies.reports.sections.study import (
+    Row,
+    Study,
+    arms,
+    confidence,
+    interval_phrase,
+    plan,
+    rows_of,
+)
+
+MOST_ARMS_IN_WORDS = 4
+TGI_LIMITS = (-50.0, 150.0)
+
+
+def section(study: Study, table: pd.DataFrame) -> Section:
+    blocks: list[Block] = [Paragraph(answer(study), "lead"), Paragraph(scope(study))]
+    if rows_of(study, "tgi", method="delta", scope="study"):
+        blocks += [tgi_figure(study), headline_table(study)]
+    return Section("summary", "Summary", blocks)
+
+
+def scope(study: Study) -> str:
+    read = study["input"]
+    treated = len(study["arms"]) - 1
+    return (
+        f"{words.counted(read['mice'], 'mouse', 'mice')} of {words.counted(read['models'], 'PDX model')}, "
+        f"{words.counted(treated, 'treated arm')} and the control {plan(study, 'control')}; "
+        f"{words.counted(read['rows'], 'reading')} in {read.get('file', 'the record')}."
+    )
+
+
+def answer(study: Study) -> str:
+    """The main finding in sentences: from the mixed model and the interaction where there are such."""
+    day = plan(study, "day")
+    if day is None:
+        return "No day after the first dose has enough mice in every arm to compare them."
+    parts = [*_model_sentences(study), *interaction_sentences(study)]
+    return " ".join(parts or _tgi_sentences(study))
+
+
+def _model_sentences(study: Study) -> list[str]:
+    fit = study.get("mixed_model")
+    contrasts = [row for row in (fit or {}).get("contrasts", []) if row.get("tgi_percent") is not None]
+    contrasts = [row for row in contrasts if row.get("scope") in (None, "study")]
+    if not contrasts or len(contrasts) > MOST_ARMS_IN_WORDS:
+        return _counted_contrasts(contrasts, study)
+    return [model_sentence(row, study) for row in contrasts]
+
+
+def model_sentence(row: Row, study: Study) -> str:
+    """One contrast of the mixed model: its TGI, interval, p, and what that does and does not show."""
+    p = row.get("p_adjusted") if row.get("p_adjusted") is not None else row.get("p_value")
+    interval = interval_phrase(row, "tgi_ci_low", "tgi_ci_high", "percent", confidence(study))
+    p_text = f", {words.p_phrase(p)}" if p is not None else ""
+    first = (
+        f"By the mixed model, {row['arm']} against {row['control']} had a TGI of {words.percent(row['tgi_percent'])} % "
+        f"{interval}{p_text} at day {words.day(row['tgi_day'])}"
+    )
+    return f"{first}: {verdict(row.get('tgi_ci_low'), row.get('tgi_ci_high'))}."
+
+
+def verdict(low: float | None, high: float | None) -> str:
+    """What an interval of TGI lets one say, and no more."""
+    if low is None or high is None:
+        return "without an interval this describes these mice only"
+    if low > 0:
+        return "tumors grew less than in the control"
+    if high < 0:
+        return "tumors grew more than in the control"
+    return "the interval includes 0, so a difference is not shown, and none is excluded"
+
+
+def _counted_contrasts(rows: list[Row], study: Study) -> list[str]:
+    if not rows:
+        return []
+    return [f"By the mixed model, {_tally(rows, 'tgi_ci_low', 'tgi_ci_high', study)} The table has each arm."]
+
+
+def _tally(rows: list[Row], low: str, high: str, study: Study) -> str:
+    known = [row for row in rows if row[low] is not None and row[high] is not None]
+    above = sum(row[low] > 0 for row in known)
+    below = sum(row[high] < 0 for row in known)
+    across = len(known) - above - below
+    none = f"; {len(rows) - len(known)} have no interval" if len(known) < len(rows) else ""
+    worse = f", below 0 for {below}" if below else ""
+    return (
+        f"the {confidence(study)} interval of TGI lies above 0 for {above} of {words.counted(len(rows), 'arm')}{worse}, "
+        f"and includes 0 for {across}{none}."
+    )
+
+
+def _tgi_sentences(study: Study) -> list[str]:
+    """Without a mixed model: TGI of mean changes, called descriptive."""
+    rows = rows_of(study, "tgi", method="delta", scope="study")
+    if not rows:
+        return ["TGI could not be computed; the notes say why."]
+    day = words.day(plan(study, "day"))
+    if len(rows) > MOST_ARMS_IN_WORDS:
+        tally = _tally(rows, "ci_low", "ci_high", study)
+        return [
+            f"At day {day}, {tally} These are separate intervals, not adjusted for {len(rows)} comparisons."
+        ]
+    return [tgi_sentence(row, study) for row in rows]
+
+
+def tgi_sentence(row: Row, study: Study) -> str:
+    if row["percent"] is None:
+        return f"TGI of {row['arm']} at day {words.day(row['day'])} is not defined: {row['note']}."
+    n = f"n = {row['n']} and {row['n_control']}"
+    interval = interval_phrase(row, "ci_low", "ci_high", "percent", confidence(study))
+    return (
+        f"At day {words.day(row['day'])}, {row['arm']} had a TGI of {words.percent(row['percent'])} % {interval} "
+        f"against {row['control']} ({n}): {verdict(row['ci_low'], row['ci_high'])}."
+    )
+
+
+def interaction_sentences(study: Study) -> list[str]:
+    """One sentence an arm on whether its effect differs by MAP2K4 status; a claim only where the analysis claims."""
+    rows = (study.get("map2k4") or {}).get("interaction") or []
+    if len(rows) > MOST_ARMS_IN_WORDS:
+        claims = [row["arm"] for row in rows if row.get("claim")]
+        found = words.joined(claims) if claims else "none of them"
+        return [f"Of {len(rows)} arms tested for a difference by MAP2K4 status, one is claimed for {found}."]
+    return [interaction_sentence(row, study) for row in rows]
+
+
+def interaction_sentence(row: Row, study: Study) -> str:
+    """The difference of the effect between strata: its size first, then claim or why none."""
+    if row.get("estimate") is None:
+        return f"For {row['arm']}, a difference by MAP2K4 status cannot be estimated: {row.get('reason') or 'no data'}."
+    interval = interval_phrase(row, "ci_low", "ci_high", "estimate", confidence(study))
+    p = f", {words.p_phrase(row['p_value'])}" if row.get("p_value") is not None else ""
+    size = (
+        f"The effect of {row['arm']} on growth in loss of function minus wild type was "
+        f"{words.significant(row['estimate'])} per day {interval}{p}; negative means more effect in loss of function"
+    )
+    if row.get("claim"):
+        return f"{size}. The effect differs by MAP2K4 status."
+    reason = (row.get("reason") or "the analysis makes no claim").rstrip(".")
+    return f"{size}. A difference by MAP2K4 status is not claimed: {reason}."
+
+
+def tgi_figure(study: Study) -> Figure:
+    colors = arm_colors(arms(study))
+    rows = rows_of(study, "tgi", method="delta")
+    shown = [row for row in rows if row["scope"] in ("study", "map2k4")]
+    by_status = any(row["scope"] == "map2k4" for row in shown)
+    lines = [
+        ForestLine(
+            label=STATUS_LOOKS[row["map2k4_status"]].short if by_status else row["arm"],
+            value=row["percent"],
+            low=row["ci_low"],
+            high=row["ci_high"],
+            text=_beside(row),
+            color=colors[row["arm"]],
+            status=row["map2k4_status"],
+            heading=row["arm"] if by_status and row["scope"] == "study" else None,
+        )
+        for row in shown
+    ]
+    day = words.day(plan(study, "day"))
+    caption = (
+        f"Tumor growth inhibition (TGI) at day {day}, from mean changes since baseline, with {confidence(study)} "
+        f"Fieller intervals; n is mice in the arm and in its control. 0 is growth as in the control, 100 no net growth. "
+        f"Arrows mark what lies outside the axis; a point without a line has no interval."
+    )
+    alt = "Forest plot. " + "; ".join(
+        f"{line.heading or ''} {line.label}: {line.text}".strip() for line in lines[:12]
+    )
+    return Figure("tgi", caption, alt, lambda: forest(lines, f"TGI at day {day} (%)", (0, 100), TGI_LIMITS))
+
+
+def _beside(row: Row) -> str:
+    if row["percent"] is None:
+        return "not defined"
+    interval = words.interval(row["ci_low"], row["ci_high"], "percent")
+    return f"{words.percent(row['percent'])} ({interval}), n {row['n']}, {row['n_control']}"
+
+
+def headline_table(study: Study) -> Table:
+    """One line an arm: mice, TGI, mixed-model TGI where there is one, response and disease-control rate."""
+    rates = {row["arm"]: row for row in study.get("response_rates") or [] if row["scope"] == "study"}
+    tgi = {row["arm"]: row for row in rows_of(study, "tgi", method="delta", scope="study")}
+    ratio = {row["arm"]: row for row in rows_of(study, "tgi", method="ratio", scope="study")}
+    fit = study.get("mixed_model") or {}
+    modeled = {row["arm"]: row for row in fit.get("contrasts", []) if row.get("scope") in (None, "study")}
+    rows = []
+    for arm in arms(study):
+        name = arm["arm"]
+        row = {**{key: arm[key] for key in ("arm", "n_mice", "n_models")}}
+        row |= {f"tgi_{key}": tgi.get(name, {}).get(key) for key in ("percent", "ci_low", "ci_high", "n")}
+        row |= {"ratio": ratio.get(name, {}).get("percent")}
+        row |= (
+            {key: modeled.get(name, {}).get(key) for key in ("tgi_percent", "p_adjusted")} if modeled else {}
+        )
+        row |= {
+            f"model_{key}": modeled.get(name, {}).get(f"tgi_{key}")
+            for key in ("percent", "ci_low", "ci_high")
+        }
+        row["tgi_percent"] = tgi.get(name, {}).get("percent")
+        row |= {
+            key: rates.get(name, {}).get(key)
+            for key in ("CR", "PR", "SD", "PD", "NE", "orr_percent", "dcr_percent")
+        }
+        rows.append(row)
+    return Table(
+        f"Each arm at a glance, day {words.day(plan(study, 'day'))}.", _headline_columns(study, bool(modeled)), rows,
+        "TGI: from mean changes (interval by Fieller) and from mean volumes (ratio). ORR: complete and partial "
+        "responses, DCR: those and stable disease, of all mice of the arm; not evaluable counts as no response.",
+    )  # fmt: skip
+
+
+def _headline_columns(study: Study, with_model: bool) -> list[Column]:
+    level = confidence(study)
+    columns = [
+        Column("arm", "Arm"),
+        Column("n_mice", "Mice", "count"),
+        Column("n_models", "PDX models", "count"),
+        Column("tgi_n", "n at day", "count"),
+        Column("tgi_percent", "TGI %", "percent"),
+        Column(("tgi_ci_low", "tgi_ci_high"), f"{level} interval", "percent"),
+        Column("ratio", "TGI ratio %", "percent"),
+    ]
+    if with_model:
+        columns += [
+            Column("model_percent", "TGI model %", "percent"),
+            Column(("model_ci_low", "model_ci_high"), f"{level} interval", "percent"),
+            Column("p_adjusted", "p adjusted", "p"),
+        ]
+    return [*columns, Column("orr_percent", "ORR %", "percent"), Column("dcr_percent", "DCR %", "percent")]

@@ -1,0 +1,90 @@
+"""Time to the endpoint: log-rank, medians, Cox."""
+
+import pandas as pd
+
+from studies.reports import words
+from studies.reports.blocks import Block, Column, Heading, Paragraph, Section, Table
+from studies.reports.sections.study import Row, Study, arms, confidence, reason_for
+
+TITLE = "Time to event"
+
+
+def section(study: Study, table: pd.DataFrame) -> Section:
+    found = study.get("survival") or []
+    if not found:
+        return Section("survival", TITLE, [Paragraph(reason_for(study, "survival"))])
+    blocks: list[Block] = [Paragraph(_endpoint(found[0]))]
+    for row in found:
+        status = row.get("map2k4_status")
+        if len(found) > 1:
+            blocks.append(Heading(f"MAP2K4 {words.STATUS_WORDS[status]}" if status else "All PDX models"))
+        blocks += _blocks_of(study, row)
+    return Section("survival", TITLE, blocks)
+
+
+def _endpoint(row: Row) -> str:
+    endpoint = row["endpoint"]
+    what = (
+        f"{endpoint['fold']:g} times its baseline"
+        if "fold" in endpoint
+        else f"{endpoint['volume_mm3']:g} mm³"
+    )
+    strata = (
+        f" Comparisons are stratified by {str(row['strata']).replace('_', ' ')}." if row.get("strata") else ""
+    )
+    return (
+        f"The event is a tumor reaching {what}, or leaving the study for its size or ulceration; mice without an event "
+        f"are censored at their last reading.{strata}"
+    )
+
+
+def _blocks_of(study: Study, row: Row) -> list[Block]:
+    blocks: list[Block] = []
+    test = row.get("logrank")
+    if test and test.get("p_value") is not None:
+        count = f"χ² = {words.fixed(test['chisq'], 1)}, df = {test['df']}, {words.p_phrase(test['p_value'])}"
+        shown = (
+            "the arms differ"
+            if test["p_value"] < study["plan"]["alpha"]["value"]
+            else "a difference is not shown"
+        )
+        blocks.append(Paragraph(f"Log-rank test over all arms: {count}; {shown}."))
+    cox = {line["arm"]: line for line in row.get("cox") or []}
+    rows = []
+    for arm in arms(study):
+        name = arm["arm"]
+        if name in (row.get("n") or {}):
+            line = {"arm": name, "n": row["n"][name], "events": row.get("events", {}).get(name)}
+            line["median"] = (row.get("medians") or {}).get(name)
+            rows.append(
+                line
+                | {
+                    key: cox.get(name, {}).get(key)
+                    for key in ("hazard_ratio", "ci_low", "ci_high", "p_value")
+                }
+            )
+    blocks.append(
+        Table(
+            "Time to event by arm.", _columns(study, bool(cox)), rows, "Median: –, where it is not reached."
+        )
+    )
+    if not cox and row.get("cox_reason"):
+        blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
+    return blocks
+
+
+def _columns(study: Study, with_cox: bool) -> list[Column]:
+    columns = [
+        Column("arm", "Arm"),
+        Column("n", "Mice", "count"),
+        Column("events", "Events", "count"),
+        Column("median", "Median, days", "days"),
+    ]
+    if not with_cox:
+        return columns
+    return [
+        *columns,
+        Column("hazard_ratio", "Hazard ratio", "ratio"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "ratio"),
+        Column("p_value", "p", "p"),
+    ]

@@ -1,0 +1,43 @@
+"""Body weight: each mouse's curve, and the losses of each arm."""
+
+import pandas as pd
+
+from studies.plots.body_weight import body_weight
+from studies.reports.blocks import Block, Column, Figure, Paragraph, Section, Table
+from studies.reports.sections.study import Study, plan, rows_of
+
+
+def section(study: Study, table: pd.DataFrame) -> Section | None:
+    if not table["weight_g"].notna().any():
+        return None
+    day = plan(study, "day")
+    caption = "Body weight of each mouse as read, tumor included."
+    alt = "Line charts of body weight by day, one panel an arm."
+    blocks: list[Block] = [
+        Figure("body-weight", caption, alt, lambda: body_weight(table, study["arms"], day))
+    ]
+    rows = rows_of(study, "weight", scope="study")
+    blocks.append(loss_table(rows) if rows else Paragraph("No loss of weight could be computed."))
+    return Section("weight", "Body weight", blocks)
+
+
+def loss_table(rows: list) -> Table:
+    columns = [
+        Column("arm", "Arm"),
+        Column("n_mice", "Mice", "count"),
+        Column("max_mean_loss_percent", "Loss of the mean, %", "percent"),
+        Column("nadir_day", "Day", "day"),
+        Column("n_at_nadir", "n that day", "count"),
+        Column("mean_max_loss_percent", "Mean of largest losses, %", "percent"),
+        Column("n_loss_10", "Lost ≥ 10 %", "count"),
+        Column("n_loss_15", "≥ 15 %", "count"),
+        Column("n_loss_20", "≥ 20 %", "count"),
+        Column("net_mean_max_loss_percent", "Net of tumor, %", "percent"),
+        Column("n_exits_weight", "Left for weight", "count"),
+        Column("n_deaths_treatment", "Treatment deaths", "count"),
+    ]
+    note = (
+        "Loss of the mean: the lowest mean change of the mice weighed that day, which may be few. Mean of largest "
+        "losses: over mice, each at its own worst day. Net of tumor takes 1 g per 1000 mm³ off first."
+    )
+    return Table("Loss of body weight.", columns, rows, note)

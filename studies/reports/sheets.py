@@ -1,0 +1,90 @@
+"""The tables of the JSON as the sheets of a workbook, every number in full."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Rows = list[dict[str, Any]]
+# Lists of the JSON that are sheets as they stand.
+PLAIN_LISTS = (
+    "tgi",
+    "tgi_by_day",
+    "responses",
+    "response_rates",
+    "growth",
+    "mean_curves",
+    "times_to_event",
+    "synergy",
+    "weight",
+    "sensitivity",
+)
+
+
+def sheets_of(study: Mapping[str, Any]) -> dict[str, Rows]:
+    """Sheet name -> rows, empty ones left out; a first sheet says what the others hold."""
+    sheets: dict[str, Rows] = {"arms": [_scalars(arm) for arm in study["arms"]], "n_by_day": _n_by_day(study)}
+    sheets |= {name: [_flat(row) for row in study.get(name) or []] for name in PLAIN_LISTS}
+    fit = study.get("mixed_model") or {}
+    for part in ("contrasts", "coefficients", "variance_components"):
+        sheets[f"mixed_model_{part}"[:31]] = [_flat(row) for row in fit.get(part) or []]
+    sheets["mixed_models_by_model"] = [
+        {"pdx_model": model.get("pdx_model"), **_flat(row)}
+        for model in study.get("mixed_models_by_model") or []
+        for row in model.get("contrasts") or []
+    ]
+    for part, rows in (study.get("map2k4") or {}).items():
+        if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+            sheets[f"map2k4_{part}"[:31]] = [_flat(row) for row in rows]
+    sheets["survival"] = _survival(study.get("survival") or [])
+    sheets["plan"] = [
+        {"key": key, "value": str(entry["value"]), "from": entry["from"]}
+        for key, entry in study["plan"].items()
+    ]
+    sheets["notes"] = [{"note": note} for note in study["notes"]]
+    filled = {name: rows for name, rows in sheets.items() if rows}
+    return {"contents": _contents(study, filled), **filled}
+
+
+def _contents(study: Mapping[str, Any], sheets: Mapping[str, Rows]) -> Rows:
+    facts = [
+        ("study", study["study"]),
+        ("input", study["input"].get("file")),
+        ("sha256", study["input"]["sha256"]),
+        *((f"version of {name}", version) for name, version in study["versions"].items()),
+    ]
+    return [{"item": name, "value": value} for name, value in facts] + [
+        {"item": f"sheet {name}", "value": len(rows)} for name, rows in sheets.items()
+    ]
+
+
+def _n_by_day(study: Mapping[str, Any]) -> Rows:
+    return [{"arm": arm["arm"], **row} for arm in study["arms"] for row in arm["n_by_day"]]
+
+
+def _survival(found: Sequence[Mapping[str, Any]]) -> Rows:
+    """One row a stratum and arm: counts, median and hazard ratio beside the stratum's log-rank test."""
+    rows = []
+    for stratum in found:
+        cox = {line["arm"]: line for line in stratum.get("cox") or []}
+        test = {f"logrank_{key}": value for key, value in (stratum.get("logrank") or {}).items()}
+        for arm, mice in (stratum.get("n") or {}).items():
+            counts = {"arm": arm, "n": mice, "events": (stratum.get("events") or {}).get(arm)}
+            median = {"median_days": (stratum.get("medians") or {}).get(arm)}
+            rows.append(_scalars(stratum) | counts | median | test | cox.get(arm, {}))
+    return rows
+
+
+def _scalars(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if not isinstance(value, (list, dict))}
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One level of nesting as columns of their own; lists as text."""
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}_{inner}": deep for inner, deep in value.items()}
+        elif isinstance(value, list):
+            flat[key] = ", ".join(map(str, value))
+        else:
+            flat[key] = value
+    return flat
