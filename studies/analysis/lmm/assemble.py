@@ -21,6 +21,7 @@ from studies.analysis.lmm.structure import (
     orthonormal_basis,
     plan_levels,
     row_sums,
+    triangle_of,
 )
 
 Array = np.ndarray
@@ -53,7 +54,7 @@ def assemble_rows(design: Design, plan: Plan, reml: bool) -> Assembled:
     blocks, levels = make_blocks(design, plan, bases)
     root = np.ones(len(design.response)) if design.weights is None else np.sqrt(design.weights)
     fixed = design.fixed_matrix()
-    upper = np.linalg.qr(fixed * root[:, None], mode="r")
+    upper = triangle_of(fixed * root[:, None])
     turn = fixed_turn(upper)
     orthonormal = fixed[:, turn.kept] @ turn.back
     residual, ordinary = take_out(orthonormal * root[:, None], design.response * root)
@@ -92,13 +93,15 @@ def assemble_atoms(design: Design, plan: Plan, reml: bool) -> Assembled | None:
     codes, n_groups = plan.codes[0], plan.n_groups[0]
     s = group_products(t, codes, n_groups)
     by_cell = sum_by(s, cells.cell_of_group, cells.n_cells)
-    upper = np.linalg.qr((semidefinite_roots(by_cell) @ stacked).reshape(-1, len(design.names)), mode="r")
+    upper = triangle_of((semidefinite_roots(by_cell) @ stacked).reshape(-1, len(design.names)))
     turn = fixed_turn(upper)
     fold = (stacked[:, :, turn.kept] @ turn.back).reshape(-1, len(turn.kept))
     row_cell = cells.cell_of_group[codes]
     residual, ordinary = response, np.zeros(len(turn.kept))
     for _ in range(2):
-        sums = np.stack([np.bincount(row_cell, t[:, k] * residual, cells.n_cells) for k in range(width)], axis=1)
+        sums = np.stack(
+            [np.bincount(row_cell, t[:, k] * residual, cells.n_cells) for k in range(width)], axis=1
+        )
         step = fold.T @ sums.ravel()
         fitted = (fold @ step).reshape(cells.n_cells, width)
         residual = residual - sum(t[:, k] * fitted[row_cell, k] for k in range(width))

@@ -8,6 +8,7 @@ sum T'y y'T are kept. An evaluation costs as many steps as there are atoms, howe
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -153,12 +154,14 @@ class AtomBottom:
             return np.empty((0, r, r)), np.empty((0, r, size + 1)), result
         p = self.parent_runs.sum(h)
         q = np.zeros((atoms.n_parents, r, size + 1))
-        q[:, :, :size].reshape(atoms.n_parents, r, atoms.n_cells, r)[atoms.pair_parent, :, atoms.pair_cell, :] = h
+        q[:, :, :size].reshape(atoms.n_parents, r, atoms.n_cells, r)[
+            atoms.pair_parent, :, atoms.pair_cell, :
+        ] = h
         q[:, :, size] = self.parent_runs.sum(hy)
         return p, q, result
 
     def backward(
-        self, state: object, p_bar: Array | None, q_bar: Array | None, r_bar: Array
+        self, state: Any, p_bar: Array | None, q_bar: Array | None, r_bar: Array
     ) -> tuple[Array, Array]:
         """d criterion / d Psi."""
         h_bar, hy_bar = self._pair_gradients(p_bar, q_bar, r_bar)
@@ -177,7 +180,9 @@ class AtomBottom:
         hy_bar = 2 * r_bar[:size, size].reshape(atoms.n_cells, r)[atoms.pair_cell]
         if p_bar is not None and q_bar is not None:
             in_q = q_bar[:, :, :size].reshape(atoms.n_parents, r, atoms.n_cells, r)
-            h_bar = h_bar + p_bar[atoms.pair_parent] + symmetric(in_q[atoms.pair_parent, :, atoms.pair_cell, :])
+            h_bar = (
+                h_bar + p_bar[atoms.pair_parent] + symmetric(in_q[atoms.pair_parent, :, atoms.pair_cell, :])
+            )
             hy_bar = hy_bar + q_bar[:, :, size][atoms.pair_parent]
         return h_bar, hy_bar
 
@@ -190,7 +195,9 @@ class AtomBottom:
         e = matmul(psi, n)
         whole = self._spread(*self._whole())
         jets = [Jet(part) for part in whole]
-        taken = [self._spread(*self._taken(part)) for part in (e.value, *e.first.values(), *e.second.values())]
+        taken = [
+            self._spread(*self._taken(part)) for part in (e.value, *e.first.values(), *e.second.values())
+        ]
         firsts = dict(zip(e.first, taken[1:], strict=False))
         seconds = dict(zip(e.second, taken[1 + len(firsts) :], strict=True))
         for index, jet in enumerate(jets):

@@ -6,7 +6,7 @@ class. The residual variance itself and the fixed effects are profiled out (Bate
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Bottom(Protocol):
     def forward(self, psi: Array, precision: Array) -> tuple[object, Array, Array, Array, float]: ...
 
     def backward(
-        self, state: object, p_bar: Array | None, q_bar: Array | None, r_bar: Array
+        self, state: Any, p_bar: Array | None, q_bar: Array | None, r_bar: Array
     ) -> tuple[Array, Array]: ...
 
     def jets(self, psi: Jet, precision: Array, residual: list[int]) -> tuple[Jet, Jet, Jet, Jet]: ...
@@ -65,10 +65,10 @@ class RowBottom:
         return sum_by(self.sums.p * factor, group, n), sum_by(self.sums.q * factor, group, n)
 
     def backward(
-        self, state: object, p_bar: Array | None, q_bar: Array | None, r_bar: Array
+        self, state: Any, p_bar: Array | None, q_bar: Array | None, r_bar: Array
     ) -> tuple[Array, Array]:
         """d criterion / d Psi and / d precision."""
-        up, precision = state  # type: ignore[misc]
+        up, precision = state
         if self.level.parent is not None and p_bar is not None and q_bar is not None:
             p_bar, q_bar = p_bar[self.level.parent], q_bar[self.level.parent]
         if self.n_classes == 1:
@@ -149,11 +149,13 @@ class Model:
         factors, start = [], 0
         for block in self.blocks:
             factor = np.zeros((block.size, block.size))
-            pairs = block.pairs()
-            factor[tuple(np.array(pairs).T)] = theta[start : start + len(pairs)]
+            stop = start + len(block.places[0])
+            factor[block.places] = theta[start:stop]
             factors.append(factor)
-            start += len(pairs)
-        return factors, np.exp(-np.r_[0.0, theta[start:]])
+            start = stop
+        if self.bottom.n_classes == 1:
+            return factors, np.ones(1)
+        return factors, np.concatenate([[1.0], np.exp(-theta[start:])])
 
     def level_psi(self, psis: list[Array], level: int) -> Array:
         """The terms of one nested level as one block-diagonal matrix."""
@@ -255,7 +257,7 @@ class Model:
 
     def r_gradient(self, solution: "Solution") -> Array:
         """d deviance / d R."""
-        residual = np.r_[solution.beta, -1.0]
+        residual = np.append(solution.beta, -1.0)
         r_bar = np.outer(residual, residual) / solution.sigma2
         if self.reml:
             r_bar[: self.p_fixed, : self.p_fixed] += solution.phi
@@ -272,7 +274,7 @@ class Model:
         solution = self.solve(self.evaluate([factor @ factor.T for factor in factors], precision))
         psi_bars, precision_bar = self.gradients(solution.state, self.r_gradient(solution))
         parts = [
-            (2 * bar @ factor)[tuple(np.array(block.pairs()).T)]
+            (2 * bar @ factor)[block.places]
             for bar, factor, block in zip(psi_bars, factors, self.blocks, strict=True)
         ]
         gradient = np.concatenate([*parts, -(precision_bar * precision)[1:]])

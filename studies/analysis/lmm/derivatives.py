@@ -52,6 +52,70 @@ def differentiate(model: Model, psis: list[Array], precision: Array) -> Derivati
     return result if residual else _with_residual(result, model, psis)
 
 
+@dataclass(frozen=True)
+class FixedParts:
+    """What the restricted likelihood's curvature needs: phi = (X'V^-1 X)^-1, its halves, log|X'V^-1 X|'s second
+    derivatives, and the first and second derivatives of the residual sum of squares y'Py."""
+
+    phi: Array
+    half: Array
+    log_second: Array
+    squares: float
+    squares_first: Array
+    squares_second: Array
+
+
+def fixed_parts(derivatives: Derivatives, p: int) -> FixedParts:
+    """Derivatives of what remains once `p` fixed effects are taken out."""
+    phi = np.linalg.inv(derivatives.r[:p, :p])
+    phi = (phi + phi.T) / 2
+    first, second = derivatives.r_first, derivatives.r_second
+    half = phi @ first[:, :p, :p]
+    n = len(first)
+    flat = half.reshape(n, -1)
+    crossed = flat @ half.transpose(0, 2, 1).reshape(n, -1).T
+    log_second = second[:, :, :p, :p].reshape(n, n, -1) @ phi.ravel() - crossed
+    direction = np.append(-phi @ derivatives.r[:p, p], 1.0)
+    along = first @ direction
+    squares_second = (second @ direction) @ direction - 2 * along[:, :p] @ phi @ along[:, :p].T
+    return FixedParts(phi, half, log_second, float(direction @ derivatives.r @ direction), along @ direction,
+                      squares_second)  # fmt: skip
+
+
+def profile_curvature(model: Model, theta: Array) -> Array:
+    """Second derivatives of the profiled deviance in theta (one residual class), exact."""
+    factors, precision = model.split(theta)
+    derivatives = differentiate(model, [factor @ factor.T for factor in factors], precision)
+    parts = fixed_parts(derivatives, model.p_fixed)
+    first = derivatives.logdet_first + model.degrees * parts.squares_first / parts.squares
+    if model.reml:
+        first = first + np.trace(parts.half, axis1=1, axis2=2)
+    slope = parts.squares_first / parts.squares
+    second = derivatives.logdet_second + model.reml * parts.log_second
+    second = second + model.degrees * (parts.squares_second / parts.squares - np.outer(slope, slope))
+    return _in_theta(model, factors, first[:-1], second[:-1, :-1])
+
+
+def _in_theta(model: Model, factors: list[Array], first: Array, second: Array) -> Array:
+    """Chain rule from Psi to its Cholesky factor."""
+    jacobian, curve = np.zeros_like(second), np.zeros_like(second)
+    start = 0
+    for block, factor in zip(model.blocks, factors, strict=True):
+        rows, columns = block.places
+        size = len(rows)
+        gradient = np.zeros((block.size, block.size))
+        gradient[rows, columns] = first[start : start + size]
+        gamma = (gradient + gradient.T) / 2
+        for offset, (row, column) in enumerate(zip(rows, columns, strict=True)):
+            change = np.zeros((block.size, block.size))
+            change[row] = factor[:, column]
+            jacobian[start : start + size, start + offset] = (change + change.T)[rows, columns]
+            same = columns == column
+            curve[start : start + size, start + offset][same] = 2 * gamma[rows[same], row]
+        start += size
+    return jacobian.T @ second @ jacobian + curve
+
+
 def directions(model: Model) -> list[tuple[int, Array]]:
     """For each covariance parameter its term and the matrix it adds to the term's Psi."""
     result = []
@@ -71,12 +135,11 @@ def from_natural_units(model: Model) -> Array:
     start = 0
     for block in model.blocks:
         pairs = block.pairs()
-        places = tuple(np.array(pairs).T)
         for offset, (row, column) in enumerate(pairs):
             unit = np.zeros((block.size, block.size))
             unit[row, column] = unit[column, row] = 1.0
             turned = block.turn @ unit @ block.turn.T
-            result[start : start + len(pairs), start + offset] = turned[places]
+            result[start : start + len(pairs), start + offset] = turned[block.places]
         start += len(pairs)
     return result
 

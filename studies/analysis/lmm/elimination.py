@@ -130,7 +130,9 @@ class Runs:
         ascending = bool((np.diff(groups) >= 0).all())
         self.order = None if ascending else np.argsort(groups, kind="stable")
         ordered = groups if self.order is None else groups[self.order]
-        self.starts = np.flatnonzero(np.r_[True, np.diff(ordered) > 0]) if len(groups) else np.zeros(0, dtype=int)
+        self.starts = (
+            np.flatnonzero(np.r_[True, np.diff(ordered) > 0]) if len(groups) else np.zeros(0, dtype=int)
+        )
         self.present = ordered[self.starts]
         self.n_groups = n_groups
 

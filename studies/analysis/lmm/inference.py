@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.analysis.lmm.derivatives import Derivatives
+from studies.analysis.lmm.derivatives import Derivatives, fixed_parts
 
 Array = np.ndarray
 SINGULAR = 1e-11
@@ -67,31 +67,18 @@ def infer(derivatives: Derivatives, p: int, sigma2: float, reml: bool, natural: 
 
     `natural` takes parameters in the formula's units to those of the derivatives.
     """
-    xi = derivatives.r[:p, :p]
-    phi = np.linalg.inv(xi)
-    phi = (phi + phi.T) / 2
+    parts = fixed_parts(derivatives, p)
+    phi, half = parts.phi, parts.half
     first, second = derivatives.r_first[:, :p, :p], derivatives.r_second[:, :, :p, :p]
-    half = phi @ first
-    fixed_part = np.einsum("ab,ijba->ij", phi, second) - np.einsum("iab,jba->ij", half, half)
-    information = -derivatives.logdet_second - fixed_part
-    expected, notes = _inverse_information(information, natural)
-    adjustment = np.einsum("ij,ijab->ab", expected, second / 2) - np.einsum(
-        "ij,iab,jbc->ac", expected, first, half, optimize=True
-    )
+    expected, notes = _inverse_information(-derivatives.logdet_second - parts.log_second, natural)
+    n = len(first)
+    adjustment = (expected.ravel() @ second.reshape(n * n, -1)).reshape(p, p) / 2
+    adjustment -= (np.tensordot(expected, first, 1) @ half).sum(axis=0)
     adjusted = phi + 2 * phi @ adjustment @ phi
-    hessian = derivatives.logdet_second + reml * fixed_part + _squares_second(derivatives, phi, p) / sigma2
+    hessian = derivatives.logdet_second + reml * parts.log_second + parts.squares_second / sigma2
     observed = 2 * _safe_inverse(hessian)
     slopes = -half @ phi
     return FixedInference(sigma2 * phi, sigma2 * adjusted, sigma2 * slopes, expected, observed, notes)
-
-
-def _squares_second(derivatives: Derivatives, phi: Array, p: int) -> Array:
-    """Second derivatives of the residual sum of squares y'Py."""
-    beta = phi @ derivatives.r[:p, p]
-    direction = np.r_[-beta, 1.0]
-    along = derivatives.r_first @ direction
-    plain = np.einsum("a,ijab,b->ij", direction, derivatives.r_second, direction)
-    return plain - 2 * along[:, :p] @ phi @ along[:, :p].T
 
 
 def _inverse_information(information: Array, natural: Array) -> tuple[Array, tuple[str, ...]]:
@@ -102,7 +89,9 @@ def _inverse_information(information: Array, natural: Array) -> tuple[Array, tup
         values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
         if values[0] > SINGULAR * values[-1]:
             return 2 * (vectors / values) @ vectors.T / np.outer(scale, scale), ()
-    inverse = np.linalg.pinv(natural.T @ information @ natural, rcond=np.sqrt(np.finfo(float).eps), hermitian=True)
+    inverse = np.linalg.pinv(
+        natural.T @ information @ natural, rcond=np.sqrt(np.finfo(float).eps), hermitian=True
+    )
     note = (
         "Some variance parameters cannot be told apart; "
         "Kenward-Roger used the pseudo-inverse of their information."

@@ -102,7 +102,11 @@ def inverse_with_logdet(matrix: Jet, counts: Array | None = None) -> tuple[Jet, 
             both = product + (right @ left) if i != j else 2 * product
             result[i, j] = result[i, j] + both @ inverse if (i, j) in result else both @ inverse
     first = {key: -step @ inverse for key, step in steps.items()}
-    logdet = Jet(np.asarray(logdets.sum() if counts is None else counts @ logdets), {key: total(step) for key, step in steps.items()}, traces)
+    logdet = Jet(
+        np.asarray(logdets.sum() if counts is None else counts @ logdets),
+        {key: total(step) for key, step in steps.items()},
+        traces,
+    )
     return Jet(inverse, first, result), logdet
 
 

@@ -12,9 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.analysis.lmm.criterion import Model, Solution
+from studies.analysis.lmm.derivatives import profile_curvature
+from studies.analysis.lmm.structure import triangle_of
 
 Array = np.ndarray
 MOST_RESTARTS = 12
+MOST_STEPS = 200
+MOST_NEWTON_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class _Search:
 
     def descend(self, theta: Array) -> Optimum:
         for _ in range(MOST_RESTARTS):
-            theta = newton(self.value, bfgs(self.value, theta))
+            theta = self._polish(bfgs(self.value, theta, 1e-3))
             theta, eigenvalue, moved = self._leave_saddle(theta)
             if not moved:
                 break
@@ -74,6 +78,18 @@ class _Search:
         size = float(np.abs(gradient).max()) if gradient.size else 0.0
         tolerance = 1e-5 * max(1.0, np.sqrt(abs(value)))
         return Optimum(theta, solution, size, eigenvalue, size < tolerance and not moved, self.evaluations)
+
+    def _polish(self, theta: Array) -> Array:
+        """Newton steps; from farther away more quasi-Newton steps first."""
+        theta, close = newton(self.value, self._curvature, theta)
+        if not close:
+            theta, _ = newton(self.value, self._curvature, bfgs(self.value, theta, 1e-9))
+        return theta
+
+    def _curvature(self, theta: Array) -> Array:
+        if self.model.bottom.n_classes > 1:
+            return difference_hessian(lambda point: self.value(point)[1], theta)
+        return profile_curvature(self.model, theta)
 
     def _leave_saddle(self, theta: Array) -> tuple[Array, float, bool]:
         """A step along the most negative eigenvector of any term's gradient matrix, if it lowers the
@@ -95,9 +111,7 @@ class _Search:
 
 
 def join(model: Model, factors: list[Array], precision: Array) -> Array:
-    parts = [
-        factor[tuple(np.array(block.pairs()).T)] for factor, block in zip(factors, model.blocks, strict=True)
-    ]
+    parts = [factor[block.places] for factor, block in zip(factors, model.blocks, strict=True)]
     return np.concatenate([*parts, -np.log(precision[1:])])
 
 
@@ -105,24 +119,24 @@ def semidefinite_cholesky(psi: Array) -> Array:
     """Lower triangle with Lambda Lambda' = Psi and no negative diagonal, also where Psi is singular."""
     values, vectors = np.linalg.eigh(psi)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    lower = np.linalg.qr(root.T, mode="r").T
+    lower = triangle_of(root.T).T
     return lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
 
 
-def bfgs(function: Callable[[Array], tuple[float, Array]], theta: Array, most: int = 200) -> Array:
+def bfgs(function: Callable[[Array], tuple[float, Array]], theta: Array, enough: float) -> Array:
     """Quasi-Newton descent with a backtracking search that also asks for positive curvature (Nocedal &
     Wright ch. 6)."""
     value, gradient = function(theta)
     inverse = np.eye(theta.size) / max(1.0, float(np.linalg.norm(gradient)))
     fresh = True
-    for _ in range(most):
+    for _ in range(MOST_STEPS):
         step = -inverse @ gradient
         slope = float(step @ gradient)
         if slope >= 0:
             inverse, fresh = np.eye(theta.size) / max(1.0, float(np.linalg.norm(gradient))), True
             step = -inverse @ gradient
             slope = float(step @ gradient)
-        if -slope < 1e-9:
+        if -slope < enough:
             break
         moved = _line_search(function, theta, value, step, slope)
         if moved is None:
@@ -170,26 +184,25 @@ def _update(inverse: Array, moved: Array, change: Array, fresh: bool) -> Array:
     return left @ inverse @ left.T + rho * np.outer(moved, moved)
 
 
-def newton(function: Callable[[Array], tuple[float, Array]], theta: Array, most: int = 6) -> Array:
-    """Newton steps on differences of the analytic gradient, while they bring it nearer to 0."""
+def newton(
+    function: Callable[[Array], tuple[float, Array]], curvature: Callable[[Array], Array], theta: Array
+) -> tuple[Array, bool]:
+    """Newton steps while they bring the gradient nearer to 0; whether they ended where nothing is to be gained."""
     value, gradient = function(theta)
-    for _ in range(most):
-        hessian = difference_hessian(lambda point: function(point)[1], theta)
-        if not np.isfinite(hessian).all():
-            return theta
-        values, vectors = np.linalg.eigh(hessian)
+    for _ in range(MOST_NEWTON_STEPS):
+        values, vectors = np.linalg.eigh(curvature(theta))
         floor = 1e-10 * max(1.0, float(np.abs(values).max()))
         along = vectors.T @ gradient
         step = -vectors @ np.where(values > floor, along / np.where(values > floor, values, 1.0), 0.0)
-        if abs(float(step @ gradient)) < 1e-16 * max(1.0, abs(value)):
-            break
+        promise = abs(float(step @ gradient))
+        if promise < 1e-15 * max(1.0, abs(value)):
+            return theta, bool(values[0] > -floor)
         new_value, new_gradient = function(theta + step)
-        if not new_value <= value + 1e-10 * max(1.0, abs(value)):
-            break
-        if np.linalg.norm(new_gradient) >= np.linalg.norm(gradient):
-            break
+        small = 1e-12 * max(1.0, abs(value))
+        if not new_value <= value + small or np.linalg.norm(new_gradient) >= np.linalg.norm(gradient):
+            return theta, promise < small
         theta, value, gradient = theta + step, new_value, new_gradient
-    return theta
+    return theta, False
 
 
 def difference_hessian(gradient: Callable[[Array], Array], theta: Array) -> Array:

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,6 +38,12 @@ class Block:
     def pairs(self) -> list[tuple[int, int]]:
         """The covariance parameters as (row, column) of the lower triangle, in lme4's order of columns."""
         return [(row, column) for column in range(self.size) for row in range(column, self.size)]
+
+    @cached_property
+    def places(self) -> tuple[Array, Array]:
+        """`pairs` as an index."""
+        rows, columns = np.array(self.pairs()).T
+        return rows, columns
 
 
 @dataclass(frozen=True)
@@ -118,7 +125,9 @@ def orthonormal_basis(columns: Array, tolerance: float = 1e-10) -> tuple[Array, 
     return np.column_stack(basis) if basis else np.empty((n, 0)), upper[: len(basis)]
 
 
-def common_basis(random: tuple[RandomDesign, ...], chain: tuple[tuple[int, ...], ...], others: list[Array]) -> Bases:
+def common_basis(
+    random: tuple[RandomDesign, ...], chain: tuple[tuple[int, ...], ...], others: list[Array]
+) -> Bases:
     """T for the nested terms' columns and for some others."""
     order = [index for level in chain for index in level]
     t, upper = orthonormal_basis(np.column_stack([*(random[index].columns for index in order), *others]))
@@ -217,9 +226,14 @@ class FixedTurn:
         return np.linalg.inv(self.upper)
 
 
+def triangle_of(matrix: Array) -> Array:
+    """R of the matrix's QR decomposition (NumPy's own types do not tell R from the pair Q, R)."""
+    return np.asarray(np.linalg.qr(matrix, mode="r"))
+
+
 def fixed_turn(upper: Array) -> FixedTurn:
     kept = independent_columns(upper)
-    triangle = np.linalg.qr(upper[:, kept], mode="r") if kept else np.zeros((0, 0))
+    triangle = triangle_of(upper[:, kept]) if kept else np.zeros((0, 0))
     return FixedTurn(kept, triangle)
 
 
