@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from studies.analysis.errors import AnalysisError
-from studies.analysis.mixed_model import LmmFit, fit_lmm
+from studies.analysis.mixed_model import Adjust, LmmFit, fit_lmm
 from studies.analysis.plan import Plan
 
 FEWEST_MICE, FEWEST_READINGS = 2, 2
@@ -93,7 +93,7 @@ class GrowthFit:
         return {str(status): float(share) for status, share in models.value_counts(normalize=True).items()}
 
     def contrasts(
-        self, weights: Mapping[str, Weights], plan: Plan, adjust: str | None = None
+        self, weights: Mapping[str, Weights], plan: Plan, adjust: Adjust | None = None
     ) -> pd.DataFrame:
         """Estimates of weighted coefficients with the plan's df and level; df never above `df_cap`."""
         table = self.fit.contrasts(

@@ -23,6 +23,7 @@ from studies.analysis.growth_models import (
     growth_data,
     tgi_percent,
 )
+from studies.analysis.mixed_model import Adjust
 from studies.analysis.plan import Plan
 
 ESTIMATES = ("estimate", "se", "df", "p_value", "p_adjusted", "ci_low", "ci_high")
@@ -103,7 +104,7 @@ def f1_pairs(data: GrowthData, plan: Plan) -> list[tuple[str, str]]:
 
 
 def effect_rows(
-    fit: GrowthFit, plan: Plan, pairs: list[tuple[str, str]], weights: list[Weights], adjust: str
+    fit: GrowthFit, plan: Plan, pairs: list[tuple[str, str]], weights: list[Weights], adjust: Adjust
 ) -> list[dict[str, Any]]:
     """Estimates of effects named by (arm, control), with counts and the TGI they make; not estimable: None."""
     labels = [f"{arm} - {control}" for arm, control in pairs]
@@ -179,7 +180,7 @@ def _family(
     plan: Plan,
     pairs: list[tuple[str, str]],
     family: str,
-    adjust: str,
+    adjust: Adjust,
     scope: Mapping[str, Any],
 ) -> list[dict[str, Any]]:
     if not pairs:
@@ -221,8 +222,9 @@ def _left_out_notes(data: GrowthData) -> list[str]:
     if not zeros:
         return []
     return [
-        f"{zeros} readings of 0 mm3 in the window have no logarithm and were left out of the mixed model; they are the "
-        "strongest responses, so effects are understated rather than overstated; no constant was put in their place"
+        f"{zeros} readings of 0 mm3 in the window have no logarithm and were left out of the mixed model; they are "
+        "the strongest responses, so effects are understated rather than overstated, and no constant was put in "
+        "their place"
     ]
 
 

@@ -45,7 +45,7 @@ def mean_curves(table: pd.DataFrame | NormalizedTable) -> pd.DataFrame:
                 rows.append(
                     {"arm": arm, "map2k4_status": status, "day": float(day), "n_arm": int(chosen.sum())}
                     | {"share_followed": float(followed), "n_interpolated": int((between & known).sum())}
-                    | _mean(volume[known])
+                    | {**_mean(volume[known])}
                 )
     return pd.DataFrame(rows)
 

@@ -8,6 +8,7 @@ category.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,9 +60,10 @@ def mrecist(days: np.ndarray | list[float], volumes_mm3: np.ndarray | list[float
     start = Baseline(np.zeros(1, dtype=int), volume[:1], day[:1], np.zeros(1, dtype=bool))
     row = _best_responses(curves, start, 0.0).iloc[0]
     known = {name: None if pd.isna(row[name]) else row[name] for name in Response.__dataclass_fields__}
-    return Response(
-        **{name: float(value) if isinstance(value, float) else value for name, value in known.items()}
-    )
+    plain: dict[str, Any] = {
+        name: float(value) if isinstance(value, float) else value for name, value in known.items()
+    }
+    return Response(**plain)
 
 
 def responses(table: pd.DataFrame | NormalizedTable, lod_mm3: float = 13.5) -> pd.DataFrame:

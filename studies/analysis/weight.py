@@ -89,7 +89,8 @@ def _losses(changes: pd.DataFrame) -> dict[str, float | int | None]:
         "nadir_day": float(day),
         "n_at_nadir": int(by_day.loc[day, "size"]),
         "mean_max_loss_percent": float(np.maximum(0.0, -least).mean()),
-    } | {f"n_loss_{limit}": int((least <= -limit).sum()) for limit in LOSS_LIMITS_PERCENT}
+        **{f"n_loss_{limit}": int((least <= -limit).sum()) for limit in LOSS_LIMITS_PERCENT},
+    }
 
 
 def _deaths(frame: pd.DataFrame) -> dict[str, int]:
