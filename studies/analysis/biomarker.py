@@ -225,6 +225,6 @@ def _note_disagreement(section: dict[str, Any], alpha: float, notes: list[str]) 
         one, other = row["p_value"], tests.get(row["arm"])
         if one is not None and other is not None and (one < alpha) != (other < alpha):
             notes.append(
-                f"MAP2K4 interaction of {row['arm']}: the mixed model (p = {one:.3g}) and the test on model-level effects "
-                f"(p = {other:.3g}) disagree across {alpha:g}"
+                f"MAP2K4 interaction of {row['arm']}: the mixed model (p = {one:.3g}) and the test on "
+                f"model-level effects (p = {other:.3g}) disagree across {alpha:g}"
             )

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from studies.analysis.curves import Curves, baselines, volumes_at
+from studies.analysis.curves import Curves
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_of_curves
 from studies.analysis.plan import Plan
 from studies.analysis.response import IMPLEMENTATION, response_rates, responses
-from studies.analysis.scopes import Scope, comparable, controls_of, scopes_of
+from studies.analysis.scopes import Scope, scopes_of
 from studies.analysis.survival import compare_survival, time_to_event
-from studies.analysis.tgi import METHODS, Tgi, tgi_of_curves
+from studies.analysis.tgi import METHODS, MiceAtDay, compare_arms, mice_at_day
 from studies.analysis.weight import weight_summary
 
 MODEL_SCOPE_METHODS = ("delta", "ratio", "rtv")
@@ -26,52 +26,78 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def tgi_rows(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
-    """TGI at the plan's day by every method: over all mice, within MAP2K4 strata, and within each PDX
-    model.
-    """
+    """TGI at the plan's day by every method: over all mice, within MAP2K4 strata, and within each PDX model."""
     if plan["day"] is None:
         return []
+    by_method = {method: mice_at_day(curves, plan["day"], None, method) for method in METHODS}
+    members = _Members(curves.mice)
     return [
         row
         for scope in scopes_of(curves.mice)
         for method in (MODEL_SCOPE_METHODS if scope.name == "pdx_model" else METHODS)
-        for row in _tgi_of_scope(scope, curves.subset(scope.chosen), plan, method)
+        for row in _tgi_of_scope(scope, members, by_method[method], by_method["ratio"], plan)
     ]
 
 
-def _tgi_of_scope(scope: Scope, curves: Curves, plan: Plan, method: str) -> list[dict[str, Any]]:
+class _Members:
+    """Which mice belong to an arm and to its control, like for like, by codes instead of names."""
+
+    def __init__(self, mice: pd.DataFrame):
+        self.model, _ = pd.factorize(mice["pdx_model"])
+        self.arm_code, self.arms = pd.factorize(mice["arm"])
+
+    def of(self, arm: str) -> np.ndarray:
+        found = np.flatnonzero(self.arms == arm)
+        return self.arm_code == found[0] if len(found) else np.zeros(len(self.arm_code), dtype=bool)
+
+    def pair(self, arm: str, control: str, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The arm's mice, and the control's mice in the PDX models the arm was given to."""
+        treated = self.of(arm) & within
+        shared = np.zeros(self.model.max(initial=0) + 1, dtype=bool)
+        shared[self.model[treated]] = True
+        return treated, self.of(control) & within & shared[self.model]
+
+
+def _tgi_of_scope(
+    scope: Scope, members: _Members, mice: MiceAtDay, volumes: MiceAtDay, plan: Plan
+) -> list[dict[str, Any]]:
     rows = []
-    for arm, control in controls_of(curves.mice, plan).items():
-        part = curves.subset(comparable(curves.mice, arm, control))
-        [result] = tgi_of_curves(
-            part, {arm: control}, plan["day"], method=method, confidence=1 - plan["alpha"]
-        )
-        mine = part.mice[part.mice["arm"] == arm]
-        counts = {"n_mice": len(mine), "n_models": mine["pdx_model"].nunique()}
-        rows.append(
-            {**scope.keys, **counts, **vars(result), "regression_percent": _regression(part, result, arm)}
-        )
+    for arm in plan.treated_arms:
+        control = plan.control_of(arm)
+        treated, vehicle = members.pair(arm, control, scope.chosen)
+        if not treated.any():
+            continue
+        result = compare_arms(mice, (arm, treated), (control, vehicle), 1 - plan["alpha"])
+        counts = {"n_mice": int(treated.sum()), "n_models": len(np.unique(members.model[treated]))}
+        regression = _regression(volumes.select(treated))
+        rows.append({**scope.keys, **counts, **vars(result), "regression_percent": regression})
     return rows
 
 
-def _regression(curves: Curves, result: Tgi, arm: str) -> float | None:
-    """How far the arm's mean lies below its mean V0, in percent, where it does."""
-    start = baselines(curves)
-    volume, _ = volumes_at(curves, result.day)
-    known = (curves.mice["arm"] == arm).to_numpy() & ~np.isnan(volume) & (start.day <= result.day)
+def _regression(mice: MiceAtDay) -> float | None:
+    """How far the arm's mean volume lies below its mean V0, in percent, where it does."""
+    known = mice.known
     if not known.any():
         return None
-    before, after = start.volume_mm3[known].mean(), volume[known].mean()
+    before, after = mice.v0[known].mean(), mice.values[known].mean()
     return float(100 * (before - after) / before) if before > after else None
 
 
 def tgi_by_day_rows(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
-    """TGI (delta) of each arm on every day on which a mouse was read, so that no day is picked unseen."""
-    rows = []
-    for arm, control in controls_of(curves.mice, plan).items():
-        part = curves.subset(comparable(curves.mice, arm, control))
-        for day in np.unique(part.day[part.day > 0]):
-            [result] = tgi_of_curves(part, {arm: control}, float(day))
+    """TGI (delta) of each arm on every day on which one of its mice was read, so that no day is picked unseen."""
+    members, rows = _Members(curves.mice), []
+    everyone = np.ones(len(curves), dtype=bool)
+    pairs = {arm: members.pair(arm, plan.control_of(arm), everyone) for arm in plan.treated_arms}
+    days = {
+        arm: set(curves.day[(curves.day > 0) & (treated | vehicle)[curves.owner]])
+        for arm, (treated, vehicle) in pairs.items()
+    }
+    for day in np.unique(curves.day[curves.day > 0]):
+        mice = mice_at_day(curves, day, None, "delta")
+        for arm, (treated, vehicle) in pairs.items():
+            if day not in days[arm]:
+                continue
+            result = compare_arms(mice, (arm, treated), (plan.control_of(arm), vehicle), 1 - plan["alpha"])
             shown = ("arm", "control", "day", "percent", "ci_low", "ci_high", "n", "n_control")
             rows.append({name: getattr(result, name) for name in shown})
     return rows

@@ -63,7 +63,7 @@ def pool(effects: np.ndarray, standard_errors: np.ndarray | None, confidence: fl
 
 
 def reml_tau2(effects: np.ndarray, variances: np.ndarray) -> float:
-    """The between-model variance by REML, by Fisher scoring from the moment estimate; 0 where it lies at the boundary."""
+    """The between-model variance by REML: Fisher scoring from the moment estimate; 0 at the boundary."""
     fixed = 1 / variances
     mean = fixed @ effects / fixed.sum()
     q = (fixed * (effects - mean) ** 2).sum()

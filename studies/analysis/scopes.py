@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from studies.analysis.plan import Plan
 from studies.terms import BiomarkerStatus
 
 STRATA = (str(BiomarkerStatus.LOSS_OF_FUNCTION), str(BiomarkerStatus.WILD_TYPE))
@@ -39,17 +38,3 @@ def scopes_of(mice: pd.DataFrame) -> Iterator[Scope]:
         chosen = np.zeros(len(mice), dtype=bool)
         chosen[rows] = True
         yield Scope("pdx_model", str(model), str(mice["map2k4_status"].iloc[rows[0]]), chosen)
-
-
-def controls_of(mice: pd.DataFrame, plan: Plan) -> dict[str, str]:
-    """Each treated arm among these mice and its control."""
-    present = set(mice["arm"])
-    return {arm: plan.control_of(arm) for arm in plan.treated_arms if arm in present}
-
-
-def comparable(mice: pd.DataFrame, arm: str, control: str) -> np.ndarray:
-    """The mice of an arm and of its control in the PDX models the arm was given to, for a like-for-like
-    comparison.
-    """
-    models = set(mice.loc[mice["arm"] == arm, "pdx_model"])
-    return (mice["arm"].isin([arm, control]) & mice["pdx_model"].isin(models)).to_numpy()

@@ -9,6 +9,7 @@ combination against the better of its parts by intersection-union: p is the larg
 values.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -60,17 +61,11 @@ def _bliss(fit: GrowthFit, plan: Plan, arm: str, parts: list[str], hsa: dict[str
     control = plan.control_of(arm)
     [row] = effect_rows(fit, plan, [(arm, control)], [bliss_weights(fit, arm, parts, control)], "none")
     day = tgi_day(plan)
-    index = {
-        name: None if row[source] is None else float(np.exp(row[source] * day))
-        for name, source in (
-            ("combination_index", "estimate"), ("combination_index_ci_low", "ci_low"), ("combination_index_ci_high", "ci_high"),
-        )
-    }  # fmt: skip
     exploratory = hsa["p_value"] is None or hsa["p_value"] >= plan["alpha"] / 2 or hsa["exploratory"]
     return {
         **_head(fit, arm, control, parts, "bliss", day),
         **{name: row[name] for name in ("estimate", "se", "df", "p_value", "ci_low", "ci_high")},
-        **index,
+        **_index(row, day),
         "direction": "below 0 (index below 1): more than additive",
         "conclusion": _conclusion(row, plan["alpha"]),
         "family": "F3",
@@ -106,14 +101,23 @@ def _hsa(
         "against": worst["control"] if worst else None,
         "p_value": p,
         "one_sided": True,
-        "combination_index": None if worst is None else float(np.exp(worst["estimate"] * day)),
-        "combination_index_ci_low": None if worst is None else float(np.exp(worst["ci_low"] * day)),
-        "combination_index_ci_high": None if worst is None else float(np.exp(worst["ci_high"] * day)),
+        **_index(worst or {}, day),
         "direction": "below 0 (index below 1): better than the better part",
         "conclusion": "better than each part" if beats else "not shown to be better than each part",
         "family": "F2",
         "exploratory": not gate_open,
     }
+
+
+def _index(row: Mapping[str, Any], day: float) -> dict[str, float | None]:
+    """The ratio of volumes an excess of growth rates makes by the day, with its interval."""
+    names = {
+        "combination_index": "estimate",
+        "combination_index_ci_low": "ci_low",
+        "combination_index_ci_high": "ci_high",
+    }
+    values = {name: row.get(source) for name, source in names.items()}
+    return {name: None if value is None else float(np.exp(value * day)) for name, value in values.items()}
 
 
 def _head(fit: GrowthFit, arm: str, control: str, parts: list[str], null: str, day: float) -> dict[str, Any]:

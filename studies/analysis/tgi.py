@@ -8,7 +8,7 @@ model  100 (1 - exp b), b the arm's coefficient in ln V ~ ln V0 + arm: a ratio o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -46,16 +46,6 @@ class Tgi:
     n_control: int
     n_baseline_control: int
     n_interpolated_control: int
-
-
-@dataclass(frozen=True)
-class _Arm:
-    values: np.ndarray
-    v0: np.ndarray
-    n_baseline: int
-    n_interpolated: int
-    fallbacks: int
-    zeros: int
 
 
 @dataclass(frozen=True)
@@ -101,73 +91,82 @@ def tgi(
     arms = list(pd.unique(curves.mice["arm"])) if len(curves) else []
     if control not in arms:
         raise AnalysisError(f'control "{control}" is not an arm with volumes (arms: {", ".join(arms)})')
-    return tgi_of_curves(
-        curves, {arm: control for arm in arms if arm != control}, day, baseline_day, method, confidence
-    )
-
-
-def tgi_of_curves(
-    curves: Curves,
-    controls: dict[str, str],
-    day: float,
-    baseline_day: float | None = None,
-    method: str = "delta",
-    confidence: float = 0.95,
-) -> list[Tgi]:
-    """TGI of the arms named in `controls`, each against the control it names."""
-    start = baselines(curves, baseline_day)
-    volume, interpolated = volumes_at(curves, day)
-    volume = np.where(start.day <= day, volume, np.nan)
-    codes, names = pd.factorize(curves.mice["arm"])
-    values = METHODS[method](_AtDay(curves, start, volume, day))
-    known = start.known & ~np.isnan(values)
-    zero = (volume <= 0) | (start.volume_mm3 <= 0)
-    groups = {
-        arm: _Arm(
-            values[(mine := codes == code) & known],
-            start.volume_mm3[mine & known],
-            int((mine & start.known).sum()),
-            int((mine & known & interpolated).sum()),
-            int((mine & known & start.fallback).sum()),
-            int((mine & zero).sum()),
-        )
-        for code, arm in enumerate(names)
-        if arm in controls or arm in controls.values()
-    }
-    empty = _Arm(np.zeros(0), np.zeros(0), 0, 0, 0, 0)
+    mice = mice_at_day(curves, day, baseline_day, method)
+    code = {arm: number for number, arm in enumerate(arms)}
+    codes = curves.mice["arm"].map(code).to_numpy()
+    vehicle = codes == code[control]
     return [
-        _compare(arm, control, groups.get(arm, empty), groups.get(control, empty), day, method, confidence)
-        for arm, control in controls.items()
+        compare_arms(mice, (arm, codes == code[arm]), (control, vehicle), confidence)
+        for arm in arms
+        if arm != control
     ]
 
 
-def _compare(
-    arm: str, control: str, treated: _Arm, vehicle: _Arm, day: float, method: str, confidence: float
+@dataclass(frozen=True)
+class MiceAtDay:
+    """What a method makes of every mouse at a day: its value, V0, and whether and how they are known."""
+
+    day: float
+    method: str
+    values: np.ndarray
+    v0: np.ndarray
+    has_v0: np.ndarray
+    interpolated: np.ndarray
+    fallback: np.ndarray
+    zero: np.ndarray
+
+    def select(self, chosen: np.ndarray) -> "MiceAtDay":
+        arrays = {name: value[chosen] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **arrays)
+
+    @property
+    def known(self) -> np.ndarray:
+        return self.has_v0 & ~np.isnan(self.values)
+
+
+def mice_at_day(curves: Curves, day: float, baseline_day: float | None, method: str) -> MiceAtDay:
+    """The values of all mice at once, for any number of comparisons among them."""
+    start = baselines(curves, baseline_day)
+    volume, interpolated = volumes_at(curves, day)
+    volume = np.where(start.day <= day, volume, np.nan)
+    values = METHODS[method](_AtDay(curves, start, volume, day))
+    zero = (volume <= 0) | (start.volume_mm3 <= 0)
+    return MiceAtDay(
+        float(day), method, values, start.volume_mm3, start.known, interpolated, start.fallback, zero
+    )
+
+
+def compare_arms(
+    mice: MiceAtDay, arm: tuple[str, np.ndarray], control: tuple[str, np.ndarray], confidence: float = 0.95
 ) -> Tgi:
-    numerator, denominator = Sample.of(treated.values), Sample.of(vehicle.values)
-    if method == "model":
+    """TGI of the mice of `arm` (name, which mice) against those of `control`."""
+    treated, vehicle = mice.select(arm[1]), mice.select(control[1])
+    if mice.method == "model":
         percent, low, high, notes = _model_percent(treated, vehicle, confidence)
     else:
-        percent, low, high, notes = _percent(numerator, denominator, confidence)
-    if first := treated.fallbacks + vehicle.fallbacks:
+        percent, low, high, notes = _percent(treated, vehicle, confidence)
+    if first := int((treated.fallback & treated.known).sum() + (vehicle.fallback & vehicle.known).sum()):
         notes.append(f"{first} mice have no reading in day -3 to 0: their first reading is V0")
     return Tgi(
-        arm, percent, low, high, numerator.n, treated.n_baseline, treated.n_interpolated, "; ".join(notes)
-        or None,
-        control, float(day), method, denominator.n, vehicle.n_baseline, vehicle.n_interpolated,
+        arm[0], percent, low, high, *_counts(treated), "; ".join(notes) or None, control[0], mice.day,
+        mice.method, *_counts(vehicle),
     )  # fmt: skip
 
 
+def _counts(mice: MiceAtDay) -> tuple[int, int, int]:
+    known = mice.known
+    return int(known.sum()), int(mice.has_v0.sum()), int((known & mice.interpolated).sum())
+
+
 def _percent(
-    numerator: Sample, denominator: Sample, confidence: float
+    treated: MiceAtDay, vehicle: MiceAtDay, confidence: float
 ) -> tuple[float | None, float | None, float | None, list[str]]:
+    numerator, denominator = (
+        Sample.of(treated.values[treated.known]),
+        Sample.of(vehicle.values[vehicle.known]),
+    )
     if numerator.n == 0 or denominator.n == 0:
-        return (
-            None,
-            None,
-            None,
-            [ABSENT],
-        )
+        return None, None, None, [ABSENT]
     if not denominator.mean > 0:
         return None, None, None, [NO_GROWTH]
     percent = 100 * (1 - numerator.mean / denominator.mean)
@@ -180,16 +179,17 @@ def _percent(
 
 
 def _model_percent(
-    treated: _Arm, vehicle: _Arm, confidence: float
+    treated: MiceAtDay, vehicle: MiceAtDay, confidence: float
 ) -> tuple[float | None, float | None, float | None, list[str]]:
     """Least squares of ln V on ln V0 and arm, t with n - 3 degrees of freedom."""
-    if zeros := treated.zeros + vehicle.zeros:
+    if zeros := int(treated.zero.sum() + vehicle.zero.sum()):
         return None, None, None, [f"{zeros} mice have a volume of 0, which has no logarithm"]
+    treated, vehicle = treated.select(treated.known), vehicle.select(vehicle.known)
+    if not len(treated.values) or not len(vehicle.values):
+        return None, None, None, [ABSENT]
     y = np.concatenate([treated.values, vehicle.values])
     arm = np.repeat([1.0, 0.0], [len(treated.values), len(vehicle.values)])
     v0 = np.log(np.concatenate([treated.v0, vehicle.v0]))
-    if not len(treated.values) or not len(vehicle.values):
-        return None, None, None, [ABSENT]
     df = len(y) - 3
     design = np.column_stack([np.ones(len(y)), v0 - v0.mean(), arm])
     if df < 1 or np.linalg.matrix_rank(design) < 3:
