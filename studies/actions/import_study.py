@@ -14,7 +14,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from studies.actions.audit import record_event, study_chain
 from studies.actions.registry import RegistryDraft
@@ -77,15 +77,25 @@ def import_studies(
     file contradicts the registry of PDX models; nothing is then written.
     """
     drafts = _drafts(table, code, control)
+    try:
+        return _import(table, drafts, at, director, actor)
+    except IntegrityError:
+        # Someone brought in the same study or PDX model meanwhile; now that it stands, look again.
+        return _import(table, drafts, at, director, actor)
+
+
+def _import(
+    table: MeasurementTable,
+    drafts: dict[str, "_Draft"],
+    at: datetime,
+    director: User | None,
+    actor: User | None,
+) -> list[ImportedStudy]:
     with transaction.atomic():
-        known = {
-            batch.study.code: batch
-            for batch in ImportBatch.objects.select_related("study").filter(
-                file_sha256=table.sha256, study__code__in=list(drafts)
-            )
-        }
+        known = ImportBatch.objects.filter(file_sha256=table.sha256, study__code__in=list(drafts))
+        on_record = set(known.values_list("study__code", flat=True))
+        new = [draft for draft in drafts.values() if draft.code not in on_record]
         registry = RegistryDraft.read(table)
-        new = [draft for draft in drafts.values() if draft.code not in known]
         errors = [*_taken_codes(new), *(error for draft in new for error in draft.errors())]
         if new:
             errors += registry.conflicts()

@@ -1,12 +1,14 @@
 """A file becomes a historical study, whole or not at all, and its report tells the same numbers."""
 
+import threading
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
-from studies import access, frames
+from studies import access, frames, triggers
 from studies.actions import audit, revisions
 from studies.actions.import_study import import_studies
 from studies.analysis import analyze_study
@@ -160,10 +162,6 @@ def test_the_event_vouches_for_the_rows_and_a_changed_row_shows():
     assert event.new["file_sha256"] == read(TWO_STUDIES).sha256
     assert audit.broken_link(event.chain) is None
 
-    from django.db import connection
-
-    from studies import triggers
-
     triggers.drop(connection)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE studies_measurement SET weight_g = 25 WHERE weight_g = 20.4")
@@ -264,3 +262,25 @@ def test_a_live_study_is_never_imported_into():
     make_study("S1")
     with pytest.raises(ImportRefused, match="on record"):
         bring_in()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_importing_one_file_at_once_make_one_study():
+    together, outcomes = threading.Barrier(2), []
+
+    def import_it() -> None:
+        table = read(TWO_STUDIES)
+        together.wait()
+        try:
+            outcomes.append([result.is_new for result in import_studies(table, at=timezone.now())])
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=import_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [[False, False], [True, True]]
+    assert counts() == {"Study": 2, "Mouse": 4, "Measurement": 10, "PdxModel": 2, "AuditEvent": 3}
+    assert all(audit.broken_link(chain) is None for chain in audit.chains())
