@@ -22,7 +22,7 @@ help: ## list these targets
 install: $(INSTALLED) ## make .venv and install the locked requirements
 
 demo: install ## load the demo studies and serve them on 127.0.0.1 (PORT=9000 for another port)
-	@$(RUN) -m tests.support.doctor --only pango
+	@CI= $(RUN) -m tests.support.doctor --only pango
 	@exec $(RUN) manage.py demo --port $(PORT)
 
 test: $(INSTALLED_FOR_TESTS) ## run every check and every test, on SQLite and on PostgreSQL
