@@ -185,6 +185,7 @@ ACCOUNT_ADAPTER = "studies.accounts.ClosedAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE; nobody is asked on a shared tablet
 ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_login")
 ACCOUNT_RATE_LIMITS = {"login_failed": False}  # axes counts and locks, where an administrator sees it
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -246,6 +247,7 @@ TIME_ZONE = env_time_zone("TIME_ZONE", "UTC")
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(mode=0o700, exist_ok=True)  # WhiteNoise warns of a folder that is not there
 # Served straight from the packages unless a deployment collected and hashed them (docs/operations.md).
 COLLECTED_STATIC = env_bool("COLLECTED_STATIC", False)
 WHITENOISE_USE_FINDERS = not COLLECTED_STATIC
@@ -279,7 +281,11 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"navigation": "studies.admin.menu.navigation", "show_search": False},
-    "STYLES": ["studies.admin.menu.stylesheet"],
+    "STYLES": ["studies.admin.menu.tokens", "studies.admin.menu.stylesheet"],
+    "SCRIPTS": ["studies.admin.menu.script"],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "studies.admin.menu.icon"},
+    ],
     # The accent of the other screens, as the theme wants it: a scale from light to dark.
     "COLORS": {
         "primary": {
@@ -288,7 +294,7 @@ UNFOLD = {
             "200": "#aedae4",
             "300": "#7cc7d8",
             "400": "#45a5bb",
-            "500": "#1b8199",
+            "500": "#2b96b0",
             "600": "#0b6173",
             "700": "#0a5364",
             "800": "#084a58",

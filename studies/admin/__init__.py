@@ -20,6 +20,8 @@ admin.site.unregister([EmailAddress, Authenticator, AccessAttempt, AccessFailure
 
 from studies.admin import arm, measurement, mouse, pdx_model, people, study, system  # noqa: E402, F401
 
+admin.site.index_title = "Set-up"
+
 # One front door: signing out and changing the password happen on our own pages.
 admin.site.password_change = lambda request, extra_context=None: redirect("account_change_password")
 admin.site.logout = lambda request, extra_context=None: redirect("account_logout")

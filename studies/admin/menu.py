@@ -7,35 +7,79 @@ from django.urls import reverse
 
 from studies import models
 
+# (title, what it is for, entries of (model, title, icon))
 GROUPS = (
-    ("Studies", ((models.Study, "Studies", "science"), (models.Arm, "Arms", "call_split"),
-                 (models.MeasurementSession, "Sessions", "event"),
-                 (models.Measurement, "Readings", "straighten"),
-                 (models.ImportBatch, "Imports", "upload_file"))),
-    ("PDX models", ((models.PdxModel, "PDX models", "biotech"), (models.Patient, "Patients", "badge"),
-                    (models.PatientSample, "Samples", "colorize"))),
-    ("Mice and cages", ((models.Mouse, "Mice", "pets"), (models.Cage, "Cages", "grid_view"),
-                        (models.Cohort, "Cohorts", "groups"))),
-    ("Agents", ((models.Agent, "Agents", "medication"),)),
-    ("People", ((models.User, "Users", "person"), (models.StudyMembership, "Study members", "group_add"))),
-    ("System", ((models.AuditEvent, "Audit trail", "history"),
-                ("axes.AccessAttempt", "Sign-in locks", "lock"),
-                ("mfa.Authenticator", "Second factors", "key"))),
-)  # fmt: skip
+    (
+        "Studies",
+        "Protocol, limits and cohorts first, then the arms. Readings come from the cage or from an import.",
+        (
+            (models.Study, "Studies", "science"),
+            (models.Arm, "Arms", "call_split"),
+            (models.MeasurementSession, "Sessions", "event"),
+            (models.Measurement, "Readings", "straighten"),
+            (models.ImportBatch, "Imports", "upload_file"),
+        ),
+    ),
+    (
+        "PDX models",
+        "Tumor lines with the genotype calls their MAP2K4 status is derived from. Donors by coded id only.",
+        (
+            (models.PdxModel, "PDX models", "biotech"),
+            (models.Patient, "Patients", "badge"),
+            (models.PatientSample, "Samples", "colorize"),
+        ),
+    ),
+    (
+        "Mice and cages",
+        "Animals and where they live. Which arm a mouse is in is told nowhere here.",
+        (
+            (models.Mouse, "Mice", "pets"),
+            (models.Cage, "Cages", "grid_view"),
+            (models.Cohort, "Cohorts", "groups"),
+        ),
+    ),
+    ("Agents", "Test articles, by one name in all studies.", ((models.Agent, "Agents", "medication"),)),
+    (
+        "People",
+        "Who may sign in, and their roles in studies. A role ends; it is never deleted.",
+        ((models.User, "Users", "person"), (models.StudyMembership, "Study members", "group_add")),
+    ),
+    (
+        "System",
+        "What was done by whom, and who is locked out.",
+        (
+            (models.AuditEvent, "Audit trail", "history"),
+            ("axes.AccessAttempt", "Sign-in locks", "lock"),
+            ("mfa.Authenticator", "Second factors", "key"),
+        ),
+    ),
+)
 
 
 def navigation(request) -> list[dict]:
     """The groups and entries this person may open."""
     groups = []
-    for title, entries in GROUPS:
+    for title, about, entries in GROUPS:
         items = [_item(*entry) for entry in entries if _may_open(entry[0], request)]
         if items:
-            groups.append({"title": title, "separator": True, "items": items})
+            groups.append({"title": title, "about": about, "separator": True, "items": items})
     return groups
+
+
+def tokens(request) -> str:
+    return static("studies/css/tokens.css")
 
 
 def stylesheet(request) -> str:
     return static("studies/css/admin.css")
+
+
+def script(request) -> str:
+    return static("studies/js/admin.js")
+
+
+def icon(request) -> str:
+    return static("studies/img/mark.svg")
 
 
 def _model(named):

@@ -27,7 +27,7 @@ class ExclusionInline(RowsInline):
 
 @admin.register(Mouse)
 class MouseAdmin(ScienceAdmin):
-    list_display = ("label", "study", "pdx_model", "cohort", "cage", "ear_tag", "sex")
+    list_display = ("label", "study", "of_pdx_model", "cohort", "cage", "ear_tag", "sex")
     list_filter = (
         ("study", admin.RelatedOnlyFieldListFilter),
         ("pdx_model", admin.RelatedOnlyFieldListFilter),
@@ -44,6 +44,10 @@ class MouseAdmin(ScienceAdmin):
         ("Import", {"classes": ["tab"], "fields": (("source_id", "source_study"),)}),
     )
     readonly_fields = ("source_id", "source_study")
+
+    @admin.display(description="PDX model", ordering="pdx_model__code")
+    def of_pdx_model(self, mouse: Mouse) -> str:
+        return mouse.pdx_model.code
 
 
 @admin.register(Cage)

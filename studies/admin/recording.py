@@ -76,7 +76,7 @@ class ReasonedForm(forms.ModelForm):
         required=False,
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text="Kept in the audit trail. Needed whenever something already on record changes.",
+        help_text="Kept in the audit trail. Needed to change what is on record, except in a draft study.",
     )
 
     def clean(self):
