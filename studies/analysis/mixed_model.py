@@ -17,6 +17,7 @@ from studies.analysis.lmm.derivatives import differentiate, from_natural_units
 from studies.analysis.lmm.design import Design, build_design
 from studies.analysis.lmm.grid import slope_rows
 from studies.analysis.lmm.inference import FixedInference, infer
+from studies.analysis.lmm.modes import conditional_modes
 from studies.analysis.lmm.optimum import Optimum, find_optimum, semidefinite_cholesky
 
 Array = np.ndarray
@@ -92,6 +93,12 @@ class LmmFit:
         return any(float(np.diag(factor).min()) < SINGULAR_TOLERANCE for factor in factors)
 
     @cached_property
+    def at_boundary(self) -> bool:
+        """The same whatever the units of time: judged on columns scaled to length 1."""
+        factors = [semidefinite_cholesky(psi) for psi in self.optimum.solution.state.psis]
+        return any(float(np.diag(factor).min()) < SINGULAR_TOLERANCE for factor in factors)
+
+    @cached_property
     def variance_components(self) -> pd.DataFrame:
         """Columns group, term1, term2 (None for a variance), value: a variance or covariance."""
         rows: list[tuple[str, str | None, str | None, float]] = []
@@ -115,7 +122,7 @@ class LmmFit:
                 "Fixed effects that cannot be told from the others were dropped: "
                 + ", ".join(self.assembled.dropped) + "."
             )  # fmt: skip
-        if self.is_singular:
+        if self.is_singular or self.at_boundary:
             found.append(
                 "The fit is singular: a variance is estimated as 0 or a correlation as 1 or -1. "
                 "Kenward-Roger degrees of freedom hold; Satterthwaite's are not given."
@@ -135,6 +142,47 @@ class LmmFit:
     def beta(self) -> Array:
         """Estimates of the fixed effects kept."""
         return self.assembled.turn.back @ (self.assembled.ordinary + self.optimum.solution.beta)
+
+    @cached_property
+    def fixed_fitted(self) -> Array:
+        """X beta, one value a row used."""
+        return self.design.fixed_matrix()[:, self.assembled.turn.kept] @ self.beta
+
+    @cached_property
+    def _modes(self) -> list[Array]:
+        state = self.optimum.solution.state
+        errors = self.design.response - self.fixed_fitted
+        return conditional_modes(
+            self.design, self.assembled.plan, self.assembled.model, state.psis, state.precision, errors
+        )
+
+    @cached_property
+    def random_effects(self) -> list[pd.DataFrame]:
+        """Predicted effects (BLUPs) of each random term, one row a group; `.attrs["group"]` names the factor."""
+        tables = []
+        for term, modes in zip(self.design.random, self._modes, strict=True):
+            table = pd.DataFrame(modes, index=pd.Index(term.levels, dtype=object), columns=list(term.names))
+            table.attrs["group"] = term.term.name
+            tables.append(table)
+        return tables
+
+    @cached_property
+    def fitted(self) -> Array:
+        """X beta + Z u, one value a row used (`design.kept_rows` tells which rows of the table these are)."""
+        terms = zip(self.design.random, self._modes, strict=True)
+        return self.fixed_fitted + sum(
+            (term.columns * modes[term.codes]).sum(axis=1) for term, modes in terms
+        )
+
+    @cached_property
+    def residuals(self) -> Array:
+        """Response less `fitted`, divided by each row's residual standard deviation."""
+        ratios = np.ones(1) / self.optimum.solution.state.precision
+        codes = self.design.residual_codes
+        spread = self.sigma * np.sqrt(ratios[codes] if codes is not None else np.ones(self.n_rows))
+        if self.design.weights is not None:
+            spread = spread / np.sqrt(self.design.weights)
+        return (self.design.response - self.fitted) / spread
 
     def vcov(self, df: DfMethod = "kenward-roger") -> pd.DataFrame:
         """Covariance of the fixed effects: Kenward and Roger's adjusted one, or the plain one."""
@@ -240,8 +288,8 @@ class LmmFit:
         covariance = self.inference.covariance(method)
         turned = rows @ self.assembled.turn.back
         estimates = rows @ self.beta
-        errors = np.sqrt(np.einsum("ij,jk,ik->i", turned, covariance, turned))
-        if method == "satterthwaite" and self.is_singular:
+        errors = np.sqrt(np.maximum(((turned @ covariance) * turned).sum(axis=1), 0.0))
+        if method == "satterthwaite" and self.at_boundary:
             dfs = np.full(len(rows), np.nan)
         else:
             dfs = np.array([self.inference.df(row, method) for row in turned])

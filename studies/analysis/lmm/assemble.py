@@ -45,7 +45,9 @@ def assemble(design: Design, reml: bool) -> Assembled:
     """Check that the model can be fitted and form its sums, by the shortest way that is exact for it."""
     check_sizes(design)
     plan = plan_levels(design.random)
-    return assemble_atoms(design, plan, reml) or assemble_rows(design, plan, reml)
+    assembled = assemble_atoms(design, plan, reml) or assemble_rows(design, plan, reml)
+    check_absorbed(assembled.model)
+    return assembled
 
 
 def assemble_rows(design: Design, plan: Plan, reml: bool) -> Assembled:
@@ -186,6 +188,23 @@ def check_sizes(design: Design) -> None:
         raise AnalysisError(
             f"The response {design.formula.spelled(design.formula.response)} is constant: nothing varies."
         )
+
+
+def check_absorbed(model: Model) -> None:
+    """Refuse a random column that the fixed effects swallow: its variance leaves no trace in the data."""
+    zero = [np.zeros((block.size, block.size)) for block in model.blocks]
+    solution = model.solve(model.evaluate(zero, np.ones(model.bottom.n_classes)))
+    gradients, _ = model.gradients(solution.state, model.r_gradient(solution))
+    for block, gradient in zip(model.blocks, gradients, strict=True):
+        left = np.abs(np.diag(block.turn.T @ gradient @ block.turn))
+        absorbed = left <= 1e-9 * model.n_rows * np.diag(block.turn.T @ block.turn)
+        if model.reml and absorbed.any():
+            names = ", ".join(name for name, gone in zip(block.names, absorbed, strict=True) if gone)
+            raise AnalysisError(
+                f"The fixed effects leave nothing to estimate the variance of {names} between {block.group} from. "
+                f"Where every arm (or status) holds a single {block.group}, their difference cannot be told from "
+                f"that of two {block.group}s: add more, or leave the random term out and say so."
+            )
 
 
 def check_residual(design: Design, residual: Array, root: Array | None) -> None:

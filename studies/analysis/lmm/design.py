@@ -10,6 +10,7 @@ the second for every row.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Number
 
 import numpy as np
 import pandas as pd
@@ -210,6 +211,8 @@ def _as_factor(values: pd.Series) -> pd.Series:
         return values.astype(float) if pd.api.types.is_extension_array_dtype(values.dtype) else values
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
         raise AnalysisError(f"The column {values.name} holds dates: give study days as numbers.")
+    if all(isinstance(value, Number) for value in values):
+        return values.astype(float)
     codes, levels = pd.factorize(values)
     order = sorted(range(len(levels)), key=lambda index: (str(type(levels[index])), levels[index]))
     rank = np.empty(len(order), dtype=int)

@@ -40,6 +40,8 @@ class FixedInference:
         f = float(contrast @ self.phi @ contrast)
         g = self.slopes @ contrast @ contrast
         spread = float(g @ information @ g)
+        if not np.isfinite(f):
+            return np.nan
         return 2 * f * f / spread if spread > 0 else np.inf
 
     def joint(self, contrasts: Array, estimates: Array) -> tuple[float, float, float]:

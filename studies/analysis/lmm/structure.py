@@ -139,10 +139,16 @@ def common_basis(
     return Bases(t, into, upper[:, start:])
 
 
-def turned(into: Array) -> tuple[Array, Array]:
+def turned(into: Array, term: RandomDesign) -> tuple[Array, Array]:
     """(B, C) with into = B C and orthonormal columns of B: the coordinates a term is fitted in."""
     basis, turn = np.linalg.qr(into)
-    signs = np.where(np.diag(turn) < 0, -1.0, 1.0)
+    diagonal = np.diag(turn)
+    if turn.shape[0] < turn.shape[1] or np.abs(diagonal).min() <= 1e-10 * np.abs(turn).max():
+        raise AnalysisError(
+            f"The random columns {', '.join(term.names)} of {term.term.name} are linearly dependent "
+            "(all readings on one day?): leave one out."
+        )
+    signs = np.where(diagonal < 0, -1.0, 1.0)
     return basis * signs, turn * signs[:, None]
 
 
@@ -153,7 +159,7 @@ def make_blocks(design: Design, plan: Plan, bases: Bases) -> tuple[list[Block], 
     for number, members in enumerate(plan.chain):
         columns, offset = [], 0
         for index in members:
-            basis, turn = turned(bases.into[index])
+            basis, turn = turned(bases.into[index], design.random[index])
             blocks[index] = _block(design.random[index], turn, number, offset)
             columns.append(basis)
             offset += basis.shape[1]
@@ -164,18 +170,13 @@ def make_blocks(design: Design, plan: Plan, bases: Bases) -> tuple[list[Block], 
     offset = 0
     for index in plan.crossed:
         term = design.random[index]
-        turn = np.linalg.qr(term.columns, mode="r") / np.sqrt(len(term.columns))
+        _, turn = turned(term.columns / np.sqrt(len(term.columns)), term)
         blocks[index] = _block(term, turn, len(plan.chain), offset, crossed=True)
         offset += term.columns.shape[1] * len(term.levels)
     return [blocks[index] for index in range(len(design.random))], levels
 
 
 def _block(term: RandomDesign, turn: Array, level: int, offset: int, crossed: bool = False) -> Block:
-    if np.abs(np.diag(turn)).min() <= 1e-10 * np.abs(turn).max():
-        raise AnalysisError(
-            f"The random columns {', '.join(term.names)} of {term.term.name} are linearly dependent "
-            "(all readings on one day?): leave one out."
-        )
     return Block(term.names, term.term.name, len(term.levels), turn, level, offset, crossed)
 
 
