@@ -55,7 +55,7 @@ def _draw(
         axis.set_ylim(low - 0.05 * (high - low or 1), high + 0.05 * (high - low or 1))
         axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
         axis.set_title(shorten(arm, 26), pad=11)
-        subtitle(axis, f"{rows['mouse'].nunique()} mice")
+        subtitle(axis, f"{len(lines)} {'mouse' if len(lines) == 1 else 'mice'}")
         mark_day(axis, day)
     figure.supylabel("Body weight (g)", fontsize=8)
     figure.supxlabel("Study day", fontsize=8)

@@ -48,7 +48,7 @@ def _draw(
         axis.axvline(reference, color=HAIRLINE, linewidth=0.6, zorder=0)
     for slot, line in zip(slots, lines, strict=True):
         if line.heading:
-            _beside(axis, -0.30, slot - 1, line.heading, "left", bold=True)
+            _beside(axis, -0.02, slot - 1, shorten(line.heading, 34), "right", bold=True)
         _beside(axis, -0.02, slot, shorten(line.label, 34), "right")
         _beside(axis, 1.02, slot, line.text, "left")
         _draw_line(axis, line, slot, limits)

@@ -179,6 +179,7 @@ def _title(axis: "Axes", panel: Panel, length: int, tell_status: bool) -> None:
     mice, models = panel.rows["mouse"].nunique(), panel.rows["pdx_model"].nunique()
     axis.set_title(shorten(panel.arm, length), pad=11)
     status = f"{STATUS_LOOKS[panel.status].short}: " if tell_status else ""
-    subtitle(axis, f"{status}{mice} mice, {models} model{'s' if models != 1 else ''}")
+    counts = f"{mice} {'mouse' if mice == 1 else 'mice'}, {models} {'model' if models == 1 else 'models'}"
+    subtitle(axis, status + counts)
     axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
     axis.set_axisbelow(True)

@@ -31,9 +31,7 @@ def sheets_of(study: Mapping[str, Any]) -> dict[str, Rows]:
         for model in study.get("mixed_models_by_model") or []
         for row in model.get("contrasts") or []
     ]
-    for part, rows in (study.get("map2k4") or {}).items():
-        if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-            sheets[f"map2k4_{part}"[:31]] = [_flat(row) for row in rows]
+    sheets |= _map2k4(study.get("map2k4") or {})
     sheets["survival"] = _survival(study.get("survival") or [])
     sheets["plan"] = [
         {"key": key, "value": str(entry["value"]), "from": entry["from"]}
@@ -54,6 +52,30 @@ def _contents(study: Mapping[str, Any], sheets: Mapping[str, Rows]) -> Rows:
     return [{"item": name, "value": value} for name, value in facts] + [
         {"item": f"sheet {name}", "value": len(rows)} for name, rows in sheets.items()
     ]
+
+
+def _map2k4(found: Mapping[str, Any]) -> dict[str, Rows]:
+    """Strata, interaction and exclusions as they stand; the model level as its effects, pools and tests by arm."""
+    levels = found.get("model_level") or []
+    sheets = {
+        f"map2k4_{part}": [_flat(row) for row in found.get(part) or []] for part in ("strata", "interaction")
+    }
+    for part in ("effects", "pooled"):
+        sheets[f"map2k4_{part}"] = [
+            {"arm": level["arm"], "control": level["control"], **_flat(row)}
+            for level in levels
+            for row in level.get(part) or []
+        ]
+    tests = [
+        {"arm": level["arm"], **_flat(level["test"])}
+        for level in levels
+        if isinstance(level.get("test"), dict)
+    ]
+    return {
+        **sheets,
+        "map2k4_test": tests,
+        "map2k4_excluded": [_flat(row) for row in found.get("excluded") or []],
+    }
 
 
 def _n_by_day(study: Mapping[str, Any]) -> Rows:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import floor, isfinite, log10
 from typing import Any
 
+LOWEST_PERCENT = -999.0
 MINUS, THIN, MISSING = "\N{MINUS SIGN}", "\N{THIN SPACE}", "\N{EN DASH}"
 
 
@@ -23,6 +24,9 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def percent(value: float) -> str:
+    """Without decimals unless below 1; an interval's end far below is not worth its digits."""
+    if value < LOWEST_PERCENT:
+        return f"< {MINUS}999"
     return fixed(value, 1 if 0 < abs(value) < 1 else 0)
 
 
@@ -53,6 +57,7 @@ KINDS: dict[str, Callable[[Any], str]] = {
     "estimate": significant,
     "df": lambda value: fixed(value, 1),
     "p": p_value,
+    "aligned": str,
     "flag": lambda value: "yes" if value else "no",
     "status": lambda value: STATUS_WORDS.get(value, value),
     "role": lambda value: str(value).replace("_", " "),

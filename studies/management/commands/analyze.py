@@ -13,7 +13,7 @@ DEFECTS_SHOWN = 200
 
 class Command(BaseCommand):
     help = "Analyze a file of tumor measurements: JSON of every number, and a report. Touches no database."
-    requires_system_checks: list[str] = []  # noqa: RUF012 - Django's own class attribute
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser):
         parser.add_argument("file", type=Path, help="CSV or TSV, one row a mouse and day")
@@ -79,4 +79,6 @@ def _listing(file, errors):
 def _summary(document):
     arms = ", ".join(f"{arm['arm']} ({arm['n_mice']})" for arm in document["arms"])
     read = document["input"]
-    return f"{document['study']}: {read['rows']} rows, {read['mice']} mice, {read['models']} PDX models; {arms}"
+    return (
+        f"{document['study']}: {read['rows']} rows, {read['mice']} mice, {read['models']} PDX models; {arms}"
+    )

@@ -24,5 +24,7 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     if conclusions:
         blocks.append(Bullets(list(dict.fromkeys(conclusions))))
     note = "Each row states its null and scale; descriptive rows carry no test."
-    blocks.append(general_table("Combination effects.", flat, ("scope", "pdx_model", "conclusion"), note))
+    blocks.append(
+        general_table(study, "Combination effects.", flat, ("scope", "pdx_model", "conclusion"), note)
+    )
     return Section("combination", TITLE, blocks)

@@ -97,14 +97,18 @@ def dropped_blocks(study: Study) -> list[Block]:
     blocks: list[Block] = [Heading("What was read and what was left out")]
     pairs = [
         ("File", str(read.get("file", "record of the study"))),
-        ("SHA-256", read["sha256"]),
         ("Rows read", words.fixed(read["rows"], 0)),
         ("Volume formula", _formula(study)),
         ("Limit of detection", f"{plan(study, 'lod_mm3'):g} mm³"),
     ]
     blocks.append(Facts(pairs))
     if not read["dropped"]:
-        return [*blocks, Paragraph("Every row took part in the analysis; nothing was left out.")]
+        return [
+            *blocks,
+            Paragraph(
+                "No row was left out on reading. What a single analysis leaves out is said beside it and in the notes."
+            ),
+        ]
     rows = [{**row, "examples": "; ".join(map(str, row.get("examples", [])))} for row in read["dropped"]]
     columns = [
         Column("reason", "Reason"),

@@ -2,44 +2,46 @@
 
 import pandas as pd
 
+from studies.plots.forest import ForestLine, forest
+from studies.plots.style import STATUS_LOOKS, STATUS_ORDER, arm_colors
 from studies.reports import words
-from studies.reports.blocks import Block, Bullets, Facts, Heading, Paragraph, Section
-from studies.reports.sections.study import Study, general_table, in_arm_order, plan, reason_for
+from studies.reports.blocks import Block, Bullets, Figure, Heading, Paragraph, Section, Table
+from studies.reports.sections.study import Row, Study, arms, general_table, in_arm_order, plan, reason_for
 from studies.reports.sections.summary import interaction_sentence
 
-MOST_MODEL_ROWS = 60
+MOST_MODELS_DRAWN = 36
+MOST_NAMED = 12
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
     found = study.get("map2k4") or {}
     strata = in_arm_order(study, found.get("strata") or [])
     interaction = in_arm_order(study, found.get("interaction") or [])
-    if not strata and not interaction:
-        return Section("map2k4", "MAP2K4 status", [Paragraph(_why_not(study, table))])
     blocks: list[Block] = []
     if interaction:
-        blocks.append(Bullets([interaction_sentence(row, study) for row in interaction]))
-        flat = [row | _models_by_status(row) for row in interaction]
-        blocks.append(
-            general_table(
-                "Interaction: effect in loss of function minus effect in wild type.",
-                flat,
-                ("scope", "n_models", "reason", "pdx_model", "map2k4_status"),
-                "The unit is the PDX model. Negative: more effect in loss of function.",
-            )
-        )
+        blocks += [
+            Bullets([interaction_sentence(row, study) for row in interaction]),
+            _interaction(study, interaction),
+        ]
+    else:
+        blocks.append(Paragraph(_why_not(study, table)))
     if strata:
+        note = "An effect shown in one stratum and not in the other is no difference between them."
         blocks.append(
-            general_table(
-                "Effects within each status.",
-                strata,
-                ("scope", "pdx_model"),
-                "An effect shown in one stratum and not in the other is no difference between them.",
-            )
+            general_table(study, "Effects within each status.", strata, ("scope", "pdx_model"), note)
         )
-    blocks += _model_level(found.get("model_level"))
-    blocks += _excluded(found.get("excluded"))
+    blocks += [*model_level(study, found.get("model_level") or []), *_excluded(found.get("excluded") or [])]
     return Section("map2k4", "MAP2K4 status", blocks)
+
+
+def _interaction(study: Study, rows: list[Row]) -> Table:
+    return general_table(
+        study,
+        "Interaction: effect in loss of function minus effect in wild type.",
+        [{**row, **_models_by_status(row)} for row in rows],
+        ("scope", "n_models", "reason", "pdx_model", "map2k4_status"),
+        "The unit is the PDX model. Negative: more effect in loss of function.",
+    )
 
 
 def _why_not(study: Study, table: pd.DataFrame) -> str:
@@ -48,7 +50,8 @@ def _why_not(study: Study, table: pd.DataFrame) -> str:
         return "No PDX model of this study has a known MAP2K4 status, so there are no strata to compare."
     if len(statuses) == 1:
         [only] = statuses
-        return f"All PDX models of known status are {words.STATUS_WORDS[only]}: there is no other stratum to compare with."
+        status = words.STATUS_WORDS[only]
+        return f"All PDX models of known status are {status}: there is no other stratum to compare with."
     return reason_for(study, "map2k4") + f" Expected direction declared: {_expected(study)}."
 
 
@@ -64,46 +67,81 @@ def _models_by_status(row: dict) -> dict:
     )
 
 
-def _model_level(found: object) -> list[Block]:
-    """Per-model effects and their spread, in whatever shape the analysis gives them: rows, or facts and rows."""
-    if isinstance(found, dict):
-        found = [found]
-    if not isinstance(found, list) or not found:
+def model_level(study: Study, found: list[Row]) -> list[Block]:
+    """Per arm: the effect of each PDX model as a forest, their pooled means, and the test between statuses."""
+    parts = [part for part in in_arm_order(study, found) if part.get("effects")]
+    if not parts:
         return []
     blocks: list[Block] = [Heading("By PDX model")]
-    for part in found:
-        inner = {key: value for key, value in part.items() if isinstance(value, list)}
-        if not inner:
-            continue
-        named = part.get("arm")
-        scalars = {
-            key: value
-            for key, value in part.items()
-            if not isinstance(value, (list, dict)) and value is not None
-        }
-        facts = [(key.replace("_", " "), _scalar(value)) for key, value in scalars.items()]
-        blocks.append(Facts(facts))
-        for key, rows in inner.items():
-            if rows and isinstance(rows[0], dict) and len(rows) <= MOST_MODEL_ROWS:
-                caption = f"{key.replace('_', ' ').capitalize()}{f', {named}' if named else ''}."
-                blocks.append(general_table(caption, rows, ("scope",)))
-    flat = [part for part in found if not any(isinstance(value, list) for value in part.values())]
-    if flat and len(flat) <= MOST_MODEL_ROWS:
-        blocks.append(general_table("Effects by PDX model.", flat, ("scope",)))
-    elif flat:
-        blocks.append(Paragraph("Effects by PDX model are in analysis.json and tables.xlsx.", "quiet"))
+    if len(parts) == 1 and len(parts[0]["effects"]) <= MOST_MODELS_DRAWN:
+        blocks.append(model_forest(study, parts[0]))
+    else:
+        blocks.append(
+            Paragraph("The effect of each PDX model is in the sheet map2k4_effects of tables.xlsx.", "quiet")
+        )
+    pooled = [{"arm": part["arm"], **row} for part in parts for row in part.get("pooled") or []]
+    if pooled:
+        shown = [
+            {**row, "stratum": words.STATUS_WORDS.get(row["map2k4_status"] or "", "all")} for row in pooled
+        ]
+        note = "k: PDX models; τ²: variance of effects between them; prediction interval: for one more PDX model."
+        blocks.append(
+            general_table(study, "Effects pooled over PDX models.", shown, ("scope", "map2k4_status"), note)
+        )
+    tests = [{"arm": part["arm"], **part["test"]} for part in parts if isinstance(part.get("test"), dict)]
+    if tests:
+        caption = "Loss of function against wild type, a PDX model counting once."
+        blocks.append(general_table(study, caption, tests, ("scope",)))
     return blocks
 
 
-def _scalar(value: object) -> str:
-    return words.significant(value) if isinstance(value, float) else str(value)
+def model_forest(study: Study, part: Row) -> Figure:
+    colors = arm_colors(arms(study))
+    effects = sorted(
+        part["effects"], key=lambda row: (STATUS_ORDER.index(row["map2k4_status"]), row["effect"])
+    )
+    lines = [
+        ForestLine(
+            label=row["pdx_model"],
+            value=row["effect"],
+            low=row.get("ci_low"),
+            high=row.get("ci_high"),
+            text=f"{words.significant(row['effect'])}, n {row.get('n')}, {row.get('n_control')}",
+            color=colors[part["arm"]],
+            status=row["map2k4_status"],
+            heading=_first_of_status(effects, place),
+        )
+        for place, row in enumerate(effects)
+    ]
+    values = [row["effect"] for row in effects]
+    room = 0.15 * (max(*values, 0.0) - min(*values, 0.0) or 1.0)
+    limits = (min(*values, 0.0) - room, max(*values, 0.0) + room)
+    caption = (
+        f"Effect of {part['arm']} on growth in each PDX model, per day against {part['control']}; below "
+        "0 is slower growth. "
+        "Loss of function filled, wild type open; n is mice in the arm and in its control."
+    )
+    alt = f"Forest plot of {len(lines)} PDX models. " + "; ".join(
+        f"{line.label}: {line.text}" for line in lines[:12]
+    )
+    label = "Effect on growth rate (per day)"
+    return Figure("map2k4-models", caption, alt, lambda: forest(lines, label, (0,), limits))
 
 
-def _excluded(found: object) -> list[Block]:
-    if not isinstance(found, list) or not found:
-        return []
-    if isinstance(found[0], dict):
-        if len(found) <= MOST_MODEL_ROWS:
-            return [general_table("PDX models in no stratum.", found)]
-        return [Paragraph(f"{len(found)} PDX models are in no stratum; analysis.json names them.", "quiet")]
-    return [Paragraph("In no stratum: " + ", ".join(map(str, found)) + ".")]
+def _first_of_status(effects: list[Row], place: int) -> str | None:
+    status = effects[place]["map2k4_status"]
+    if place and effects[place - 1]["map2k4_status"] == status:
+        return None
+    return STATUS_LOOKS[status].label
+
+
+def _excluded(found: list[Row]) -> list[Block]:
+    """PDX models in no stratum, gathered by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for row in found:
+        by_reason.setdefault(row["reason"], []).append(str(row["pdx_model"]))
+    items = []
+    for reason, models in by_reason.items():
+        named = ", ".join(models[:MOST_NAMED]) + (", …" if len(models) > MOST_NAMED else "")
+        items.append(f"{words.counted(len(models), 'PDX model')} ({named}): {reason}.")
+    return [Heading("In no stratum"), Bullets(items)] if items else []

@@ -25,9 +25,12 @@ def paragraphs(study: Study) -> list[str]:
 def _volumes(study: Study) -> str:
     formula = FORMULAS[plan(study, "volume_formula")]
     return (
-        f"Volumes. Reported volumes were used as they stand; volumes from calipers follow {formula.name}. Baseline V0 is "
-        "each mouse's last reading in day \N{MINUS SIGN}3 to 0, else its first reading. A volume at a day without a visit is "
-        "interpolated on the log scale between the readings around it (linearly where one is 0) and never extrapolated. "
+        "Volumes. Reported volumes were used as they stand; volumes from calipers follow "
+        f"{formula.name}. Baseline V0 is "
+        "each mouse's last reading in day \N{MINUS SIGN}3 to 0, else its first reading. A volume at a "
+        "day without a visit is "
+        "interpolated on the log scale between the readings around it (linearly where one is 0) and "
+        "never extrapolated. "
         f"A volume of 0 is a tumor not palpable and stays 0; the limit of detection is {plan(study, 'lod_mm3'):g} mm³."
     )
 
@@ -36,9 +39,12 @@ def _tgi(study: Study) -> str:
     day = plan(study, "day")
     when = f"day {words.day(day)}" if day is not None else "no day (no day had enough mice)"
     return (
-        f"Tumor growth inhibition at {when}. TGI delta is 100 (1 \N{MINUS SIGN} dT/dC), with dT and dC the mean changes from V0 of "
-        "the mice known at baseline and at the day; above 100 the mean of the arm lies below its baseline. Its interval "
-        f"is Fieller's ({confidence(study)}); where the set is unbounded none is given. TGI ratio is 100 (1 \N{MINUS SIGN} T/C) of mean "
+        f"Tumor growth inhibition at {when}. TGI delta is 100 (1 \N{MINUS SIGN} dT/dC), with dT and dC "
+        "the mean changes from V0 of "
+        "the mice known at baseline and at the day; above 100 the mean of the arm lies below its "
+        "baseline. Its interval "
+        f"is Fieller's ({confidence(study)}); where the set is unbounded none is given. TGI ratio is "
+        "100 (1 \N{MINUS SIGN} T/C) of mean "
         "volumes, TGI rtv that of mean relative volumes V/V0. Mice have equal weight. These describe; they are not "
         "adjusted for the number of arms or for mice that left early."
     )
@@ -62,7 +68,8 @@ def _curves(study: Study) -> str:
 def _mixed_model(study: Study) -> str:
     fit = study["mixed_model"]
     return (
-        f"Mixed model. {fit['formula']}, fitted by restricted maximum likelihood; degrees of freedom: {fit['df_method']}; "
+        f"Mixed model. {fit['formula']}, fitted by restricted maximum likelihood; degrees of freedom: "
+        f"{fit['df_method']}; "
         f"adjustment over arms: {plan(study, 'adjust')}."
     )
 
@@ -76,4 +83,5 @@ def _survival(study: Study) -> str:
 
 def _software(study: Study) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in study["versions"].items())
-    return f"Software. PDX tracker; {versions}. Seed {plan(study, 'random_seed')}. Input SHA-256 {study['input']['sha256']}."
+    seed, sha256 = plan(study, "random_seed"), study["input"]["sha256"]
+    return f"Software. PDX tracker; {versions}. Seed {seed}. Input SHA-256 {sha256}."

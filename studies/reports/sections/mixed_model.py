@@ -22,10 +22,10 @@ def section(study: Study, table: pd.DataFrame) -> Section:
     if contrasts:
         blocks.append(contrast_table(study, contrasts))
     if fit.get("coefficients"):
-        blocks.append(general_table("Fixed effects.", fit["coefficients"]))
+        blocks.append(general_table(study, "Fixed effects.", fit["coefficients"]))
     if fit.get("variance_components"):
-        blocks.append(general_table("Variance components.", fit["variance_components"]))
-    blocks += _diagnostics(fit.get("diagnostics"))
+        blocks.append(general_table(study, "Variance components.", fit["variance_components"]))
+    blocks += [*_curvature(study, fit.get("curvature")), *_diagnostics(fit.get("diagnostics"))]
     blocks += _by_model(study)
     return Section("mixed-model", "Mixed model", blocks)
 
@@ -54,6 +54,23 @@ def contrast_table(study: Study, rows: list) -> Table:
     return Table("Arms against their control.", columns, rows, note)
 
 
+def _curvature(study: Study, found: dict | None) -> list[Block]:
+    """Whether growth bends on the log scale, and what the arms do by the measure that does not mind."""
+    if not found or found.get("p_value") is None:
+        return []
+    test = f"{words.p_phrase(found['p_value'])} for a bend of the curves on the log scale"
+    if not found.get("bends"):
+        return [Paragraph(f"Straight lines on the log scale are not contradicted: {test}.")]
+    text = f"The curves bend on the log scale, {test}: slopes are averages over the window."
+    effects = in_arm_order(study, found.get("effects") or [])
+    if not effects:
+        return [Paragraph(text)]
+    table = general_table(
+        study, f"Arms against their control by {found.get('estimand')}.", effects, ("scope",)
+    )
+    return [Paragraph(text + " The table compares the arms by a measure that allows for it."), table]
+
+
 def _diagnostics(found: object) -> list[Block]:
     if not isinstance(found, dict):
         return []
@@ -76,5 +93,5 @@ def _by_model(study: Study) -> list[Block]:
     leave_out = ("scope", "family", "n_models")
     return [
         Heading("Within each PDX model"),
-        general_table("The model fitted to each PDX model alone.", rows, leave_out),
+        general_table(study, "The model fitted to each PDX model alone.", rows, leave_out),
     ]

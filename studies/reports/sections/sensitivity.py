@@ -11,5 +11,7 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     if not rows:
         return None
     return Section(
-        "sensitivity", "Sensitivity", [general_table("One assumption changed a row.", rows, ("scope",))]
+        "sensitivity",
+        "Sensitivity",
+        [general_table(study, "One assumption changed a row.", rows, ("scope",))],
     )

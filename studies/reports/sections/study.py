@@ -39,9 +39,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "expected_sign": ("Expected", "role"),
 }
 INTERVALS = {
-    ("ci_low", "ci_high"): "95 % interval",
-    ("tgi_ci_low", "tgi_ci_high"): "95 % interval",
-    ("prediction_low", "prediction_high"): "95 % prediction interval",
+    ("ci_low", "ci_high"): "interval",
+    ("tgi_ci_low", "tgi_ci_high"): "interval",
+    ("prediction_low", "prediction_high"): "prediction interval",
 }
 
 
@@ -81,7 +81,9 @@ def reason_for(study: Study, key: str) -> str:
     return " ".join(told) or f"The analysis gives no {spoken} for this study."
 
 
-def general_table(caption: str, rows: list[Row], leave_out: tuple[str, ...] = (), note: str = "") -> Table:
+def general_table(
+    study: Study, caption: str, rows: list[Row], leave_out: tuple[str, ...] = (), note: str = ""
+) -> Table:
     """A table of all keys the rows have, pairs of interval ends as one column, empty columns left out."""
     keys = list(dict.fromkeys(key for row in rows for key in row if key not in leave_out))
     keys = [key for key in keys if any(_plain(row.get(key)) and row.get(key) is not None for row in rows)]
@@ -92,7 +94,7 @@ def general_table(caption: str, rows: list[Row], leave_out: tuple[str, ...] = ()
             columns.append(_column(key, rows))
         elif key == pair[0]:
             kind = "percent" if pair[0].startswith("tgi") else "estimate"
-            columns.append(Column(pair, INTERVALS[pair], kind))
+            columns.append(Column(pair, f"{confidence(study)} {INTERVALS[pair]}", kind))
     return Table(caption, columns, rows, note)
 
 

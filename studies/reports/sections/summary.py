@@ -59,7 +59,10 @@ def model_sentence(row: Row, study: Study) -> str:
     """One contrast of the mixed model: its TGI, interval, p, and what that does and does not show."""
     p = row.get("p_adjusted") if row.get("p_adjusted") is not None else row.get("p_value")
     interval = interval_phrase(row, "tgi_ci_low", "tgi_ci_high", "percent", confidence(study))
-    p_text = f", {words.p_phrase(p)}" if p is not None else ""
+    adjusted = " adjusted" if row.get("p_adjusted") not in (None, row.get("p_value")) else ""
+    p_text = (
+        f", {words.p_phrase(p)}{adjusted} on {words.cell(row.get('df'), 'df')} df" if p is not None else ""
+    )
     first = (
         f"By the mixed model, {row['arm']} against {row['control']} had a TGI of {words.percent(row['tgi_percent'])} % "
         f"{interval}{p_text} at day {words.day(row['tgi_day'])}"
@@ -75,7 +78,7 @@ def verdict(low: float | None, high: float | None) -> str:
         return "tumors grew less than in the control"
     if high < 0:
         return "tumors grew more than in the control"
-    return "the interval includes 0, so a difference is not shown, and none is excluded"
+    return "the interval includes 0, so no difference is shown, which is not to show that there is none"
 
 
 def _counted_contrasts(rows: list[Row], study: Study) -> list[str]:
@@ -92,7 +95,8 @@ def _tally(rows: list[Row], low: str, high: str, study: Study) -> str:
     none = f"; {len(rows) - len(known)} have no interval" if len(known) < len(rows) else ""
     worse = f", below 0 for {below}" if below else ""
     return (
-        f"the {confidence(study)} interval of TGI lies above 0 for {above} of {words.counted(len(rows), 'arm')}{worse}, "
+        f"the {confidence(study)} interval of TGI lies above 0 for {above} of "
+        f"{words.counted(len(rows), 'arm')}{worse}, "
         f"and includes 0 for {across}{none}."
     )
 
@@ -169,7 +173,8 @@ def tgi_figure(study: Study) -> Figure:
     day = words.day(plan(study, "day"))
     caption = (
         f"Tumor growth inhibition (TGI) at day {day}, from mean changes since baseline, with {confidence(study)} "
-        f"Fieller intervals; n is mice in the arm and in its control. 0 is growth as in the control, 100 no net growth. "
+        "Fieller intervals; n is mice in the arm and in its control. 0 is growth as in the control, "
+        "100 no net growth. "
         f"Arrows mark what lies outside the axis; a point without a line has no interval."
     )
     alt = "Forest plot. " + "; ".join(
@@ -187,35 +192,27 @@ def _beside(row: Row) -> str:
 
 def headline_table(study: Study) -> Table:
     """One line an arm: mice, TGI, mixed-model TGI where there is one, response and disease-control rate."""
-    rates = {row["arm"]: row for row in study.get("response_rates") or [] if row["scope"] == "study"}
-    tgi = {row["arm"]: row for row in rows_of(study, "tgi", method="delta", scope="study")}
-    ratio = {row["arm"]: row for row in rows_of(study, "tgi", method="ratio", scope="study")}
     fit = study.get("mixed_model") or {}
-    modeled = {row["arm"]: row for row in fit.get("contrasts", []) if row.get("scope") in (None, "study")}
+    sources = {
+        "": {row["arm"]: row for row in study.get("response_rates") or [] if row["scope"] == "study"},
+        "delta_": {row["arm"]: row for row in rows_of(study, "tgi", method="delta", scope="study")},
+        "model_": {
+            row["arm"]: row for row in fit.get("contrasts", []) if row.get("scope") in (None, "study")
+        },
+    }
     rows = []
     for arm in arms(study):
-        name = arm["arm"]
-        row = {**{key: arm[key] for key in ("arm", "n_mice", "n_models")}}
-        row |= {f"tgi_{key}": tgi.get(name, {}).get(key) for key in ("percent", "ci_low", "ci_high", "n")}
-        row |= {"ratio": ratio.get(name, {}).get("percent")}
-        row |= (
-            {key: modeled.get(name, {}).get(key) for key in ("tgi_percent", "p_adjusted")} if modeled else {}
-        )
-        row |= {
-            f"model_{key}": modeled.get(name, {}).get(f"tgi_{key}")
-            for key in ("percent", "ci_low", "ci_high")
-        }
-        row["tgi_percent"] = tgi.get(name, {}).get("percent")
-        row |= {
-            key: rates.get(name, {}).get(key)
-            for key in ("CR", "PR", "SD", "PD", "NE", "orr_percent", "dcr_percent")
-        }
-        rows.append(row)
+        row = {}
+        for prefix, found in sources.items():
+            row |= {f"{prefix}{key}": value for key, value in found.get(arm["arm"], {}).items()}
+        rows.append(row | {key: arm[key] for key in ("arm", "n_mice", "n_models")})
     return Table(
-        f"Each arm at a glance, day {words.day(plan(study, 'day'))}.", _headline_columns(study, bool(modeled)), rows,
-        "TGI: from mean changes (interval by Fieller) and from mean volumes (ratio). ORR: complete and partial "
-        "responses, DCR: those and stable disease, of all mice of the arm; not evaluable counts as no response.",
-    )  # fmt: skip
+        f"Each arm at a glance, day {words.day(plan(study, 'day'))}.",
+        _headline_columns(study, bool(sources["model_"])),
+        rows,
+        "TGI: from mean changes, interval by Fieller. ORR: complete and partial responses, DCR: those and stable "
+        "disease, of all mice of the arm; not evaluable counts as no response.",
+    )
 
 
 def _headline_columns(study: Study, with_model: bool) -> list[Column]:
@@ -224,15 +221,14 @@ def _headline_columns(study: Study, with_model: bool) -> list[Column]:
         Column("arm", "Arm"),
         Column("n_mice", "Mice", "count"),
         Column("n_models", "PDX models", "count"),
-        Column("tgi_n", "n at day", "count"),
-        Column("tgi_percent", "TGI %", "percent"),
-        Column(("tgi_ci_low", "tgi_ci_high"), f"{level} interval", "percent"),
-        Column("ratio", "TGI ratio %", "percent"),
+        Column("delta_n", "n at day", "count"),
+        Column("delta_percent", "TGI %", "percent"),
+        Column(("delta_ci_low", "delta_ci_high"), f"{level} interval", "percent"),
     ]
     if with_model:
         columns += [
-            Column("model_percent", "TGI model %", "percent"),
-            Column(("model_ci_low", "model_ci_high"), f"{level} interval", "percent"),
-            Column("p_adjusted", "p adjusted", "p"),
+            Column("model_tgi_percent", "TGI model %", "percent"),
+            Column(("model_tgi_ci_low", "model_tgi_ci_high"), f"{level} interval", "percent"),
+            Column("model_p_adjusted", "p adjusted", "p"),
         ]
     return [*columns, Column("orr_percent", "ORR %", "percent"), Column("dcr_percent", "DCR %", "percent")]

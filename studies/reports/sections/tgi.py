@@ -8,11 +8,11 @@ from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Se
 from studies.reports.sections.study import Row, Study, arms, confidence, plan, rows_of
 
 METHODS = {
-    "delta": "from mean changes, 100 (1 \N{MINUS SIGN} ΔT/ΔC)",
-    "ratio": "from mean volumes, 100 (1 \N{MINUS SIGN} T/C)",
-    "rtv": "from mean relative volumes V/V₀",
-    "auc": "from mean areas under V \N{MINUS SIGN} V₀",
-    "model": "from geometric means at equal baseline",
+    "delta": "delta from mean changes, 100 (1 \N{MINUS SIGN} ΔT/ΔC)",
+    "ratio": "ratio from mean volumes, 100 (1 \N{MINUS SIGN} T/C)",
+    "rtv": "rtv from mean relative volumes V/V₀",
+    "auc": "auc from mean areas under V \N{MINUS SIGN} V₀",
+    "model": "model from geometric means at equal baseline",
 }
 MOST_MODEL_ROWS = 40
 
@@ -23,7 +23,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         return Section(
             "tgi", "Tumor growth inhibition", [Paragraph("No day could be found to compare arms at.")]
         )
-    blocks: list[Block] = [Paragraph(_day_sentence(study)), *method_tables(study, rows)]
+    blocks: list[Block] = [Paragraph(_day_sentence(study)), method_table(study, rows)]
     if study.get("tgi_by_day"):
         blocks.append(by_day(study))
     blocks += by_model(study)
@@ -42,33 +42,37 @@ def _day_sentence(study: Study) -> str:
     return f"{chosen} Mice gone before are not in n; every mouse has the same weight. TGI is descriptive."
 
 
-def method_tables(study: Study, rows: list[Row]) -> list[Block]:
-    columns = [
-        Column("arm", "Arm"),
-        Column("stratum", "MAP2K4"),
-        Column("percent", "TGI %", "percent"),
-        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "percent"),
-        Column("counts", "n of n₀"),
-        Column("counts_control", "control, n of n₀"),
-        Column("n_interpolated", "Interpolated", "count"),
-        Column("n_models", "PDX models", "count"),
-        Column("note", "Note"),
+def method_table(study: Study, rows: list[Row]) -> Table:
+    """One line an arm and stratum, a column a method: TGI with its interval."""
+    groups: dict[tuple, dict] = {}
+    for row in rows:
+        line = groups.setdefault((row["arm"], row["map2k4_status"]), _counted(row))
+        line[row["method"]] = _with_interval(row)
+    shown = list(groups.values())
+    methods = [method for method in METHODS if any(method in line for line in shown)]
+    columns = [Column("arm", "Arm")]
+    if any(line["stratum"] != "all" for line in shown):
+        columns.append(Column("stratum", "MAP2K4"))
+    columns += [
+        Column("counts", "n of n₀", "aligned"),
+        Column("counts_control", "control, n of n₀", "aligned"),
     ]
-    tables: list[Block] = []
-    for method, meaning in METHODS.items():
-        shown = [_counted(row) for row in rows if row["method"] == method]
-        kept = [column for column in columns if column.key not in ("note", "stratum") or _says(shown, column)]
-        if shown:
-            caption = f"TGI {method}: {meaning}, at day {words.day(plan(study, 'day'))}."
-            tables.append(
-                Table(caption, kept, shown, "n of n₀: mice known at the day, of those with a baseline.")
-            )
-    return tables
+    columns += [Column(method, f"TGI {method}, %", "aligned") for method in methods]
+    notes = sorted({row["note"] for row in rows if row.get("note")})
+    meaning = "; ".join(METHODS[method] for method in methods)
+    note = f"TGI {meaning}. n of n₀: mice known at the day, of those with a baseline."
+    note += f" Notes: {'; '.join(notes)}." if notes else ""
+    day = words.day(plan(study, "day"))
+    return Table(
+        f"TGI at day {day} with {confidence(study)} intervals, by every method.", columns, shown, note
+    )
 
 
-def _says(rows: list[dict], column: Column) -> bool:
-    values = {row.get(str(column.key)) for row in rows}
-    return bool(values - {None, "", "all"})
+def _with_interval(row: Row) -> str:
+    if row["percent"] is None:
+        return words.MISSING
+    ends = "" if row["ci_low"] is None else f" ({words.interval(row['ci_low'], row['ci_high'], 'percent')})"
+    return words.percent(row["percent"]) + ends
 
 
 def _counted(row: Row) -> dict:
@@ -97,8 +101,8 @@ def by_model(study: Study) -> list[Block]:
     if not rows:
         return []
     if len(rows) > MOST_MODEL_ROWS:
-        where = f"TGI of each of {words.counted(study['input']['models'], 'PDX model')} is in the sheet tgi of tables.xlsx."
-        return [Paragraph(where, "quiet")]
+        models = words.counted(study["input"]["models"], "PDX model")
+        return [Paragraph(f"TGI of each of {models} is in the sheet tgi of tables.xlsx.", "quiet")]
     columns = [
         Column("pdx_model", "PDX model"),
         Column("map2k4_status", "MAP2K4", "status"),
