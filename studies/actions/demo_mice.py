@@ -1,7 +1,7 @@
 """House the demo's mice and draw their allocation."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
@@ -99,10 +99,10 @@ def record_allocation(
     by_label: dict[str, Mouse],
     seed: int,
     director: User,
-    clock: LabClock,
+    at: datetime,
 ) -> None:
     """The randomization record and every mouse's arm; the arms themselves stand in the sealed chain alone."""
-    at, rows = clock.at(BASELINE_DAY, 15), ordered_input(mice)
+    rows = ordered_input(mice)
     arms = {arm.name: arm for arm in Arm.objects.filter(study=study)}
     randomization = Randomization.objects.create(
         study=study,

@@ -1,7 +1,7 @@
 """Record the demo's measurement sessions as revisions, with the slips people make, and the mice's exits."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from studies.actions.revisions import HASHED, rows_sha256
 from studies.models import Cohort, Exit, Measurement, MeasurementSession, Mouse, Study, User
 from studies.terms import ExitReason, MeasurementStatus
 
-START_HOUR = 9
 SECONDS_PER_MOUSE = 75
 SAVING = timedelta(seconds=2)
 CORRECTED_AFTER = timedelta(minutes=4)
@@ -64,10 +63,11 @@ class SessionWriter:
     mice: dict[str, Mouse]
     slips: Slips
     rng: np.random.Generator
+    first_hour: int
 
     def write(self, day: float, rows: pd.DataFrame) -> MeasurementSession:
         """One session: readings in the order of the cages, corrections as they are noticed, one event."""
-        start = self.clock.at(day, START_HOUR)
+        start = self.clock.at(day, self.first_hour)
         revisions = [
             revision
             for place, row in enumerate(rows.itertuples())
@@ -116,7 +116,7 @@ class SessionWriter:
 
     def _measurement(self, row: Any, day: float, place: int) -> Measurement:
         observer = self.crew.observer(row.mouse)
-        observed = self.clock.at(day, START_HOUR, 5) + timedelta(seconds=SECONDS_PER_MOUSE * place)
+        observed = self.clock.at(day, self.first_hour, 5) + timedelta(seconds=SECONDS_PER_MOUSE * place)
         has_size = row.status in (MeasurementStatus.MEASURED, MeasurementStatus.ULCERATED)
         return Measurement(
             mouse=self.mice[row.mouse],
@@ -150,11 +150,14 @@ class SessionWriter:
 
 
 def record_exits(
-    study: Study, mice: pd.DataFrame, by_label: dict[str, Mouse], clock: LabClock, actor: User
+    study: Study, mice: pd.DataFrame, by_label: dict[str, Mouse], at: datetime, actor: User
 ) -> None:
-    """Every exit that stands in `mice`: an event for each one ahead of plan, one for the planned ones."""
+    """Every exit that stands in `mice`: an event for each one ahead of plan, one for the planned ones.
+
+    All of them leave at `at`.
+    """
     gone = mice[mice["exit_reason"] != ""]
-    exits = [_exit(row, by_label[row.mouse], clock) for row in gone.itertuples()]
+    exits = [_exit(row, by_label[row.mouse], at) for row in gone.itertuples()]
     stored = Exit.objects.bulk_create(exits)
     planned = [one for one in stored if one.reason == ExitReason.SCHEDULED_END]
     for one in (one for one in stored if one.reason != ExitReason.SCHEDULED_END):
@@ -177,13 +180,13 @@ NOTES = {
 }
 
 
-def _exit(row: Any, mouse: Mouse, clock: LabClock) -> Exit:
+def _exit(row: Any, mouse: Mouse, at: datetime) -> Exit:
     reason = ExitReason(row.exit_reason)
     return Exit(
         mouse=mouse,
         reason=reason,
         day=row.exit_day,
-        exited_at=clock.at(row.exit_day, 16),
+        exited_at=at,
         treatment_related=row.treatment_related,
         note=NOTES[reason],
     )

@@ -1,22 +1,17 @@
 """The demo's three studies: drawn from the declared truth, recorded as people would have recorded them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import numpy as np
-import pandas as pd
-
 from studies.actions import demo_design as declared
-from studies.actions.demo_mice import BASELINE_DAY, draw_arms, house_mice, record_allocation
+from studies.actions.demo_cohort import MEASURERS, CohortPlan, Step, enroll_cohort, take
+from studies.actions.demo_mice import BASELINE_DAY
 from studies.actions.demo_people import ACTIVE, COMPLETED, DRAFT, PEOPLE, DemoRefused
 from studies.actions.demo_protocol import create_study, register_models
-from studies.actions.demo_sessions import Crew, SessionWriter, choose_slips, record_exits
 from studies.actions.demo_setup import LabClock, act, change_state
-from studies.analysis.simulation import SimulatedStudy, draw_mice, follow_mice
-from studies.analysis.simulation_design import Design
 from studies.days import local_date
-from studies.models import Cohort, Exclusion, Measurement, Mouse, PdxModel, Study, User
+from studies.models import Exclusion, Measurement, Mouse, PdxModel, Study, User
 from studies.terms import StudyState
 
 COMPLETED_ZONE = "Europe/Amsterdam"
@@ -31,22 +26,34 @@ LAB_ZONES = (
 DAY_BEGINS, DAY_ENDS, MID_MORNING = 9, 16, 11
 ACTIVE_MODELS = ("SIM-BRE-01", "SIM-BRE-02")
 ACTIVE_MICE_PER_ARM = 3
-# Cohort -> who measures it, and the study day it is at when the demo is first loaded.
-ACTIVE_COHORTS = {"A": ("tech1", 10), "B": ("tech2", 7)}
+SCREENED_HOUR = 12
 SCREENED_OUT = ((4.9, 4.6, "below"), (9.4, 7.1, "above"))
-MEASURERS = ("tech1", "tech2")
 DRAFTERS = ("director", "statistician")
 EVERYONE = tuple(person.username for person in PEOPLE if person.role is not None)
 
 
+@dataclass(frozen=True)
+class RunningCohort:
+    """A cohort of the active study: its technician, and the study day it is at when the demo is loaded."""
+
+    name: str
+    observer: str
+    day_today: int
+    first_hour: int
+
+
+ACTIVE_COHORTS = (RunningCohort("A", "tech1", 10, 9), RunningCohort("B", "tech2", 7, 10))
+
+
 def lab_zone(now: datetime) -> str:
-    """The lab whose clock is nearest to mid-morning, so that hours of working time remain."""
+    """A lab where it is working time, as near to mid-morning as any, so that hours of it remain."""
 
-    def from_mid_morning(zone: str) -> float:
+    def hour(zone: str) -> float:
         local = now.astimezone(ZoneInfo(zone))
-        return abs(local.hour + local.minute / 60 - MID_MORNING)
+        return local.hour + local.minute / 60
 
-    return min(LAB_ZONES, key=from_mid_morning)
+    working = [zone for zone in LAB_ZONES if DAY_BEGINS <= hour(zone) < DAY_ENDS]
+    return min(working, key=lambda zone: abs(hour(zone) - MID_MORNING))
 
 
 def load_studies(people: dict[str, User], now: datetime) -> None:
@@ -71,91 +78,67 @@ def _completed_study(
 ) -> None:
     title = "Simulated: binimetinib and HRX-0233 in six PDX models by MAP2K4 status"
     study = create_study(COMPLETED, title, people, clock, clock.at(SET_UP_DAY, 10), EVERYONE)
-    director, statistician = people["director"], people["statistician"]
+    director = people["director"]
     change_state(study, StudyState.ACTIVE, director, clock.at(ACTIVATION_DAY, 10), "activated the study", "")
     half = len(declared.DEMO_MODELS) // 2
     crew_of = {model.code: MEASURERS[place >= half] for place, model in enumerate(declared.DEMO_MODELS)}
-    _run_cohort(
-        study, "A", declared.declared_design(), people, models, clock, declared.SEED, crew_of, slips=(3, 1, 1)
-    )
+    plan = CohortPlan("A", declared.declared_design(), clock, declared.SEED, crew_of, slips=(3, 1, 1))
+    take(enroll_cohort(study, plan, people, models))
     locked, unblinded = clock.at(declared.TRUTH_DAY + 1, 10), clock.at(declared.TRUTH_DAY + 2, 10)
     reason = "All visits are recorded and the queries on them are closed."
     change_state(study, StudyState.DATA_LOCKED, director, locked, "locked the data", reason)
     reason = "Final analysis, by the plan locked before day 0."
-    change_state(study, StudyState.UNBLINDED, statistician, unblinded, "unblinded the study", reason)
-    act(study, "loaded as part of the demo", study, people["director"], now, new={
-        "simulated": True, "seed": declared.SEED, "drawn_from": "studies.analysis.simulation",
-    })  # fmt: skip
+    change_state(study, StudyState.UNBLINDED, director, unblinded, "unblinded the study", reason)
+    _say_where_from(study, director, now)
 
 
 def _active_study(people: dict[str, User], models: dict[str, PdxModel], now: datetime) -> None:
     zone = lab_zone(now)
     today = local_date(now, zone)
-    first = LabClock(zone, today - timedelta(days=max(day for _, day in ACTIVE_COHORTS.values())))
+    first = LabClock(zone, today - timedelta(days=max(cohort.day_today for cohort in ACTIVE_COHORTS)))
     title = "Simulated: binimetinib and HRX-0233 in two breast PDX models (blinded, running)"
     study = create_study(ACTIVE, title, people, first, first.at(SET_UP_DAY, 10), EVERYONE)
-    change_state(
-        study, StudyState.ACTIVE, people["director"], first.at(ACTIVATION_DAY, 10), "activated the study", ""
+    director, activated = people["director"], first.at(ACTIVATION_DAY, 10)
+    change_state(study, StudyState.ACTIVE, director, activated, "activated the study", "")
+    steps = [
+        step
+        for place, cohort in enumerate(ACTIVE_COHORTS)
+        for step in enroll_cohort(study, _running(cohort, zone, today, place), people, models)
+    ]
+    screened = Step(
+        first.at(BASELINE_DAY, SCREENED_HOUR),
+        lambda: _screen_out(study, people[ACTIVE_COHORTS[0].observer], models[ACTIVE_MODELS[0]]),
     )
+    take([*steps, screened])
+    _say_where_from(study, director, now)
+
+
+def _running(cohort: RunningCohort, zone: str, today: date, place: int) -> CohortPlan:
+    """The visits of a running cohort up to yesterday."""
     whole = declared.declared_design()
-    for place, (name, (observer, day_today)) in enumerate(ACTIVE_COHORTS.items()):
-        design = replace(
-            whole,
-            models=tuple(model for model in whole.models if model.code in ACTIVE_MODELS),
-            mice_per_arm=ACTIVE_MICE_PER_ARM,
-            days=tuple(day for day in declared.DAYS if day < day_today),
-            study=ACTIVE,
-            ends=False,
-        )
-        _run_cohort(
-            study,
-            name,
-            design,
-            people,
-            models,
-            LabClock(zone, today - timedelta(days=day_today)),
-            declared.SEED + 1 + place,
-            dict.fromkeys(ACTIVE_MODELS, observer),
-            slips=(1, 0, 0),
-        )
-    _screen_out(study, people["tech1"], models[ACTIVE_MODELS[0]])
+    design = replace(
+        whole,
+        models=tuple(model for model in whole.models if model.code in ACTIVE_MODELS),
+        mice_per_arm=ACTIVE_MICE_PER_ARM,
+        days=tuple(day for day in declared.DAYS if day < cohort.day_today),
+        study=ACTIVE,
+        ends=False,
+    )
+    return CohortPlan(
+        cohort.name,
+        design,
+        LabClock(zone, today - timedelta(days=cohort.day_today)),
+        declared.SEED + 1 + place,
+        dict.fromkeys(ACTIVE_MODELS, cohort.observer),
+        slips=(1, 0, 0),
+        first_hour=cohort.first_hour,
+    )
 
 
-def _run_cohort(
-    study: Study,
-    name: str,
-    design: Design,
-    people: dict[str, User],
-    models: dict[str, PdxModel],
-    clock: LabClock,
-    seed: int,
-    crew_of: dict[str, str],
-    slips: tuple[int, int, int],
-) -> SimulatedStudy:
-    """A cohort from enrollment to its last visit; `crew_of` names the technician of each PDX model."""
-    rng = np.random.default_rng(seed)
-    cohort = Cohort.objects.create(study=study, name=name, day0=clock.day0)
-    mice = _numbered(draw_mice(design, rng), study)
-    drawn = draw_arms(mice, name, seed)
-    simulated = follow_mice(design, mice, [one.arm for one in drawn], rng)
-    housed = house_mice(study, cohort, mice, models, clock)
-    observers = {user: people[user] for user in MEASURERS}
-    crew = Crew(observers, {row.mouse: crew_of[row.pdx_model] for row in mice.itertuples()})
-    chosen = choose_slips(simulated.table, rng, *slips)
-    writer = SessionWriter(study, cohort, clock, crew, housed, chosen, rng)
-    for day in design.days:
-        writer.write(day, simulated.table[simulated.table["day"] == day])
-        if day == BASELINE_DAY:
-            record_allocation(study, cohort, mice, drawn, housed, seed, people["director"], clock)
-        gone = simulated.mice[simulated.mice["exit_day"] == day]
-        record_exits(study, gone, housed, clock, people["vet"])
-    return simulated
-
-
-def _numbered(mice: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Labels that go on from the mice the study already has."""
-    first = study.mice.count() + 1
-    return mice.assign(mouse=[f"M{number:03d}" for number in range(first, first + len(mice))])
+def _say_where_from(study: Study, director: User, now: datetime) -> None:
+    act(study, "loaded as part of the demo", study, director, now, new={
+        "simulated": True, "drawn_from": "studies.analysis.simulation",
+    })  # fmt: skip
 
 
 def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
@@ -198,4 +181,5 @@ def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
 def _draft_study(people: dict[str, User], now: datetime) -> None:
     clock = LabClock(COMPLETED_ZONE, local_date(now, COMPLETED_ZONE) + timedelta(days=25))
     title = "Simulated: HRX-0233 with binimetinib in colon PDX models (draft, no mice yet)"
-    create_study(DRAFT, title, people, clock, clock.at(SET_UP_DAY, 10), DRAFTERS, locks_plan=False)
+    study = create_study(DRAFT, title, people, clock, clock.at(SET_UP_DAY, 10), DRAFTERS, locks_plan=False)
+    _say_where_from(study, people["director"], now)
