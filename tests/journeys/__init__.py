@@ -1,0 +1,1 @@
+"""Whole stories, some in a real browser."""
