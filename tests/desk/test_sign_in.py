@@ -1,0 +1,72 @@
+import pytest
+from django.urls import reverse
+
+from tests.people import PASSWORD, make_user
+
+LOGIN = "/accounts/login/"
+
+
+def sign_in(client, username: str, password: str):
+    return client.post(LOGIN, {"login": username, "password": password})
+
+
+def test_a_user_name_and_a_password_are_enough(client, people):
+    response = sign_in(client, "a_technician", PASSWORD)
+    assert response.status_code == 302
+    assert response.url == reverse("home")
+    assert client.get("/").status_code == 200
+
+
+def test_a_wrong_password_is_told_plainly_and_signs_nobody_in(client, people):
+    response = sign_in(client, "a_technician", "wrong")
+    assert response.status_code == 200
+    assert b'role="alert"' in response.content
+    assert client.get("/").status_code == 302
+
+
+def test_the_fifth_failure_locks_the_name_even_for_the_right_password(client, people):
+    for _ in range(4):
+        assert sign_in(client, "a_technician", "wrong").status_code == 200
+    fifth = sign_in(client, "a_technician", "wrong")
+    assert fifth.status_code == 429
+    assert b"Sign-in is locked" in fifth.content
+    assert sign_in(client, "a_technician", PASSWORD).status_code == 429
+    assert sign_in(client, "a_study_director", PASSWORD).status_code == 302  # nobody else is locked out
+
+
+def test_a_deactivated_person_stays_outside(client, db):
+    make_user("gone", is_active=False)
+    sign_in(client, "gone", PASSWORD)
+    assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "path", ["/accounts/signup/", "/accounts/password/reset/", "/accounts/email/", "/accounts/password/set/"]
+)
+def test_pages_that_would_need_e_mail_send_people_to_the_administrator(client, db, path):
+    response = client.get(path)
+    assert response.status_code == 200
+    assert b"Ask your administrator" in response.content
+    assert client.post(path, {"username": "new", "password1": PASSWORD}).status_code == 405
+
+
+def test_the_admin_has_no_door_of_its_own(client, people):
+    response = client.get("/admin/login/?next=/admin/", follow=True)
+    assert response.redirect_chain[-1][0].startswith(LOGIN)
+    client.force_login(people.superuser)
+    assert client.get("/admin/logout/").url == reverse("account_logout")
+    assert client.get("/admin/password_change/").url == reverse("account_change_password")
+
+
+@pytest.mark.parametrize("path", ["/accounts/password/change/", "/accounts/2fa/", "/accounts/logout/"])
+def test_account_pages_stand_in_our_own_frame(client, people, path):
+    client.force_login(people.technician)
+    content = client.get(path).content.decode()
+    assert 'class="site-header"' in content
+    assert "studies/css/app.css" in content
+
+
+def test_signing_out_ends_at_the_sign_in_page(client, people):
+    client.force_login(people.technician)
+    assert client.post("/accounts/logout/").url == LOGIN
+    assert client.get("/").status_code == 302
