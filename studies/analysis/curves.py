@@ -35,7 +35,7 @@ class Curves:
 
     @cached_property
     def ends(self) -> np.ndarray:
-        return np.append(self.starts[1:], len(self.day)).astype(self.starts.dtype)
+        return np.append(self.starts[1:], len(self.day))[: len(self)].astype(np.int64)
 
     @cached_property
     def owner(self) -> np.ndarray:

@@ -141,7 +141,7 @@ def survival_rows(frame: pd.DataFrame, plan: Plan) -> tuple[list[dict[str, Any]]
 def _comparable_times(times: pd.DataFrame, plan: Plan, scope: Scope) -> bool:
     fewest = FEWEST_MICE_FOR_SURVIVAL if scope.name == "pdx_model" else 1
     mice = times["arm"].value_counts()
-    return mice.get(plan["control"], 0) >= fewest and (mice.drop(plan["control"]) >= fewest).any()
+    return mice.get(plan["control"], 0) >= fewest and bool((mice.drop(plan["control"]) >= fewest).any())
 
 
 def _survival_of_scope(scope: Scope, times: pd.DataFrame, plan: Plan) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from studies.analysis.errors import AnalysisError
+from studies.analysis.lmm.adjust import adjust_p
 from studies.analysis.mixed_model import Adjust, LmmFit, fit_lmm
 from studies.analysis.plan import Plan
 
@@ -96,10 +97,15 @@ class GrowthFit:
         self, weights: Mapping[str, Weights], plan: Plan, adjust: Adjust | None = None
     ) -> pd.DataFrame:
         """Estimates of weighted coefficients with the plan's df and level; df never above `df_cap`."""
-        table = self.fit.contrasts(
-            weights, df=plan["df"], adjust=adjust or plan["adjust"], level=1 - plan["alpha"]
-        )
-        return table if self.df_cap is None else _capped(table, self.df_cap, plan["alpha"])
+        method, adjust = plan["df"], adjust or plan["adjust"]
+        level = 1 - plan["alpha"]
+        if self.df_cap is None:
+            return self.fit.contrasts(weights, df=method, adjust=adjust, level=level)
+        table = self.fit.contrasts(weights, df=method, adjust="none", level=level)
+        capped = _capped(table, self.df_cap, plan["alpha"])
+        covariance = _covariance(self.fit.vcov(method), weights)
+        values = (capped[name].to_numpy() for name in ("p_value", "statistic", "df"))
+        return capped.assign(p_adjusted=adjust_p(*values, covariance, adjust))
 
 
 def difference(one: Weights, other: Weights) -> Weights:
@@ -242,13 +248,14 @@ def _add(weights: Weights, names: set[str], parts: tuple[str, ...], weight: floa
 
 
 def _capped(table: pd.DataFrame, cap: float, alpha: float) -> pd.DataFrame:
-    """The table at no more than `cap` degrees of freedom; an adjusted p is never below the capped p."""
-    df = table["df"].to_numpy()
-    if not (df > cap).any():
-        return table
-    df = np.minimum(df, cap)
+    """The table at no more than `cap` degrees of freedom."""
+    df = np.minimum(table["df"].to_numpy(), cap)
     p = 2 * stdtr(df, -np.abs(table["statistic"].to_numpy()))
     half = stdtrit(df, 1 - alpha / 2) * table["se"].to_numpy()
     estimate = table["estimate"].to_numpy()
-    capped = table.assign(df=df, p_value=p, ci_low=estimate - half, ci_high=estimate + half)
-    return capped.assign(p_adjusted=np.maximum(table["p_adjusted"].to_numpy(), p))
+    return table.assign(df=df, p_value=p, ci_low=estimate - half, ci_high=estimate + half)
+
+
+def _covariance(vcov: pd.DataFrame, weights: Mapping[str, Weights]) -> np.ndarray:
+    rows = pd.DataFrame([dict(row) for row in weights.values()]).reindex(columns=vcov.columns).fillna(0.0)
+    return rows.to_numpy() @ vcov.to_numpy() @ rows.to_numpy().T

@@ -145,7 +145,7 @@ def curvature(fit: GrowthFit, plan: Plan) -> dict[str, Any] | None:
         bent = fit_m1(GrowthData(frame, data.control, data.window), plan, fixed="day * arm + day2 * arm")
         squares = [name for name in bent.fit.design.names if "day2" in name.split(":")]
         test = bent.fit.joint_test({name: {name: 1.0} for name in squares})
-    except (AnalysisError, np.linalg.LinAlgError, KeyError, ValueError):
+    except (AnalysisError, np.linalg.LinAlgError, ArithmeticError, KeyError, ValueError):
         return None
     pairs = f1_pairs(data, plan)
     weights = [m2_effect(bent, arm, control, 2 / 3 * tgi_day(plan)) for arm, control in pairs]

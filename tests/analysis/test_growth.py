@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis import growth
@@ -69,6 +69,7 @@ def test_rates_agree_with_lm():
 rates = st.floats(-0.2, 0.3).filter(lambda rate: abs(rate) > 1e-3)
 
 
+@settings(max_examples=30)
 @given(rates, st.floats(20, 2000))
 def test_an_exponential_curve_gives_back_its_rate_by_every_measure(rate, start):
     row = only(exponential(rate, [0, 3, 7, 12, 20], start))
@@ -76,13 +77,15 @@ def test_an_exponential_curve_gives_back_its_rate_by_every_measure(rate, start):
         assert row[name] == pytest.approx(rate, rel=1e-8)
 
 
+@settings(max_examples=30)
 @given(rates, st.floats(0.001, 1000))
 def test_units_of_volume_cancel_in_rates(rate, factor):
     days = [0, 3, 7, 12, 20]
     readings = {day: volume * exp(0.1 * (day % 2)) for day, volume in exponential(rate, days).items()}
     scaled = {day: volume * factor for day, volume in readings.items()}
+    before, after = only(readings), only(scaled)
     for name in ("growth_rate_per_day", "egait_per_day", "edot_per_day", "aauc_percent"):
-        assert only(scaled)[name] == pytest.approx(only(readings)[name], rel=1e-7, abs=1e-9)
+        assert after[name] == pytest.approx(before[name], rel=1e-7, abs=1e-9)
 
 
 def test_mice_do_not_disturb_each_other():

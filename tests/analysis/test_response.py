@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis import AnalysisError, mrecist, response_rates, responses
@@ -133,6 +133,7 @@ def test_agrees_with_xeva_on_every_published_mouse(real_data, name, table):
 volumes = st.lists(st.floats(1, 5000), min_size=4, max_size=12)
 
 
+@settings(max_examples=40)
 @given(volumes, st.floats(0.001, 1000))
 def test_units_cancel(values, factor):
     days = range(0, 5 * len(values), 5)
@@ -142,6 +143,7 @@ def test_units_cancel(values, factor):
     )
 
 
+@settings(max_examples=40)
 @given(volumes, st.floats(0.1, 0.99))
 def test_a_smaller_tumor_never_has_a_worse_category(values, factor):
     days = list(range(0, 5 * len(values), 5))
@@ -151,6 +153,7 @@ def test_a_smaller_tumor_never_has_a_worse_category(values, factor):
         assert RANK[after] <= RANK[before]
 
 
+@settings(max_examples=40)
 @given(st.lists(volumes, min_size=1, max_size=6))
 def test_mice_of_unequal_length_do_not_disturb_each_other(mice):
     table = together(

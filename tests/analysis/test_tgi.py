@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis import AnalysisError, tgi
@@ -149,6 +149,7 @@ def test_an_arm_equal_to_its_control_has_no_inhibition(method):
     assert only(together(vehicle, twin), method=method).percent == pytest.approx(0, abs=1e-9)
 
 
+@settings(max_examples=40)
 @given(st.floats(0.01, 0.1), st.floats(0.01, 0.1), st.integers(2, 40))
 def test_ratio_of_exponential_curves_is_their_rates_difference(vehicle, drug, day):
     days = [0, 40]
@@ -158,6 +159,7 @@ def test_ratio_of_exponential_curves_is_their_rates_difference(vehicle, drug, da
     )
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.floats(1, 5000), min_size=3, max_size=8), st.lists(st.floats(1, 5000), min_size=3, max_size=8)
 )

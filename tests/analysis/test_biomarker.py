@@ -1,0 +1,182 @@
+"""MAP2K4 strata, interaction and model-level effects: against R, by law, and the claims that are refused."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies.analysis import analyze_study
+from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
+
+FOLDER = Path(__file__).parent.parent / "reference" / "inference"
+REFERENCE = json.loads((FOLDER / "study.json").read_text())
+PLAN = {"control": "vehicle", "window": [0, 17], "day": 17}
+
+
+def study() -> pd.DataFrame:
+    return pd.read_csv(FOLDER / "study.csv")
+
+
+def section(table: pd.DataFrame, **plan: object) -> dict:
+    return analyze_study(table, {**PLAN, **plan}).to_dict()["map2k4"]
+
+
+@cache
+def whole() -> dict:
+    return section(study())
+
+
+def interaction(part: dict, arm: str = "A") -> dict:
+    return next(row for row in part["interaction"] if row["arm"] == arm)
+
+
+# Against R
+
+
+def test_interaction_is_that_of_m4():
+    expected = REFERENCE["m4"]["effects"]["A"]["interaction"]
+    row = interaction(whole())
+    assert (row["estimate"], row["se"]) == pytest.approx((expected["estimate"], expected["se"]), rel=2e-5)
+    assert row["df"] == pytest.approx(4)
+    assert row["n_models"] == {"loss_of_function": 3, "wild_type": 3}
+
+
+def test_strata_are_those_of_m4():
+    for row in whole()["strata"]:
+        expected = REFERENCE["m4"]["effects"][row["arm"]][row["map2k4_status"]]
+        assert (row["estimate"], row["se"]) == pytest.approx((expected["estimate"], expected["se"]), rel=2e-5)
+        assert (row["n_models"], row["n_mice"]) == (3, 9)
+
+
+def test_model_level_effects():
+    expected = REFERENCE["model_level"]
+    row = next(row for row in whole()["model_level"] if row["arm"] == "A")
+    assert {one["pdx_model"]: one["effect"] for one in row["effects"]} == pytest.approx(
+        expected["effect"], rel=1e-8
+    )
+    assert [one["se"] for one in row["effects"]] == pytest.approx([expected["se"]] * 6, rel=1e-8)
+    assert row["pooled"][0]["tau2"] == pytest.approx(expected["tau2"], rel=1e-4)
+    assert abs(row["test"]["difference"]) == pytest.approx(expected["difference"], rel=1e-8)
+    assert (row["test"]["df"], row["test"]["p_value"]) == pytest.approx((4, expected["p"]), rel=1e-8)
+    assert row["test"]["welch_p_value"] == pytest.approx(expected["welch_p"], rel=1e-8)
+
+
+# By hand
+
+
+def test_permutation_counts_arrangements():
+    result = compare_groups(np.array([5.0, 6, 7]), np.array([1.0, 2, 3]))
+    assert result.permutation_p_value == pytest.approx(2 / 20)
+    assert result.smallest_permutation_p_value == pytest.approx(0.1)
+
+
+def test_models_that_agree_have_no_spread_between_them():
+    pooled = pool(np.array([1.0, 1.1, 0.9, 1.0]), np.full(4, 1.0))
+    assert (pooled.tau2, pooled.i2_percent) == (0, 0)
+    assert pooled.se == pytest.approx(0.5)  # the fixed-effect standard error, not the smaller chance one
+
+
+def test_without_standard_errors_the_plain_mean_stands():
+    pooled = pool(np.array([1.0, 2, 3]), None)
+    assert (pooled.estimate, pooled.tau2) == (2, None)
+    assert (pooled.ci_low, pooled.ci_high) == pytest.approx(
+        (2 - 4.302653 / 3**0.5, 2 + 4.302653 / 3**0.5), abs=1e-5
+    )
+
+
+def test_equal_variances_give_the_sample_variance_less_theirs():
+    effects = np.array([0.0, 1, 4, 7])
+    assert reml_tau2(effects, np.full(4, 2.0)) == pytest.approx(effects.var(ddof=1) - 2)
+
+
+# By law
+
+
+def test_swapping_statuses_turns_the_interaction():
+    swap = {"wild_type": "loss_of_function", "loss_of_function": "wild_type"}
+    row = interaction(section(study().assign(map2k4_status=lambda table: table["map2k4_status"].map(swap))))
+    assert row["estimate"] == pytest.approx(-interaction(whole())["estimate"], rel=1e-5)
+    assert row["se"] == pytest.approx(interaction(whole())["se"], rel=1e-5)
+
+
+def test_models_without_a_proven_status_change_neither_strata_nor_interaction():
+    more = study().query("pdx_model == 'PDX-1'").assign(pdx_model="PDX-7", map2k4_status="vus")
+    more["mouse"] = "7 " + more["mouse"]
+    both = section(pd.concat([study(), more]))
+    assert interaction(both) == interaction(whole()) | {
+        "claim": interaction(both)["claim"],
+        "reason": interaction(both)["reason"],
+    }
+    assert both["strata"] == whole()["strata"]
+    assert [(row["pdx_model"], row["map2k4_status"], row["n_mice"]) for row in both["excluded"]] == [
+        ("PDX-7", "uncertain", 12)
+    ]
+
+
+# Claims
+
+
+def strong() -> pd.DataFrame:
+    """The study with a drug effect that plainly differs between statuses, and acts on both."""
+    table = study()
+    loss = (table["map2k4_status"] == "loss_of_function") & (table["arm"] == "A")
+    table.loc[loss, "volume_mm3"] *= np.exp(-0.09 * table["day"])
+    table.loc[(table["arm"] == "A") & ~loss, "volume_mm3"] *= np.exp(-0.03 * table["day"])
+    return table.query("arm in ['vehicle', 'A']")
+
+
+def models(table: pd.DataFrame, *numbers: int) -> pd.DataFrame:
+    return table[table["pdx_model"].isin([f"PDX-{number}" for number in numbers])]
+
+
+def test_a_claim_with_three_models_a_status():
+    row = interaction(section(strong()))
+    assert row["claim"] is True
+    assert "3 loss-of-function and 3 wild-type" in row["reason"]
+
+
+def test_no_claim_against_the_declared_direction():
+    row = interaction(section(strong(), expected_sign={"A": "wild_type_more_sensitive"}))
+    assert (row["claim"], row["expected_sign"]) == (False, "wild_type_more_sensitive")
+    assert "against the direction" in row["reason"]
+    assert interaction(section(strong(), expected_sign={"A": "loss_of_function_more_sensitive"}))["claim"]
+
+
+def test_two_models_of_a_status_are_exploratory():
+    row = interaction(section(models(strong(), 1, 2, 3, 4, 5)))
+    assert row["p_value"] is not None
+    assert (row["claim"], row["reason"].split(":")[0]) == (False, "exploratory")
+
+
+def test_one_model_of_a_status_is_a_case_study():
+    part = section(models(strong(), 1, 2, 3, 4))
+    row = interaction(part)
+    assert row["estimate"] is not None
+    assert (row["p_value"], row["p_adjusted"], row["claim"]) == (None, None, False)
+    alone = next(row for row in part["strata"] if row["map2k4_status"] == "loss_of_function")
+    assert (alone["p_value"], alone["ci_low"]) == (None, None)
+    assert alone["estimate"] is not None
+
+
+def test_no_claim_where_the_interaction_is_not_shown():
+    assert interaction(whole(), "B")["claim"] is False
+
+
+def test_one_status_only_has_no_interaction():
+    result = analyze_study(models(study(), 1, 2, 3), PLAN).to_dict()
+    assert result["map2k4"]["interaction"] == []
+    assert any("no MAP2K4 interaction" in note for note in result["notes"])
+
+
+def test_one_mouse_a_model_and_arm_has_no_tau2_and_says_so():
+    single = study()[study()["mouse"].str.endswith("1")]
+    result = analyze_study(single, PLAN).to_dict()
+    assert "pdx_model:arm" not in result["mixed_model"]["formula"]
+    assert "(1 + day | pdx_model)" in result["mixed_model"]["formula"]
+    assert any("cannot be told" in note for note in result["notes"])
+    for row in result["map2k4"]["model_level"]:
+        assert row["pooled"][0]["tau2"] is None
+        assert all(one["se"] is None for one in row["effects"])

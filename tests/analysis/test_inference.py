@@ -1,0 +1,258 @@
+"""The primary mixed model of a study: against lme4 and pbkrtest, by law, by refusal."""
+
+import json
+from functools import cache
+from math import exp
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import stdtr
+
+from studies.analysis import AnalysisError, analyze_study, normalize_table
+from studies.analysis.growth_models import difference, fit_m1, fit_m4, growth_data
+from studies.analysis.inference import curvature
+from studies.analysis.plan import resolve_plan
+from studies.analysis.synergy import bliss_weights
+from tests.analysis.builders import curve, together, two_arms
+
+FOLDER = Path(__file__).parent.parent / "reference" / "inference"
+REFERENCE = json.loads((FOLDER / "study.json").read_text())
+PLAN = {"control": "vehicle", "window": [0, 17], "day": 17}
+LOSS, WILD = {"loss_of_function": 1.0}, {"wild_type": 1.0}
+
+
+def study() -> pd.DataFrame:
+    return pd.read_csv(FOLDER / "study.csv")
+
+
+def one_model() -> pd.DataFrame:
+    return study().query("pdx_model == 'PDX-1'")
+
+
+@cache
+def fitted(several: bool):
+    table = normalize_table(study() if several else one_model())
+    plan = resolve_plan(table, PLAN)
+    data = growth_data(table.frame, plan)
+    return (fit_m4 if several else fit_m1)(data, plan), plan
+
+
+def agrees(row: pd.Series, expected: dict[str, float]) -> None:
+    assert row["estimate"] == pytest.approx(expected["estimate"], rel=1e-5, abs=1e-8)
+    assert row["se"] == pytest.approx(expected["se"], rel=2e-5)
+    assert row["df"] == pytest.approx(expected["df"], rel=1e-3)
+    assert row["p_value"] == pytest.approx(expected["p"], rel=1e-3)
+
+
+# Against lme4 and pbkrtest
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["m1", "m4"])
+def test_log_likelihood(several):
+    fit, _ = fitted(several)
+    assert fit.fit.loglik == pytest.approx(REFERENCE["m4" if several else "m1"]["logLik"], abs=1e-6)
+
+
+@pytest.mark.parametrize("arm", ["A", "B", "A+B"])
+def test_m1_effects(arm):
+    fit, plan = fitted(False)
+    agrees(
+        fit.contrasts({"x": fit.effect(arm, "vehicle")}, plan, "none").loc["x"],
+        REFERENCE["m1"]["effects"][arm],
+    )
+
+
+@pytest.mark.parametrize("arm", ["A", "B", "A+B"])
+def test_m4_effects_strata_and_interaction(arm):
+    fit, _ = fitted(True)
+    loss, wild = fit.effect(arm, "vehicle", LOSS), fit.effect(arm, "vehicle", WILD)
+    weights = {
+        "overall": fit.effect(arm, "vehicle"),
+        "wild_type": wild,
+        "loss_of_function": loss,
+        "interaction": difference(loss, wild),
+    }
+    table = fit.fit.contrasts(weights)
+    for name, expected in REFERENCE["m4"]["effects"][arm].items():
+        agrees(table.loc[name], expected)
+
+
+@pytest.mark.parametrize("several", [False, True], ids=["m1", "m4"])
+def test_bliss_excess(several):
+    fit, _ = fitted(several)
+    weights = {"bliss": bliss_weights(fit, "A+B", ["A", "B"], "vehicle")}
+    agrees(fit.fit.contrasts(weights).loc["bliss"], REFERENCE["m4" if several else "m1"]["bliss"])
+
+
+def test_curvature():
+    fit, plan = fitted(False)
+    expected, found = REFERENCE["curvature"], curvature(fit, plan)
+    assert found["statistic"] == pytest.approx(expected["Fstat"], rel=1e-4)
+    assert found["df2"] == pytest.approx(expected["ddf"], rel=1e-3)
+    assert found["p_value"] == pytest.approx(expected["p.value"], rel=1e-3)
+    assert found["bends"] is False
+
+
+@pytest.mark.reference
+def test_r_still_gives_the_stored_values(rscript, tmp_path):
+    import shutil
+    import subprocess
+
+    for name in ("study.R", "study.csv"):
+        shutil.copy(FOLDER / name, tmp_path)
+    subprocess.run([rscript, "study.R"], cwd=tmp_path, check=True, capture_output=True)
+    fresh = json.loads((tmp_path / "study.json").read_text())
+    assert fresh["m4"]["effects"]["A"]["interaction"] == pytest.approx(
+        REFERENCE["m4"]["effects"]["A"]["interaction"], rel=1e-4
+    )
+
+
+# What the study prints
+
+
+@cache
+def analyzed() -> dict:
+    return analyze_study(study(), PLAN).to_dict()
+
+
+def test_degrees_of_freedom_never_exceed_models_less_statuses():
+    """Six PDX models of two statuses leave 4, whatever the number of mice and readings."""
+    section = analyzed()["mixed_model"]
+    assert section["formula"].startswith("log_volume ~ day * map2k4 + day:arm + day:arm:map2k4")
+    assert "(0 + day | pdx_model:arm)" in section["formula"]
+    for row in section["contrasts"]:
+        assert row["df"] == pytest.approx(4)
+        assert row["p_value"] == pytest.approx(2 * stdtr(4, -abs(row["estimate"] / row["se"])))
+
+
+def test_adjusted_p_is_never_below_the_single_one():
+    for row in analyzed()["mixed_model"]["contrasts"]:
+        assert row["p_adjusted"] >= row["p_value"] * (1 - 1e-9)
+
+
+def test_model_based_tgi_follows_from_the_effect():
+    for row in analyzed()["mixed_model"]["contrasts"]:
+        assert row["tgi_percent"] == pytest.approx(100 * (1 - exp(row["estimate"] * 17)))
+        assert row["tgi_ci_low"] <= row["tgi_percent"] <= row["tgi_ci_high"]
+
+
+def test_tgi_is_never_given_past_the_window():
+    section = analyze_study(one_model(), {**PLAN, "window": [0, 14], "day": 21}).to_dict()["mixed_model"]
+    assert {row["tgi_day"] for row in section["contrasts"]} == {14}
+
+
+def test_every_model_has_its_own_fit():
+    rows = analyzed()["mixed_models_by_model"]
+    assert [row["pdx_model"] for row in rows] == [f"PDX-{number}" for number in range(1, 7)]
+    agrees(
+        next(pd.Series(row) for row in rows[0]["contrasts"] if row["arm"] == "A"),
+        REFERENCE["m1"]["effects"]["A"],
+    )
+
+
+def test_a_combination_is_compared_with_each_part():
+    pairs = [
+        (row["arm"], row["control"])
+        for row in analyzed()["mixed_model"]["contrasts"]
+        if row["family"] == "F2"
+    ]
+    assert pairs == [("A+B", "A"), ("A+B", "B")]
+
+
+# By law
+
+
+def test_swapping_control_and_arm_turns_the_sign():
+    table = one_model().query("arm in ['vehicle', 'A']")
+    one = analyze_study(table, PLAN).to_dict()["mixed_model"]["contrasts"][0]
+    other = analyze_study(table, {**PLAN, "control": "A"}).to_dict()["mixed_model"]["contrasts"][0]
+    assert one["estimate"] == pytest.approx(-other["estimate"], rel=1e-6)
+    assert (one["se"], one["df"]) == pytest.approx((other["se"], other["df"]), rel=1e-5)
+
+
+def test_the_unit_of_volume_cancels():
+    scaled = study().assign(volume_mm3=lambda table: table["volume_mm3"] * 1000)
+    section = analyze_study(scaled, PLAN).to_dict()["mixed_model"]
+    for row, other in zip(section["contrasts"], analyzed()["mixed_model"]["contrasts"], strict=True):
+        assert (row["estimate"], row["se"]) == pytest.approx((other["estimate"], other["se"]), rel=1e-6)
+
+
+def test_row_order_does_not_matter():
+    shuffled = analyze_study(study().sample(frac=1, random_state=4), PLAN).to_dict()
+    assert shuffled == analyzed()
+
+
+def test_readings_outside_the_window_have_no_say():
+    late = one_model()
+    late.loc[late["day"] > 17, "volume_mm3"] *= 50
+    rows = analyze_study(late, PLAN).to_dict()["mixed_model"]["contrasts"]
+    agrees(next(pd.Series(row) for row in rows if row["arm"] == "A"), REFERENCE["m1"]["effects"]["A"])
+
+
+# By refusal
+
+
+def only_note(table: pd.DataFrame, **plan: object) -> str:
+    result = analyze_study(table, {**PLAN, **plan}).to_dict()
+    assert result["mixed_model"] is None
+    return next(note for note in result["notes"] if note.startswith("mixed_model is null"))
+
+
+def test_one_mouse_an_arm_of_one_model_has_no_inference():
+    table = together(
+        curve("v", "vehicle", {0: 100, 7: 200, 14: 400}), curve("t", "A", {0: 100, 7: 120, 14: 150})
+    )
+    assert "fewer than 2 mice" in only_note(table)
+
+
+def test_a_single_visit_has_no_slope():
+    assert "read twice" in only_note(one_model().query("day == 0"), day=17)
+
+
+def test_constant_volumes_are_refused_not_fitted():
+    days = {0: 100, 7: 100, 14: 100}
+    table = together(*(curve(f"{arm}{i}", arm, days) for arm in ("vehicle", "A") for i in range(3)))
+    assert only_note(table)
+
+
+def test_zeros_are_left_out_and_told():
+    table = one_model()
+    table.loc[(table["mouse"] == "PDX-1 A 1") & (table["day"] == 14), "volume_mm3"] = 0
+    result = analyze_study(table, PLAN).to_dict()
+    assert result["mixed_model"]["diagnostics"]["left_out"]["volume of 0"] == 1
+    assert any("readings of 0 mm3" in note for note in result["notes"])
+
+
+def test_a_model_given_by_the_plan_is_fitted_as_it_stands():
+    formula = "log_volume ~ day * arm + (1 | mouse)"
+    assert (
+        analyze_study(one_model(), {**PLAN, "model": formula}).to_dict()["mixed_model"]["formula"] == formula
+    )
+
+
+def test_a_formula_that_names_no_column_says_so():
+    assert "weight" in only_note(one_model(), model="log_volume ~ day * weight + (1 | mouse)")
+
+
+def test_blocks_enter_the_model():
+    table = one_model()
+    table["block"] = table["mouse"].str[-1]
+    assert "+ block +" in analyze_study(table, PLAN).to_dict()["mixed_model"]["formula"]
+
+
+def test_two_mice_an_arm_read_twice_are_enough():
+    rows = two_arms().assign(volume_mm3=lambda table: table["volume_mm3"] * np.linspace(0.9, 1.1, len(table)))
+    result = analyze_study(rows, {"control": "V"}).to_dict()
+    assert result["mixed_model"] is None or result["mixed_model"]["contrasts"]
+
+
+def test_an_unknown_block_is_refused():
+    assert 'no column "rack"' in only_note(one_model(), blocks=["rack"])
+
+
+def test_refusals_are_analysis_errors():
+    table = normalize_table(one_model())
+    with pytest.raises(AnalysisError):
+        growth_data(table.frame, resolve_plan(table, {**PLAN, "window": [30, 40]}))

@@ -1,0 +1,152 @@
+"""The whole analysis of a study and its JSON."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+
+from studies.analysis import AnalysisError, analyze_study, normalize_table, pool_studies, study_names
+from tests.analysis.builders import curve, together, two_arms
+
+KEYS = {
+    "study", "input", "plan", "arms", "notes", "versions", "tgi", "growth", "responses", "mixed_model",
+    "mixed_models_by_model", "map2k4", "survival", "synergy", "weight", "sensitivity",
+}  # fmt: skip
+
+
+def numbers(value: object) -> list[float]:
+    if isinstance(value, dict):
+        return [number for inner in value.values() for number in numbers(inner)]
+    if isinstance(value, list):
+        return [number for inner in value for number in numbers(inner)]
+    return [value] if isinstance(value, float) else []
+
+
+def test_every_key_of_the_contract_is_there_and_every_number_is_finite():
+    result = analyze_study(two_arms(), {"control": "V"}).to_dict()
+    assert set(result) >= KEYS
+    assert set(result["map2k4"]) >= {"strata", "interaction", "model_level", "excluded"}
+    assert all(math.isfinite(number) for number in numbers(result))
+    json.dumps(result, allow_nan=False)
+
+
+def test_tgi_rows_carry_scope_counts_and_method():
+    rows = analyze_study(two_arms().assign(MAP2K4="WT"), {"control": "V"}).to_dict()["tgi"]
+    assert {(row["scope"], row["method"]) for row in rows} >= {
+        ("study", "delta"),
+        ("map2k4", "rtv"),
+        ("pdx_model", "ratio"),
+    }
+    headline = next(row for row in rows if (row["scope"], row["method"]) == ("study", "delta"))
+    assert headline["percent"] == pytest.approx(82.9840142)
+    assert (headline["arm"], headline["control"], headline["day"]) == ("T", "V", 21)
+    assert (headline["n_mice"], headline["n_models"], headline["n"], headline["n_baseline"]) == (6, 1, 6, 6)
+
+
+def test_an_arm_is_compared_with_control_mice_of_the_models_it_was_given_to():
+    table = together(
+        curve("v1", "V", {0: 100, 21: 300}, pdx_model="P1"), curve("t1", "T", {0: 100, 21: 200}, pdx_model="P1"),
+        curve("v2", "V", {0: 100, 21: 900}, pdx_model="P2"),
+    )  # fmt: skip
+    row = analyze_study(table, {"control": "V", "day": 21}).to_dict()["tgi"][0]
+    assert (row["percent"], row["n_control"]) == (pytest.approx(50), 1)
+
+
+def test_excluded_mice_are_left_out_and_told_with_the_reason():
+    plan = {"control": "V", "exclusions": [{"mouse": "T0", "reason": "escaped"}]}
+    result = analyze_study(two_arms(), plan).to_dict()
+    assert result["input"]["mice"] == 11
+    assert any("escaped" in row["reason"] for row in result["input"]["dropped"])
+
+
+def test_n_by_day_counts_mice_still_followed():
+    table = together(
+        curve("a", "V", {0: 1, 7: 2}), curve("b", "V", {0: 1, 14: 2}), curve("c", "T", {0: 1, 14: 2})
+    )
+    arms = {row["arm"]: row for row in analyze_study(table, {"control": "V", "day": 7}).to_dict()["arms"]}
+    assert [(row["day"], row["n"], row["n_measured"]) for row in arms["V"]["n_by_day"]] == [
+        (0, 2, 2),
+        (7, 2, 1),
+        (14, 1, 1),
+    ]
+    assert (arms["V"]["role"], arms["T"]["control"]) == ("vehicle", "V")
+
+
+def test_the_same_table_has_the_same_hash_whatever_its_row_order():
+    one = analyze_study(two_arms(), {"control": "V"}).to_dict()
+    other = analyze_study(two_arms().sample(frac=1, random_state=1), {"control": "V"}).to_dict()
+    assert one == other
+
+
+def test_several_studies_are_refused_unless_pooled():
+    table = together(two_arms().assign(study="A"), two_arms().assign(study="B"))
+    assert study_names(table) == ["A", "B"]
+    with pytest.raises(AnalysisError, match="2 studies"):
+        analyze_study(table, {"control": "V"})
+    pooled = analyze_study(pool_studies(table, "both"), {"control": "V"})
+    assert pooled.study == "both"
+    assert pooled.to_dict()["input"]["mice"] == 24
+    assert set(pooled.table["source_study"]) == {"A", "B"}
+
+
+def test_pooled_studies_enter_the_model():
+    table = together(*(
+        curve(f"{arm}{i}", arm, {0: 100 + i, 7: 150 + 9 * i, 14: 300 - 11 * i}, study=study, pdx_model=model)
+        for study, model in (("A", "P1"), ("B", "P2"), ("A", "P3"), ("B", "P4")) for arm in ("V", "T") for i in range(3)
+    ))  # fmt: skip
+    result = analyze_study(pool_studies(table, "both"), {"control": "V"}).to_dict()
+    assert result["mixed_model"] is None or "day * source_study" in result["mixed_model"]["formula"]
+
+
+def test_a_normalized_table_may_be_given():
+    table = normalize_table(two_arms())
+    assert (
+        analyze_study(table, {"control": "V"}).to_dict()
+        == analyze_study(two_arms(), {"control": "V"}).to_dict()
+    )
+
+
+def test_a_table_without_any_volume_is_refused():
+    table = two_arms().assign(volume_mm3=float("nan"))
+    with pytest.raises(AnalysisError, match="no volume"):
+        analyze_study(table, {"control": "V", "day": 21})
+
+
+def test_unknown_plan_keys_are_refused():
+    with pytest.raises(AnalysisError, match="unknown keys: colour"):
+        analyze_study(two_arms(), {"control": "V", "colour": "red"})
+
+
+@pytest.mark.parametrize("volume", [0.0, 100.0])
+def test_pathological_studies_end_in_a_result(volume):
+    table = together(
+        *(curve(f"{arm}{i}", arm, {0: volume, 7: volume, 14: volume}) for arm in "VT" for i in range(2))
+    )
+    result = analyze_study(table, {"control": "V"}).to_dict()
+    assert result["mixed_model"] is None
+    json.dumps(result, allow_nan=False)
+
+
+def test_every_published_study_is_analyzed(real_data):
+    analyzed = 0
+    for path in sorted((real_data / "studies").glob("*.csv")):
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        if not {"volume_mm3", "study"} <= set(table.columns) or len(table) > 5000:
+            continue
+        for study in study_names(table):
+            result = analyze_study(table[table["study"] == study]).to_dict()
+            json.dumps(result, allow_nan=False)
+            analyzed += 1
+    assert analyzed > 10
+
+
+def test_the_pooled_binimetinib_study_makes_no_claim_from_two_models(real_data):
+    table = pd.read_csv(real_data / "studies" / "pdxe_binimetinib.csv", keep_default_na=False, na_values=[""])
+    result = analyze_study(pool_studies(table, "PDXE")).to_dict()
+    assert (result["input"]["mice"], result["input"]["models"]) == (202, 101)
+    [row] = result["map2k4"]["interaction"]
+    assert row["n_models"]["loss_of_function"] == 2
+    assert (row["claim"], row["reason"].split(":")[0]) == (False, "exploratory")
+    assert "day * source_study" in result["mixed_model"]["formula"]
+    assert any("altered" in note for note in result["notes"])

@@ -1,0 +1,104 @@
+"""Synergy: by hand, by law, and the wording that must survive an uncertain case. References: test_inference.py."""
+
+from functools import cache
+from math import exp, log
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies.analysis import analyze_study
+from tests.analysis.builders import curve, together
+
+FOLDER = Path(__file__).parent.parent / "reference" / "inference"
+
+
+def combination(effect: float, noise: float = 0.02, mice: int = 5) -> pd.DataFrame:
+    """Vehicle, A, B and A+B; parts slow growth by 0.02 a day each, the combination by `effect`."""
+    random = np.random.default_rng(1)
+    slow = {"vehicle": 0.0, "A": 0.02, "B": 0.02, "A+B": effect}
+    return together(*(
+        curve(f"{arm} {i}", arm, {
+            day: float(np.exp(log(150) + rate * day + random.normal(0, noise))) for day in (0, 4, 7, 11, 14, 18, 21)
+        })
+        for arm, slower in slow.items() for i in range(mice) for rate in [0.08 - slower + random.normal(0, 0.002)]
+    ))  # fmt: skip
+
+
+def rows(table: pd.DataFrame, **plan: object) -> dict[str, dict]:
+    found = analyze_study(table, {"control": "vehicle", **plan}).to_dict()["synergy"]
+    return {row["null"]: row for row in found}
+
+
+@cache
+def additive() -> dict[str, dict]:
+    return rows(combination(0.04))
+
+
+def test_an_additive_combination_is_not_called_synergy():
+    bliss = additive()["bliss"]
+    assert bliss["conclusion"] == "additive not excluded"
+    assert bliss["ci_low"] < 0 < bliss["ci_high"]
+    assert bliss["parts"] == ["A", "B"]
+
+
+def test_more_than_additive():
+    bliss = rows(combination(0.07))["bliss"]
+    assert bliss["conclusion"] == "supra-additive"
+    assert bliss["estimate"] == pytest.approx(-0.03, abs=0.005)
+    assert bliss["combination_index"] == pytest.approx(exp(bliss["estimate"] * 21))
+    assert (
+        bliss["combination_index_ci_low"]
+        < bliss["combination_index"]
+        < bliss["combination_index_ci_high"]
+        < 1
+    )
+
+
+def test_less_than_additive():
+    assert rows(combination(0.01))["bliss"]["conclusion"] == "antagonistic"
+
+
+def test_excess_is_the_sum_of_slopes_on_paper():
+    result = analyze_study(combination(0.05), {"control": "vehicle"}).to_dict()
+    slope = {row["arm"]: row["growth_rate_per_day"] for row in result["mixed_model"]["slopes"]}
+    by_hand = slope["A+B"] - slope["A"] - slope["B"] + slope["vehicle"]
+    assert next(row for row in result["synergy"] if row["null"] == "bliss")["estimate"] == pytest.approx(
+        by_hand
+    )
+
+
+def test_better_than_each_part_takes_both_comparisons():
+    result = analyze_study(combination(0.07), {"control": "vehicle"}).to_dict()
+    hsa = next(row for row in result["synergy"] if row["null"] == "hsa")
+    pairs = [row for row in result["mixed_model"]["contrasts"] if row["family"] == "F2"]
+    assert hsa["conclusion"] == "better than each part"
+    assert hsa["p_value"] == pytest.approx(max(row["p_value"] for row in pairs) / 2)
+
+
+def test_a_combination_no_better_than_its_better_part():
+    hsa = rows(combination(0.02))["hsa"]
+    assert hsa["conclusion"] == "not shown to be better than each part"
+
+
+def test_renaming_the_parts_changes_nothing():
+    table = combination(0.05)
+    renamed = table.assign(arm=table["arm"].map({"vehicle": "vehicle", "A": "Y", "B": "X", "A+B": "both"}))
+    plan = {"combinations": [{"arm": "both", "parts": ["Y", "X"]}]}
+    one, other = rows(table)["bliss"], rows(renamed, **plan)["bliss"]
+    assert (one["estimate"], one["se"], one["df"]) == pytest.approx(
+        (other["estimate"], other["se"], other["df"]), rel=1e-5
+    )
+
+
+def test_a_part_that_cannot_be_fitted_leaves_no_synergy_and_a_note():
+    table = combination(0.05)
+    table = table[~table["mouse"].isin(["A 1", "A 2", "A 3", "A 4"])]
+    result = analyze_study(table, {"control": "vehicle"}).to_dict()
+    assert result["synergy"] == []
+    assert any("no synergy of A+B: A could not be fitted" in note for note in result["notes"])
+
+
+def test_without_a_combination_there_is_no_row():
+    assert rows(combination(0.05).query("arm != 'A+B'")) == {}
