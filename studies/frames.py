@@ -103,7 +103,7 @@ def measurement_table(study: Study, viewer: Viewer) -> "pd.DataFrame":
     facts = _mouse_facts(study)
     rows: dict[str, list[Any]] = defaultdict(list)
     for reading in readings(study):
-        if reading.day is None:
+        if reading.day is None or reading.mouse_id not in facts:
             continue
         for name, value in facts[reading.mouse_id].items():
             rows[name].append(value)

@@ -96,7 +96,8 @@ def _active_study(people: dict[str, User], models: dict[str, PdxModel], now: dat
     zone = lab_zone(now)
     today = local_date(now, zone)
     first = LabClock(zone, today - timedelta(days=max(cohort.day_today for cohort in ACTIVE_COHORTS)))
-    title = "Simulated: binimetinib and HRX-0233 in two breast PDX models (blinded, running)"
+    # Technicians read the title, so it names no arm.
+    title = "Simulated: MAP kinase inhibitors in two breast PDX models (blinded, running)"
     study = create_study(ACTIVE, title, people, first, first.at(SET_UP_DAY, 10), EVERYONE)
     director, activated = people["director"], first.at(ACTIVATION_DAY, 10)
     change_state(study, StudyState.ACTIVE, director, activated, "activated the study", "")
@@ -180,6 +181,6 @@ def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
 
 def _draft_study(people: dict[str, User], now: datetime) -> None:
     clock = LabClock(COMPLETED_ZONE, local_date(now, COMPLETED_ZONE) + timedelta(days=25))
-    title = "Simulated: HRX-0233 with binimetinib in colon PDX models (draft, no mice yet)"
+    title = "Simulated: MAP kinase inhibitors in colon PDX models (draft, no mice yet)"
     study = create_study(DRAFT, title, people, clock, clock.at(SET_UP_DAY, 10), DRAFTERS, locks_plan=False)
     _say_where_from(study, people["director"], now)

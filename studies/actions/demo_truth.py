@@ -61,6 +61,7 @@ def declared_truth() -> dict[str, Any]:
         "definition": DEFINITION,
         "effects": [_rounded(asdict(effect)) for effect in effects(design, declared.TRUTH_DAY)],
         "bliss": [_rounded(asdict(excess)) for excess in synergy],
+        "interaction": [_rounded(one) for one in interactions()],
         "expected_sign": {agent: str(sign) for agent, sign in declared.EXPECTED_SIGNS.items()},
         "pdx_models": [
             {"pdx_model": model.code, "map2k4_status": model.status, "tumor_type": model.tumor_type,
@@ -71,6 +72,16 @@ def declared_truth() -> dict[str, Any]:
         "variation": asdict(design.variation),
         "limits": asdict(design.limits),
     }  # fmt: skip
+
+
+def interactions() -> list[dict[str, Any]]:
+    """Each arm's effect on the slope in loss of function minus that in wild type, per day."""
+    found = effects(declared.declared_design(), declared.TRUTH_DAY)
+    effect = {(one.status, one.arm): one.slope_difference_per_day for one in found}
+    return [
+        {"arm": arm, "difference_per_day": effect[declared.LOSS, arm] - effect[declared.WILD_TYPE, arm]}
+        for arm in (declared.BINIMETINIB, declared.HRX_0233, declared.COMBINATION)
+    ]
 
 
 def agreements(study: Study) -> list[Agreement]:
@@ -153,7 +164,7 @@ def _text(compared: Sequence[Agreement]) -> str:
         f"at day {declared.TRUTH_DAY}:",
         "",
         *(
-            f"- {_word(one.status)}: {one.excess_per_day:+.4f}, index {one.combination_index:.2f}"
+            f"- {_word(one.status)}: {_signed(one.excess_per_day)}, index {one.combination_index:.2f}"
             for one in bliss(
                 design,
                 declared.COMBINATION,
@@ -161,6 +172,11 @@ def _text(compared: Sequence[Agreement]) -> str:
                 declared.TRUTH_DAY,
             )
         ),
+        "",
+        "Each arm's effect on the slope in loss of function minus that in wild type, a day (negative: more effect",
+        "in loss of function):",
+        "",
+        *(f"- {one['arm']}: {_signed(one['difference_per_day'])}" for one in interactions()),
         "",
         "## What the analysis finds",
         "",
@@ -197,6 +213,10 @@ def interval(one: Agreement) -> str:
 
 def verdict(one: Agreement) -> str:
     return {True: "yes", False: "no", None: "no interval"}[one.holds]
+
+
+def _signed(slope_per_day: float) -> str:
+    return f"{round(slope_per_day, 4) + 0.0:+.4f}"
 
 
 def _number(value: float | None, decimals: int) -> str:

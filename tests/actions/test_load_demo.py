@@ -142,6 +142,26 @@ def test_the_report_of_the_completed_study_gives_the_same_intervals(demo):
             assert (row["percent"], row["ci_low"], row["ci_high"]) == (one.percent, one.ci_low, one.ci_high)
     lost = rows["loss_of_function", "Binimetinib", "delta"]
     assert lost["percent"] > 100, "loss-of-function tumors end below baseline"
+    assert_the_mixed_model_holds_the_truth(result)
+
+
+def assert_the_mixed_model_holds_the_truth(result: dict) -> None:
+    """Strata, interactions and Bliss excess: every interval around what was declared."""
+    truth = declared_truth()
+    effects = {(row["status"], row["arm"]): row for row in truth["effects"]}
+    for row in result["map2k4"]["strata"]:
+        declared = effects[row["map2k4_status"], row["arm"]]
+        assert row["ci_low"] <= declared["slope_difference_per_day"] <= row["ci_high"], row["arm"]
+        assert row["tgi_ci_low"] <= declared["tgi_model_percent"] <= row["tgi_ci_high"], row["arm"]
+    interactions = {row["arm"]: row["difference_per_day"] for row in truth["interaction"]}
+    found = {row["arm"]: row for row in result["map2k4"]["interaction"]}
+    assert set(found) == set(interactions)
+    for arm, row in found.items():
+        assert row["ci_low"] <= interactions[arm] <= row["ci_high"], arm
+    assert found["Binimetinib"]["claim"] and not found["HRX-0233"]["claim"]
+    excess = {row["status"]: row["excess_per_day"] for row in truth["bliss"]}
+    synergy = next(row for row in result["synergy"] if row["null"] == "bliss" and row["scope"] == "study")
+    assert synergy["ci_low"] <= excess["all"] <= synergy["ci_high"]
 
 
 def test_mice_leave_for_tumor_size_and_weight_and_visits_are_missed(demo):
@@ -303,6 +323,12 @@ def test_nothing_a_technician_sees_goes_with_the_arm(demo):
         assert min(len(arms) for arms in arms_of.values()) >= 2
 
 
+def test_what_everybody_reads_of_the_active_study_names_no_arm(demo):
+    active = study(ACTIVE)
+    read = f"{active.code} {active.title} {active.protocol_number}".lower()
+    assert not [arm.name for arm in active.arms.all() if arm.name.lower() in read]
+
+
 def test_two_mice_were_screened_out_with_the_reason(demo):
     out = Exclusion.objects.filter(mouse__study__code=ACTIVE)
     assert out.count() == 2
@@ -311,6 +337,15 @@ def test_two_mice_were_screened_out_with_the_reason(demo):
         volume = reading.volume_mm3("half_lw2")
         assert not 100 <= volume <= 200 and f"{volume:.0f} mm³" in exclusion.reason
         assert not hasattr(exclusion.mouse, "allocation")
+
+
+def test_a_mouse_screened_out_takes_no_part_in_an_analysis_by_arm(demo):
+    active = study(ACTIVE)
+    active.state = StudyState.UNBLINDED
+    active.save()
+    table = measurement_table(active, access.OPERATOR)
+    out = set(Exclusion.objects.values_list("mouse__label", flat=True))
+    assert table["mouse"].nunique() == 48 and not out & set(table["mouse"])
 
 
 def test_the_draft_has_arms_and_no_mice(demo):
