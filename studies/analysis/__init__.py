@@ -14,6 +14,7 @@ from studies.analysis.study import StudyAnalysis, analyze_study
 from studies.analysis.survival import compare_survival, time_to_event
 from studies.analysis.tables import NormalizedTable, normalize_table, pool_studies, study_names
 from studies.analysis.tgi import tgi
+from studies.analysis.weight import weight_change, weight_summary
 
 __all__ = [
     "AnalysisError",
@@ -32,4 +33,6 @@ __all__ = [
     "study_names",
     "tgi",
     "time_to_event",
+    "weight_change",
+    "weight_summary",
 ]
