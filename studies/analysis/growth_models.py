@@ -66,19 +66,24 @@ class GrowthFit:
     name: str
     df_cap: float | None = None
     notes: tuple[str, ...] = ()
+    square: float = 0.0
 
     def slope(self, arm: str, shares: Mapping[str, float] | None = None) -> Weights:
-        """Weights of the arm's slope, averaged over MAP2K4 statuses by `shares` and evenly over source studies."""
+        """Weights of the arm's slope, averaged over MAP2K4 statuses by `shares` and evenly over source studies.
+
+        In a curved fit `square` times the coefficients of day2 come along (see `square_of`).
+        """
         names = set(self.fit.design.names)
-        weights: Weights = {}
-        _add(weights, names, ("day",), 1.0)
-        _add(weights, names, ("day", f"arm[T.{arm}]"), 1.0)
-        for status, share in (shares or {}).items():
-            _add(weights, names, ("day", f"map2k4[T.{status}]"), share)
-            _add(weights, names, ("day", f"map2k4[T.{status}]", f"arm[T.{arm}]"), share)
         sources = list(self.data.frame["source_study"].cat.categories)
-        for source in sources:
-            _add(weights, names, ("day", f"source_study[T.{source}]"), 1 / len(sources))
+        weights: Weights = {}
+        for day, factor in (("day", 1.0), ("day2", self.square)):
+            _add(weights, names, (day,), factor)
+            _add(weights, names, (day, f"arm[T.{arm}]"), factor)
+            for status, share in (shares or {}).items():
+                _add(weights, names, (day, f"map2k4[T.{status}]"), factor * share)
+                _add(weights, names, (day, f"map2k4[T.{status}]", f"arm[T.{arm}]"), factor * share)
+            for source in sources:
+                _add(weights, names, (day, f"source_study[T.{source}]"), factor / len(sources))
         return weights
 
     def effect(self, arm: str, control: str, shares: Mapping[str, float] | None = None) -> Weights:
@@ -104,8 +109,8 @@ class GrowthFit:
         table = self.fit.contrasts(weights, df=method, adjust="none", level=level)
         capped = _capped(table, self.df_cap, plan["alpha"])
         covariance = _covariance(self.fit.vcov(method), weights)
-        values = (capped[name].to_numpy() for name in ("p_value", "statistic", "df"))
-        return capped.assign(p_adjusted=adjust_p(*values, covariance, adjust))
+        p_value, statistic, df = (capped[name].to_numpy() for name in ("p_value", "statistic", "df"))
+        return capped.assign(p_adjusted=adjust_p(p_value, statistic, df, covariance, adjust))
 
 
 def difference(one: Weights, other: Weights) -> Weights:
