@@ -17,7 +17,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from studies.actions.demo_people import PEOPLE
-from studies.management.commands.demo import refuse_taken_port
+from studies.management.commands.demo import Command, refuse_taken_port
 from studies.models import Study, User
 from tests.factories import make_study
 
@@ -85,6 +85,15 @@ def test_a_refusal_names_its_reason_and_leaves_nothing(data_folder, monkeypatch)
     monkeypatch.setenv("DEMO_PASSWORD", "short")
     with pytest.raises(CommandError, match="DEMO_PASSWORD cannot be used: This password is too short"):
         demo()
+
+
+@pytest.mark.django_db
+def test_a_database_of_real_studies_is_refused_before_it_is_migrated(data_folder, monkeypatch):
+    make_study("PDX-REAL-01")
+    monkeypatch.setattr(Command, "migrate", lambda self: pytest.fail("migrated"))
+    with pytest.raises(CommandError, match="holds other studies"):
+        demo()
+    assert not list(data_folder.iterdir())
 
 
 def test_a_taken_port_is_refused_with_the_way_to_another():

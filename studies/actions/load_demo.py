@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from studies.actions.demo_people import ACTIVE, CODES, DemoRefused, ensure_people
 from studies.actions.demo_setup import act
@@ -32,8 +32,15 @@ def load_demo(*, now: datetime, password: str, into_existing: bool = False) -> L
     Raises DemoRefused beside studies that are not the demo's (unless `into_existing`), where somebody
     else's account has a demo user's name, and where only a part of the demo's studies is found.
     """
+    try:
+        return _load(now, password, into_existing)
+    except IntegrityError:  # another start loaded it at this very moment
+        return _load(now, password, into_existing)
+
+
+def _load(now: datetime, password: str, into_existing: bool) -> LoadedDemo:
     with transaction.atomic():
-        is_new = _is_missing(into_existing)
+        is_new = demo_is_missing(into_existing)
         people = ensure_people(password)
         if is_new:
             from studies.actions.demo_studies import load_studies  # pandas and SciPy take seconds to load
@@ -44,7 +51,8 @@ def load_demo(*, now: datetime, password: str, into_existing: bool = False) -> L
     return LoadedDemo(is_new, 0 if is_new else added, zone)
 
 
-def _is_missing(into_existing: bool) -> bool:
+def demo_is_missing(into_existing: bool = False) -> bool:
+    """Whether the demo is still to be loaded; raises DemoRefused where it may not be."""
     found = set(Study.objects.filter(code__in=CODES).values_list("code", flat=True))
     if found == set(CODES):
         return False

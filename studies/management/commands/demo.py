@@ -22,7 +22,8 @@ from studies.actions.demo_people import (
     DemoRefused,
     demo_password,
 )
-from studies.actions.load_demo import load_demo
+from studies.actions.load_demo import demo_is_missing, load_demo
+from studies.models import Study
 
 HOST = "127.0.0.1"
 
@@ -50,6 +51,8 @@ class Command(BaseCommand):
             self.serve(port)
 
     def load(self, into_existing: bool) -> None:
+        if Study._meta.db_table in connection.introspection.table_names():
+            demo_is_missing(into_existing)  # refuses before a database of real studies is touched
         self.migrate()
         password = demo_password(Path(settings.DATA_DIR), os.environ.get("DEMO_PASSWORD", ""))
         loaded = load_demo(now=timezone.now(), password=password, into_existing=into_existing)
