@@ -27,7 +27,7 @@ demo: install ## load the demo studies and serve them on 127.0.0.1 (PORT=9000 fo
 
 test: $(INSTALLED_FOR_TESTS) ## run every check and every test, on SQLite and on PostgreSQL
 	@$(RUN) -m tests.support.doctor
-	@$(MAKE) --no-print-directory lint types unit unit-postgresql
+	@$(MAKE) --no-print-directory --keep-going lint types unit unit-postgresql
 
 lint: $(INSTALLED_FOR_TESTS) ## check style, templates and migrations
 	$(RUN) -m ruff check .
@@ -68,6 +68,7 @@ $(INSTALLED): requirements.txt
 	@sh scripts/install.sh "$(VENV)" "$(PYTHON)" requirements.txt
 	@touch $@
 
-$(INSTALLED_FOR_TESTS): tests/requirements.txt $(INSTALLED)
+# The lock for tests holds the other one, so one installation serves both.
+$(INSTALLED_FOR_TESTS): tests/requirements.txt requirements.txt
 	@sh scripts/install.sh "$(VENV)" "$(PYTHON)" tests/requirements.txt
-	@touch $@
+	@touch $(INSTALLED) $@
