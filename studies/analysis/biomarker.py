@@ -15,7 +15,7 @@ import pandas as pd
 from studies.analysis.curves import curves_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_rates
-from studies.analysis.growth_models import GrowthFit, difference, fit_m4, growth_data
+from studies.analysis.growth_models import GrowthFit, difference, fit_m4, growth_data, square_of, tgi_day
 from studies.analysis.inference import effect_rows, f1_pairs
 from studies.analysis.meta_analysis import compare_groups, pool
 from studies.analysis.plan import Plan
@@ -82,12 +82,16 @@ def model_level_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
 
 def _fit(frame: pd.DataFrame, plan: Plan, primary: GrowthFit | None) -> GrowthFit:
     """The primary fit where all its models have a proven status, else M4 of those that have."""
-    if primary is not None and primary.name == "M4" and set(primary.data.mice["map2k4"]) <= set(STRATA):
+    if (
+        primary is not None
+        and primary.name.startswith("M4")
+        and set(primary.data.mice["map2k4"]) <= set(STRATA)
+    ):
         return primary
     data = growth_data(frame, plan, STRATA)
     if data.mice["pdx_model"].nunique() < 2:
         raise AnalysisError("fewer than two PDX models of a proven status can be fitted")
-    return fit_m4(data, plan)
+    return fit_m4(data, plan, square_of(plan["primary"].get("estimand", "slope"), tgi_day(plan)))
 
 
 def _strata(fit: GrowthFit, plan: Plan) -> list[dict[str, Any]]:

@@ -25,6 +25,11 @@ from studies.analysis.mixed_model import Adjust, LmmFit, fit_lmm
 from studies.analysis.plan import Plan
 
 FEWEST_MICE, FEWEST_READINGS = 2, 2
+SINGLE_MICE = (
+    "one mouse a PDX model and arm: how much models differ in their response cannot be told from how much mice do; "
+    "(1 + day | mouse) carries both and tau2 is not given"
+)
+FEW_DF = 2
 Weights = dict[str, float]
 
 
@@ -153,31 +158,44 @@ def growth_data(frame: pd.DataFrame, plan: Plan, statuses: tuple[str, ...] | Non
 
 
 def fit_m1(
-    data: GrowthData, plan: Plan, fixed: str = "day * arm", random: str = "(1 + day | mouse)"
+    data: GrowthData,
+    plan: Plan,
+    fixed: str = "day * arm",
+    random: str = "(1 + day | mouse)",
+    square: float = 0.0,
 ) -> GrowthFit:
-    """M1, or a variant of its fixed or random part."""
+    """M1, or a variant of its fixed or random part; with a `square` the curves may bend (M2)."""
+    fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
     formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {random}"
-    return GrowthFit(data, formula, _fit(formula, data.frame), "M1")
+    return GrowthFit(data, formula, _fit(formula, data.frame), "M2" if square else "M1", square=square)
 
 
-def fit_m4(data: GrowthData, plan: Plan) -> GrowthFit:
-    """M4, its MAP2K4 terms only where the PDX models have more than one status."""
+def fit_m4(data: GrowthData, plan: Plan, square: float = 0.0, by_status: bool = True) -> GrowthFit:
+    """M4, its MAP2K4 terms only where the PDX models have more than one status; with a `square` bent (M2)."""
     statuses = data.mice.drop_duplicates("pdx_model")["map2k4"]
-    several = statuses.nunique() > 1
+    several = by_status and statuses.nunique() > 1
     replicated = data.mice.groupby(["pdx_model", "arm"], observed=True).size().max() > 1
     fixed = "day * map2k4 + day:arm + day:arm:map2k4" if several else "day * arm"
+    fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
     random = [
         "(1 + day | pdx_model)",
         *(["(0 + day | pdx_model:arm)"] if replicated else []),
         "(1 + day | mouse)",
     ]
     formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {' + '.join(random)}"
-    notes = () if replicated else (
-        "one mouse a PDX model and arm: how much models differ in their response cannot be told from how much mice "
-        "do; (1 + day | mouse) carries both and tau2 is not given",
-    )  # fmt: skip
-    cap = len(statuses) - (statuses.nunique() if several else 1)
-    return GrowthFit(data, formula, _fit(formula, data.frame), "M4", max(float(cap), 1.0), notes)
+    cap = max(float(len(statuses) - (statuses.nunique() if several else 1)), 1.0)
+    notes = _few_models(len(statuses), cap) if replicated else (SINGLE_MICE, *_few_models(len(statuses), cap))
+    name = "M4, bent" if square else "M4"
+    return GrowthFit(data, formula, _fit(formula, data.frame), name, cap, notes, square)
+
+
+def square_of(estimand: str, day: float) -> float:
+    """How much of the squared-day coefficient an estimand takes up at a day, beside the slope.
+
+    slope 0; egait 2/3 of the day, the slope of the straight line with the area of the bent one; day_difference
+    the day itself, the rate at which ln V has changed by that day.
+    """
+    return {"slope": 0.0, "egait": 2 / 3 * day, "day_difference": day}[estimand]
 
 
 def fit_formula(data: GrowthData, formula: str) -> GrowthFit:
@@ -189,7 +207,16 @@ def fit_primary(data: GrowthData, plan: Plan) -> GrowthFit:
     """The plan's formula, else M1 for one PDX model and M4 for several."""
     if plan["model"] != "auto":
         return fit_formula(data, plan["model"])
-    return fit_m1(data, plan) if data.mice["pdx_model"].nunique() == 1 else fit_m4(data, plan)
+    square = square_of(plan["primary"].get("estimand", "slope"), tgi_day(plan))
+    if data.mice["pdx_model"].nunique() == 1:
+        return fit_m1(data, plan, square=square)
+    return fit_m4(data, plan, square)
+
+
+def tgi_day(plan: Plan) -> float:
+    """The day model-based TGI is given for: the plan's, never past the analysis window."""
+    last = plan["window"][1]
+    return float(last if plan["day"] is None else min(plan["day"], last))
 
 
 def tgi_percent(effect: float | None, day: float) -> float | None:
@@ -201,6 +228,15 @@ def tgi_percent(effect: float | None, day: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
+def _few_models(models: int, df: float) -> tuple[str, ...]:
+    if df > FEW_DF:
+        return ()
+    return (
+        f"{models} PDX models leave {df:g} degrees of freedom for effects over models, so their intervals are wide; "
+        "the fits of the single models speak for those models only",
+    )
+
+
 def _columns(kept: pd.DataFrame, arms: list[str], plan: Plan) -> pd.DataFrame:
     present = set(kept["map2k4_status"])
     statuses = [
@@ -210,6 +246,7 @@ def _columns(kept: pd.DataFrame, arms: list[str], plan: Plan) -> pd.DataFrame:
         {
             "log_volume": np.log(kept["volume_mm3"].to_numpy()),
             "day": kept["day"].to_numpy(float),
+            "day2": kept["day"].to_numpy(float) ** 2,
             "arm": pd.Categorical(kept["arm"], categories=arms),
             "mouse": kept["mouse"].to_numpy(),
             "pdx_model": kept["pdx_model"].to_numpy(),

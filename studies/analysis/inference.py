@@ -17,10 +17,11 @@ from studies.analysis.growth_models import (
     GrowthData,
     GrowthFit,
     Weights,
-    difference,
     fit_m1,
     fit_primary,
     growth_data,
+    square_of,
+    tgi_day,
     tgi_percent,
 )
 from studies.analysis.mixed_model import Adjust
@@ -71,6 +72,7 @@ def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> dict[s
     notes = [*fit.notes, *fit.fit.notes, *_left_out_notes(fit.data)]
     return {
         "model": fit.name,
+        "estimand": plan["primary"].get("estimand", "slope"),
         "formula": fit.formula,
         "df_method": plan["df"],
         "window": list(fit.data.window),
@@ -111,68 +113,39 @@ def effect_rows(
     table = fit.contrasts(dict(zip(labels, weights, strict=True)), plan, adjust)
     day = tgi_day(plan)
     rows = []
+    # an eGaIT is the slope of a line of equal area: it says nothing of the volume at one day
+    readable = fit.square in (0.0, square_of("day_difference", day))
     for (arm, control), (_, estimates) in zip(pairs, table.iterrows(), strict=True):
         row: dict[str, Any] = {"arm": arm, "control": control}
         row |= {name: _number(estimates[name]) for name in ESTIMATES}
         row |= {
-            "tgi_percent": tgi_percent(row["estimate"], day),
-            "tgi_ci_low": tgi_percent(row["ci_high"], day),
-            "tgi_ci_high": tgi_percent(row["ci_low"], day),
+            "tgi_percent": tgi_percent(row["estimate"], day) if readable else None,
+            "tgi_ci_low": tgi_percent(row["ci_high"], day) if readable else None,
+            "tgi_ci_high": tgi_percent(row["ci_low"], day) if readable else None,
             "tgi_day": day,
         }
         rows.append(row)
     return rows
 
 
-def tgi_day(plan: Plan) -> float:
-    """The day model-based TGI is given for: the plan's, never past the analysis window."""
-    last = plan["window"][1]
-    return float(last if plan["day"] is None else min(plan["day"], last))
-
-
 def curvature(fit: GrowthFit, plan: Plan) -> dict[str, Any] | None:
-    """Do the curves bend within the window? F test of the squared-day terms, with the eGaIT effects of
-    that fit (M2).
+    """Do the curves bend within the window? F test of the squared-day terms, with the eGaIT effects of that fit.
 
-    The estimand stays the slope; where the curves bend, the eGaIT row beside it is the one to read it
-    with.
+    The estimand stays the plan's; where curves bend, the eGaIT effect (M2) is the one to read the slope with.
     """
     if fit.name != "M1":
         return None
-    data = fit.data
-    frame = data.frame.assign(day2=data.frame["day"] ** 2)
     try:
-        bent = fit_m1(GrowthData(frame, data.control, data.window), plan, fixed="day * arm + day2 * arm")
+        bent = fit_m1(fit.data, plan, square=square_of("egait", tgi_day(plan)))
         squares = [name for name in bent.fit.design.names if "day2" in name.split(":")]
         test = bent.fit.joint_test({name: {name: 1.0} for name in squares})
     except (AnalysisError, np.linalg.LinAlgError, ArithmeticError, KeyError, ValueError):
         return None
-    pairs = f1_pairs(data, plan)
-    weights = [m2_effect(bent, arm, control, 2 / 3 * tgi_day(plan)) for arm, control in pairs]
+    pairs = f1_pairs(fit.data, plan)
+    weights = [bent.effect(arm, control) for arm, control in pairs]
     rows = effect_rows(bent, plan, pairs, weights, plan["adjust"])
     effects = [{name: row[name] for name in ("arm", "control", *ESTIMATES)} for row in rows]
     return {**test, "bends": bool(test["p_value"] < CURVATURE_ALPHA), "estimand": "egait", "effects": effects}
-
-
-def m2_effect(bent: GrowthFit, arm: str, control: str, square: float) -> Weights:
-    """Weights of the difference of slope + `square` times the difference of the squared-day coefficients."""
-    names = bent.fit.design.names
-
-    def curve(of: str) -> Weights:
-        wanted = {
-            ("day",): 1.0,
-            ("day2",): square,
-            ("day", f"arm[T.{of}]"): 1.0,
-            ("day2", f"arm[T.{of}]"): square,
-        }
-        return {
-            name: weight
-            for parts, weight in wanted.items()
-            for name in names
-            if name in (":".join(parts), ":".join(parts[::-1]))
-        }
-
-    return difference(curve(arm), curve(control))
 
 
 def _family(

@@ -15,6 +15,7 @@ from studies.analysis.describe import sections_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.inference import mixed_model, mixed_models_by_model
 from studies.analysis.plan import Plan, check_plan, resolve_plan
+from studies.analysis.sensitivity import sensitivity_rows
 from studies.analysis.synergy import synergy_rows
 from studies.analysis.tables import NormalizedTable, normalize_table
 from studies.volumes import DEFAULT_FORMULA
@@ -53,6 +54,7 @@ def analyze_study(
             "analyze each alone or pool them"
         )
     resolved = resolve_plan(normalized, asked)
+    everyone = normalized.frame
     normalized = _without_excluded(normalized, resolved)
     frame = normalized.frame.assign(role=normalized.frame["arm"].map(resolved["roles"]))
     notes = [*normalized.notes, *resolved.notes]
@@ -60,14 +62,14 @@ def analyze_study(
         "input": _input(normalized, frame),
         "plan": resolved.to_dict(),
         "arms": _arms(frame, resolved),
-        **_results(frame, resolved, notes),
+        **_results(frame, everyone, resolved, notes),
         "notes": notes,
         "versions": versions(),
     }
     return StudyAnalysis(studies[0], frame, resolved, sections)
 
 
-def _results(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> dict[str, Any]:
+def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: list[str]) -> dict[str, Any]:
     curves = curves_of(frame)
     if not len(curves):
         raise AnalysisError("the table holds no volume")
@@ -79,7 +81,7 @@ def _results(frame: pd.DataFrame, plan: Plan, notes: list[str]) -> dict[str, Any
         "mixed_models_by_model": mixed_models_by_model(frame, plan),
         "map2k4": biomarker_section(frame, plan, fit, contrasts, notes),
         "synergy": synergy_rows(fit, plan, contrasts, notes),
-        "sensitivity": [],
+        "sensitivity": sensitivity_rows(frame, everyone, plan, fit),
     }
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtr
 
-from studies.analysis.growth_models import GrowthFit, Weights
-from studies.analysis.inference import effect_rows, tgi_day
+from studies.analysis.growth_models import GrowthFit, Weights, tgi_day
+from studies.analysis.inference import effect_rows
 from studies.analysis.plan import Plan
 
 

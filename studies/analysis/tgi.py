@@ -172,6 +172,8 @@ def _percent(
     percent = 100 * (1 - numerator.mean / denominator.mean)
     if numerator.n == 1 or denominator.n == 1:
         return percent, None, None, ["one mouse in an arm: no interval"]
+    if numerator.mean == 0 and numerator.sd == 0:
+        return percent, None, None, ["every treated mouse has the same value, 0: no interval"]
     interval = fieller(numerator, denominator, confidence)
     if interval is None:
         return percent, None, None, [UNBOUNDED]

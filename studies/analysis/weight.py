@@ -65,7 +65,7 @@ def weight_summary(table: pd.DataFrame | NormalizedTable) -> pd.DataFrame:
         row |= {
             f"net_{name}": value
             for name, value in _losses(net[net["arm"] == arm]).items()
-            if "loss_1" not in name
+            if not name.startswith("n_loss")
         }
         row |= _deaths(frame[frame["arm"] == arm])
         row["over_mtd"] = _over_mtd(row)

@@ -1,0 +1,146 @@
+"""Sensitivity rows and the estimands a plan may declare."""
+
+import json
+from functools import cache
+from math import exp
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from studies.analysis import analyze_study
+from tests.analysis.builders import curve, exponential, together
+
+FOLDER = Path(__file__).parent.parent / "reference" / "inference"
+REFERENCE = json.loads((FOLDER / "study.json").read_text())
+PLAN = {"control": "vehicle", "window": [0, 17], "day": 17}
+
+
+def one_model() -> pd.DataFrame:
+    return pd.read_csv(FOLDER / "study.csv").query("pdx_model == 'PDX-1'")
+
+
+@cache
+def analyzed() -> dict:
+    return analyze_study(one_model(), PLAN).to_dict()
+
+
+def rows(variant: str, result: dict | None = None) -> dict[str, dict]:
+    found = [row for row in (result or analyzed())["sensitivity"] if row["variant"].startswith(variant)]
+    assert found, f"no variant {variant}"
+    return {row["arm"]: row for row in found}
+
+
+def test_the_first_rows_are_the_primary_fit():
+    expected = REFERENCE["m1"]["effects"]
+    assert {arm: row["estimate"] for arm, row in rows("primary").items()} == pytest.approx(
+        {arm: effect["estimate"] for arm, effect in expected.items()}, rel=1e-5
+    )
+
+
+def test_two_stage_is_welch_on_rates():
+    table = one_model().query("day <= 17")
+    rates = {
+        arm: [
+            np.polyfit(mouse["day"], np.log(mouse["volume_mm3"]), 1)[0] for _, mouse in part.groupby("mouse")
+        ]
+        for arm, part in table.groupby("arm")
+    }
+    expected = stats.ttest_ind(rates["A"], rates["vehicle"], equal_var=False)
+    row = rows("growth rates of single mice")["A"]
+    assert (row["p_value"], row["df"]) == pytest.approx((expected.pvalue, expected.df), rel=1e-8)
+    interval = expected.confidence_interval()
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((interval.low, interval.high), rel=1e-8)
+
+
+def test_all_readings_reach_past_the_window():
+    assert rows("all readings to day 21")["A"]["window"] == [0, 21]
+
+
+def test_zeros_bring_the_rows_that_fill_them():
+    table = one_model()
+    table.loc[(table["mouse"] == "PDX-1 A 1") & (table["day"] == 17), "volume_mm3"] = 0
+    result = analyze_study(table, PLAN).to_dict()
+    assert (
+        rows("0 read as half the limit of detection (6.75 mm3)", result)["A"]["estimate"]
+        < rows("primary", result)["A"]["estimate"]
+    )
+    assert rows("1 mm3 added", result)
+
+
+def test_excluded_mice_are_put_back_in_one_row():
+    plan = {**PLAN, "exclusions": [{"mouse": "PDX-1 A 1", "reason": "wrong cage"}]}
+    result = analyze_study(one_model(), plan).to_dict()
+    back, primary = rows("excluded mice included", result)["A"], rows("primary", result)["A"]
+    assert back["estimate"] == pytest.approx(REFERENCE["m1"]["effects"]["A"]["estimate"], rel=1e-5)
+    assert primary["estimate"] != pytest.approx(back["estimate"], rel=1e-3)
+
+
+def test_cages_enter_where_every_arm_has_two():
+    table = one_model()
+    table["cage"] = table["arm"] + table["mouse"].str[-1].map({"1": "a", "2": "a", "3": "b"})
+    assert "(1 | cage)" in rows("cages", analyze_study(table, PLAN).to_dict())["A"]["formula"]
+    assert not [row for row in analyzed()["sensitivity"] if row["variant"].startswith("cages")]
+
+
+def test_each_pdx_model_is_left_out_once():
+    result = analyze_study(pd.read_csv(FOLDER / "study.csv"), PLAN).to_dict()
+    left_out = {
+        row["variant"] for row in result["sensitivity"] if row["variant"].startswith("without PDX model")
+    }
+    assert left_out == {f"without PDX model PDX-{number}" for number in range(1, 7)}
+
+
+def test_a_variant_that_cannot_be_fitted_says_why():
+    table = one_model()
+    single = together(table.query("day <= 7"), table.query("day == 21 and mouse == 'PDX-1 A 1'"))
+    result = analyze_study(single, {**PLAN, "window": [0, 7], "day": 7}).to_dict()
+    for row in result["sensitivity"]:
+        assert (row["estimate"] is None) == (row["note"] is not None)
+
+
+# Estimands
+
+
+def bent(square: float) -> pd.DataFrame:
+    """Vehicle straight at 0.06 a day; the drug's curve bends: slope 0.02, square `square`; a little noise."""
+    random, days = np.random.default_rng(2), [0, 3, 7, 10, 14, 17, 20]
+    mice = []
+    for i in range(4):
+        mice.append(curve(f"v{i}", "vehicle", exponential(0.06 + random.normal(0, 0.001), days)))
+        mice.append(curve(f"t{i}", "drug", {
+            day: 200 * exp((0.02 + random.normal(0, 0.001)) * day + square * day**2) for day in days
+        }))  # fmt: skip
+    table = together(*mice)
+    return table.assign(volume_mm3=table["volume_mm3"] * np.exp(random.normal(0, 0.01, len(table))))
+
+
+@pytest.mark.parametrize(
+    ("estimand", "expected"),
+    [("egait", -0.04 + 2 / 3 * 20 * 0.001), ("day_difference", -0.04 + 20 * 0.001)],
+)
+def test_a_declared_estimand_is_the_effect_everywhere(estimand, expected):
+    result = analyze_study(bent(0.001), {"control": "vehicle", "primary": {"estimand": estimand}}).to_dict()
+    [row] = result["mixed_model"]["contrasts"]
+    assert result["mixed_model"]["estimand"] == estimand
+    assert row["estimate"] == pytest.approx(expected, abs=0.002)
+    assert (row["tgi_percent"] is None) == (estimand == "egait")
+    if estimand == "day_difference":
+        assert row["tgi_percent"] == pytest.approx(100 * (1 - exp(row["estimate"] * 20)))
+
+
+def test_curves_that_bend_are_told_and_the_estimand_stays():
+    model = analyze_study(bent(0.001), {"control": "vehicle"}).to_dict()["mixed_model"]
+    assert model["curvature"]["bends"] is True
+    assert model["estimand"] == "slope"
+    assert model["curvature"]["effects"][0]["estimate"] == pytest.approx(
+        -0.04 + 2 / 3 * 20 * 0.001, abs=0.002
+    )
+
+
+def test_straight_curves_do_not_bend():
+    assert (
+        analyze_study(bent(0), {"control": "vehicle"}).to_dict()["mixed_model"]["curvature"]["bends"] is False
+    )
