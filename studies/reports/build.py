@@ -23,6 +23,8 @@ from studies.reports.sections import SECTIONS
 from studies.reports.sections.methods import paragraphs
 from studies.reports.sheets import sheets_of
 
+LARGEST_SVG_IN_PDF = 120_000
+
 
 def build_report(analyzed: AnalyzedStudy, folder: Path, made_at: datetime) -> None:
     """Write the whole folder; the same study, time and versions give the same bytes."""
@@ -38,10 +40,12 @@ def report_files(analyzed: AnalyzedStudy, made_at: datetime) -> dict[str, bytes]
     title = f"Efficacy report: {analyzed.name}"
     sections = report_sections(analyzed)
     pages, figures = _draw(sections)
-    html = render_html(title, _facts(study, made_at), sections, pages, made_at)
+    facts = _facts(study, made_at)
+    html = render_html(title, facts, sections, pages, made_at)
+    for_print = render_html(title, facts, sections, pages, made_at, largest_svg_bytes=LARGEST_SVG_IN_PDF)
     files = {
         "report.html": html.encode(),
-        "report.pdf": render_pdf(html, made_at),
+        "report.pdf": render_pdf(for_print, made_at),
         "analysis.json": dumps(json_document([analyzed])).encode(),
         "tables.xlsx": workbook(sheets_of(study), title, made_at),
         "data_long.csv": long_csv(list(analyzed.table.columns), analyzed.table.to_dict("records")),
@@ -67,10 +71,9 @@ def _draw(sections: Sequence[Section]) -> tuple[dict[str, list[Drawn]], dict[str
         drawings = figure.draw()
         for number, drawing in enumerate(drawings, start=1):
             name = figure.id if len(drawings) == 1 else f"{figure.id}-{number}"
-            page = Drawn(name, to_svg(drawing))
+            page = Drawn(name, to_svg(drawing), to_png(drawing))
             pages.setdefault(figure.id, []).append(page)
-            files[f"figures/{name}.svg"] = page.svg
-            files[f"figures/{name}.png"] = to_png(drawing)
+            files[f"figures/{name}.svg"], files[f"figures/{name}.png"] = page.svg, page.png
     return pages, files
 
 

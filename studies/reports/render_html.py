@@ -21,10 +21,11 @@ FONT_FILES = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """One page of a figure: its file name without suffix, and its image as SVG."""
+    """One page of a figure: its file name without suffix, and its image as SVG and as PNG."""
 
     name: str
     svg: bytes
+    png: bytes
 
 
 def render_html(
@@ -33,15 +34,21 @@ def render_html(
     sections: Sequence[blocks.Section],
     drawn: Mapping[str, Sequence[Drawn]],
     made_at: datetime,
+    *,
+    largest_svg_bytes: int | None = None,
 ) -> str:
-    """The page. `drawn` holds the pages of each figure block by its id."""
+    """The page. `drawn` holds the pages of each figure block by its id.
+
+    Figures whose SVG is over `largest_svg_bytes` are embedded as PNG, where a renderer is slow at many lines.
+    """
+    images = {name: [_as_image(page, largest_svg_bytes) for page in pages] for name, pages in drawn.items()}
     counter = {"table": 0, "figure": 0}
     context = {
         "title": title,
         "facts": facts,
         "made_at": made_at,
         "fonts": _fonts(),
-        "sections": [_section(section, drawn, counter) for section in sections],
+        "sections": [_section(section, images, counter) for section in sections],
     }
     return render_to_string("studies/report/report.html", context)
 
@@ -56,17 +63,17 @@ def _fonts() -> list[dict[str, str]]:
 
 
 def _section(
-    section: blocks.Section, drawn: Mapping[str, Sequence[Drawn]], counter: dict[str, int]
+    section: blocks.Section, images: Mapping[str, Sequence[str]], counter: dict[str, int]
 ) -> dict[str, Any]:
     return {
         "id": section.id,
         "title": section.title,
-        "blocks": [_block(block, drawn, counter) for block in section.blocks],
+        "blocks": [_block(block, images, counter) for block in section.blocks],
     }
 
 
 def _block(
-    block: blocks.Block, drawn: Mapping[str, Sequence[Drawn]], counter: dict[str, int]
+    block: blocks.Block, images: Mapping[str, Sequence[str]], counter: dict[str, int]
 ) -> dict[str, Any]:
     kind = type(block).__name__.lower()
     if isinstance(block, blocks.Table):
@@ -74,14 +81,19 @@ def _block(
         return {"kind": kind, "number": counter["table"], **_table(block)}
     if isinstance(block, blocks.Figure):
         counter["figure"] += 1
-        pages = [_page(page, block.alt, place) for place, page in enumerate(drawn.get(block.id, ()))]
+        pages = [_page(page, block.alt, place) for place, page in enumerate(images.get(block.id, ()))]
         return {"kind": kind, "number": counter["figure"], "block": block, "pages": pages}
     return {"kind": kind, "block": block}
 
 
-def _page(page: Drawn, alt: str, place: int) -> dict[str, str]:
-    data = base64.b64encode(page.svg).decode()
-    return {"source": f"data:image/svg+xml;base64,{data}", "alt": alt if place == 0 else f"{alt} (continued)"}
+def _as_image(page: Drawn, largest_svg_bytes: int | None) -> str:
+    too_large = largest_svg_bytes is not None and len(page.svg) > largest_svg_bytes
+    kind, data = ("png", page.png) if too_large else ("svg+xml", page.svg)
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _page(source: str, alt: str, place: int) -> dict[str, str]:
+    return {"source": source, "alt": alt if place == 0 else f"{alt} (continued)"}
 
 
 def _table(table: blocks.Table) -> dict[str, Any]:

@@ -45,6 +45,12 @@ def p_phrase(value: float) -> str:
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
+STATUS_WORDS = {
+    "loss_of_function": "loss of function",
+    "wild_type": "wild type",
+    "uncertain": "uncertain",
+    "unknown": "unknown",
+}
 KINDS: dict[str, Callable[[Any], str]] = {
     "text": str,
     "count": lambda value: fixed(value, 0),
@@ -63,18 +69,13 @@ KINDS: dict[str, Callable[[Any], str]] = {
     "role": lambda value: str(value).replace("_", " "),
 }
 NUMERIC_KINDS = frozenset(KINDS) - {"text", "flag", "status", "role"}
-STATUS_WORDS = {
-    "loss_of_function": "loss of function",
-    "wild_type": "wild type",
-    "uncertain": "uncertain",
-    "unknown": "unknown",
-}
 
 
 def cell(value: Any, kind: str) -> str:
     """A value as its kind is written; an interval is a pair; what is missing is a dash."""
     if isinstance(value, tuple):
-        return interval(*value, kind)
+        low, high = value
+        return interval(low, high, kind)
     return MISSING if value is None or value == "" else KINDS[kind](value)
 
 

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from studies.reports.blocks import Block, Bullets, Paragraph, Section
-from studies.reports.sections.study import Study, general_table, plan, reason_for, rows_of
+from studies.reports import words
+from studies.reports.blocks import Block, Bullets, Column, Paragraph, Section, Table
+from studies.reports.sections.study import Row, Study, confidence, plan, reason_for, rows_of
 
 TITLE = "Combinations"
 
@@ -15,7 +16,7 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
         return None
     if not rows:
         return Section("combination", TITLE, [Paragraph(reason_for(study, "synergy"))])
-    flat = [
+    flat: list[Row] = [
         {**row, "parts": " and ".join(row["parts"])} if isinstance(row.get("parts"), list) else row
         for row in rows
     ]
@@ -23,8 +24,38 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     conclusions = [f"{row['arm']}: {row['conclusion']}" for row in rows if row.get("conclusion")]
     if conclusions:
         blocks.append(Bullets(list(dict.fromkeys(conclusions))))
-    note = "Each row states its null and scale; descriptive rows carry no test."
-    blocks.append(
-        general_table(study, "Combination effects.", flat, ("scope", "pdx_model", "conclusion"), note)
+    return Section("combination", TITLE, [*blocks, effect_table(study, flat)])
+
+
+def effect_table(study: Study, rows: list[Row]) -> Table:
+    """Each combination under each null: the test's estimate and the combination index."""
+    level = confidence(study)
+    columns = [
+        Column("arm", "Combination"),
+        Column("null", "Null"),
+        Column("against", "Against"),
+        Column("estimate", "Estimate", "estimate"),
+        Column("se", "SE", "estimate"),
+        Column("df", "df", "df"),
+        Column(("ci_low", "ci_high"), f"{level} interval", "estimate"),
+        Column("p_value", "p", "p"),
+        Column("combination_index", "Index", "ratio"),
+        Column(("combination_index_ci_low", "combination_index_ci_high"), f"{level} interval", "ratio"),
+    ]
+    scales = sorted({str(row["scale"]) for row in rows if row.get("scale")})
+    directions = [f"{null}: {direction}" for null, direction in _directions(rows).items()]
+    one_sided = " p under hsa is one-sided." if any(row.get("one_sided") for row in rows) else ""
+    note = (
+        f"Scale: {'; '.join(scales)}. {'; '.join(directions)}.{one_sided} Index at day {_day(study, rows)}."
     )
-    return Section("combination", TITLE, blocks)
+    return Table("Combination effects.", columns, rows, note)
+
+
+def _directions(rows: list[Row]) -> dict[str, str]:
+    """What the sign means under each null."""
+    return {str(row["null"]): str(row["direction"]) for row in rows if row.get("direction")}
+
+
+def _day(study: Study, rows: list[Row]) -> str:
+    days = sorted({row["day"] for row in rows if row.get("day") is not None})
+    return words.joined([words.day(day) for day in days]) or "–"

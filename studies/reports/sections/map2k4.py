@@ -1,5 +1,8 @@
 """Effects by MAP2K4 status. A difference is claimed from the interaction alone, never from two separate p values."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from studies.plots.forest import ForestLine, forest
@@ -60,7 +63,7 @@ def _expected(study: Study) -> str:
     return "; ".join(f"{arm}: {sign.replace('_', ' ')}" for arm, sign in signs.items()) or "none"
 
 
-def _models_by_status(row: dict) -> dict:
+def _models_by_status(row: Mapping[str, Any]) -> dict[str, Any]:
     counts = row.get("n_models")
     return (
         {f"models_{status}": number for status, number in counts.items()} if isinstance(counts, dict) else {}

@@ -15,9 +15,9 @@ def section(study: Study, table: pd.DataFrame) -> Section:
     if not fit:
         return Section("mixed-model", "Mixed model", [Paragraph(reason_for(study, "mixed_model"))])
     contrasts = in_arm_order(study, fit.get("contrasts") or [])
-    stated = [row for row in contrasts if row.get("tgi_percent") is not None][:MOST_SENTENCES]
+    stated = [row for row in contrasts if row.get("tgi_percent") is not None]
     blocks: list[Block] = [Facts(_facts(fit))]
-    if stated:
+    if stated and len(stated) <= MOST_SENTENCES:
         blocks.append(Bullets([model_sentence(row, study) for row in stated]))
     if contrasts:
         blocks.append(contrast_table(study, contrasts))

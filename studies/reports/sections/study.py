@@ -1,6 +1,6 @@
 """What sections ask of the JSON of a study."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from studies.plots.style import in_reading_order
@@ -74,6 +74,18 @@ def rows_of(study: Study, key: str, **wanted: Any) -> list[Row]:
     return in_arm_order(study, found)
 
 
+def primary_contrasts(study: Study) -> list[Row]:
+    """The mixed model's contrasts of each arm with its own control, over all PDX models."""
+    controls = {arm["arm"]: arm["control"] for arm in study["arms"]}
+    rows = (study.get("mixed_model") or {}).get("contrasts") or []
+    own = [
+        row
+        for row in rows
+        if row["control"] == controls.get(row["arm"]) and row.get("scope") in (None, "study")
+    ]
+    return in_arm_order(study, own)
+
+
 def reason_for(study: Study, key: str) -> str:
     """Why a part of the analysis is missing: the note that names it."""
     spoken = key.replace("_", " ")
@@ -82,11 +94,14 @@ def reason_for(study: Study, key: str) -> str:
 
 
 def general_table(
-    study: Study, caption: str, rows: list[Row], leave_out: tuple[str, ...] = (), note: str = ""
+    study: Study, caption: str, rows: Sequence[Row], leave_out: tuple[str, ...] = (), note: str = ""
 ) -> Table:
     """A table of all keys the rows have, pairs of interval ends as one column, empty columns left out."""
     keys = list(dict.fromkeys(key for row in rows for key in row if key not in leave_out))
     keys = [key for key in keys if any(_plain(row.get(key)) and row.get(key) is not None for row in rows)]
+    notes = {row.get("note") for row in rows}
+    if len(notes) == 1 and notes != {None}:  # one note for all rows stands below them once
+        keys, note = [key for key in keys if key != "note"], f"{note} {_as_sentence(notes.pop())}".strip()
     columns = []
     for key in keys:
         pair = next((pair for pair in INTERVALS if key in pair), None)
@@ -98,11 +113,15 @@ def general_table(
     return Table(caption, columns, rows, note)
 
 
+def _as_sentence(text: Any) -> str:
+    return f"{str(text)[:1].upper()}{str(text)[1:].rstrip('.')}."
+
+
 def _plain(value: Any) -> bool:
     return not isinstance(value, (list, dict))
 
 
-def _column(key: str, rows: list[Row]) -> Column:
+def _column(key: str, rows: Sequence[Row]) -> Column:
     if key in COLUMNS:
         return Column(key, *COLUMNS[key])
     title = key.removesuffix("_percent").removesuffix("_days").replace("_", " ")

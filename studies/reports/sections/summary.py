@@ -1,5 +1,7 @@
 """The answer first: what the arms did, with intervals, in one paragraph, one figure, one table."""
 
+from typing import Any
+
 import pandas as pd
 
 from studies.plots.forest import ForestLine, forest
@@ -13,6 +15,7 @@ from studies.reports.sections.study import (
     confidence,
     interval_phrase,
     plan,
+    primary_contrasts,
     rows_of,
 )
 
@@ -47,11 +50,10 @@ def answer(study: Study) -> str:
 
 
 def _model_sentences(study: Study) -> list[str]:
-    fit = study.get("mixed_model")
-    contrasts = [row for row in (fit or {}).get("contrasts", []) if row.get("tgi_percent") is not None]
-    contrasts = [row for row in contrasts if row.get("scope") in (None, "study")]
-    if not contrasts or len(contrasts) > MOST_ARMS_IN_WORDS:
-        return _counted_contrasts(contrasts, study)
+    contrasts = [row for row in primary_contrasts(study) if row.get("tgi_percent") is not None]
+    if len(contrasts) > MOST_ARMS_IN_WORDS:
+        tally = _tally(contrasts, "tgi_ci_low", "tgi_ci_high", study)
+        return [f"By the mixed model, {tally} The table has each arm."]
     return [model_sentence(row, study) for row in contrasts]
 
 
@@ -79,12 +81,6 @@ def verdict(low: float | None, high: float | None) -> str:
     if high < 0:
         return "tumors grew more than in the control"
     return "the interval includes 0, so no difference is shown, which is not to show that there is none"
-
-
-def _counted_contrasts(rows: list[Row], study: Study) -> list[str]:
-    if not rows:
-        return []
-    return [f"By the mixed model, {_tally(rows, 'tgi_ci_low', 'tgi_ci_high', study)} The table has each arm."]
 
 
 def _tally(rows: list[Row], low: str, high: str, study: Study) -> str:
@@ -192,17 +188,14 @@ def _beside(row: Row) -> str:
 
 def headline_table(study: Study) -> Table:
     """One line an arm: mice, TGI, mixed-model TGI where there is one, response and disease-control rate."""
-    fit = study.get("mixed_model") or {}
     sources = {
         "": {row["arm"]: row for row in study.get("response_rates") or [] if row["scope"] == "study"},
         "delta_": {row["arm"]: row for row in rows_of(study, "tgi", method="delta", scope="study")},
-        "model_": {
-            row["arm"]: row for row in fit.get("contrasts", []) if row.get("scope") in (None, "study")
-        },
+        "model_": {row["arm"]: row for row in primary_contrasts(study)},
     }
     rows = []
     for arm in arms(study):
-        row = {}
+        row: dict[str, Any] = {}
         for prefix, found in sources.items():
             row |= {f"{prefix}{key}": value for key, value in found.get(arm["arm"], {}).items()}
         rows.append(row | {key: arm[key] for key in ("arm", "n_mice", "n_models")})
