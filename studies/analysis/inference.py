@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies.analysis.diagnostics import diagnostics
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth_models import (
     GrowthData,
@@ -81,7 +82,7 @@ def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> dict[s
         "slopes": _slopes(fit, plan),
         "contrasts": contrast_rows(fit, plan, scope),
         "curvature": curvature(fit, plan),
-        "diagnostics": _diagnostics(fit),
+        "diagnostics": diagnostics(fit),
         "notes": notes,
     }
 
@@ -175,19 +176,6 @@ def _slopes(fit: GrowthFit, plan: Plan) -> list[dict[str, Any]]:
         values = {name: _number(row[name]) for name in ("se", "df", "ci_low", "ci_high")}
         rows.append({"arm": arm, "growth_rate_per_day": rate, **values, "doubling_time_days": doubling})
     return rows
-
-
-def _diagnostics(fit: GrowthFit) -> dict[str, Any]:
-    return {
-        "loglik": fit.fit.loglik,
-        "sigma": fit.fit.sigma,
-        "is_singular": bool(fit.fit.is_singular),
-        "n_rows": fit.fit.n_rows,
-        "n_mice": len(fit.data.mice),
-        "n_models": int(fit.data.mice["pdx_model"].nunique()),
-        "df_cap": fit.df_cap,
-        "left_out": fit.data.left_out,
-    }
 
 
 def _left_out_notes(data: GrowthData) -> list[str]:

@@ -5,6 +5,7 @@ Each row is an arm's effect against its control, per day on ln V, by a named var
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from studies.analysis.curves import curves_of
+from studies.analysis.diagnostics import without_far_off
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_rates
 from studies.analysis.growth_models import (
@@ -66,6 +68,9 @@ def _variants(
                 growth_data(frame, with_values(plan, window=[plan["window"][0], half])), plan
             ),
         )
+    if (rest := without_far_off(primary)) is not None and primary.name in ("M1", "M4"):
+        count = rest.left_out["far off"]
+        yield f"without {count} readings beyond 3 residual SD", partial(fit_primary, rest, plan)
     if primary.data.left_out.get("volume of 0"):
         yield from _of_zeros(frame, plan)
     if plan["exclusions"]:
@@ -95,7 +100,7 @@ def _of_m4(primary: GrowthFit, plan: Plan) -> Iterator[Variant]:
     if 3 <= len(models) <= MOST_MODELS_LEFT_OUT:
         for model in models:
             rest = replace(data, frame=data.frame[data.frame["pdx_model"] != model])
-            yield f"without PDX model {model}", lambda rest=rest: fit_m4(rest, plan)
+            yield f"without PDX model {model}", partial(fit_m4, rest, plan)
 
 
 def _of_zeros(frame: pd.DataFrame, plan: Plan) -> Iterator[Variant]:

@@ -1,0 +1,107 @@
+"""Does a mixed model of growth hold? Normality of residuals and random effects, equal spread of arms, readings far off.
+
+Readings far off are listed and one sensitivity row leaves them out; none is ever deleted.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studies.analysis.growth_models import GrowthData, GrowthFit
+
+FAR_OFF = 3.0
+MOST_LISTED = 20
+MOST_FOR_SHAPIRO = 5000
+QUANTILES = 41
+
+
+def diagnostics(fit: GrowthFit) -> dict[str, Any]:
+    """What the JSON tells of a fit's soundness, beside its size and likelihood."""
+    residuals = scaled_residuals(fit)
+    return {
+        "loglik": fit.fit.loglik,
+        "sigma": fit.fit.sigma,
+        "is_singular": bool(fit.fit.is_singular),
+        "n_rows": fit.fit.n_rows,
+        "n_mice": len(fit.data.mice),
+        "n_models": int(fit.data.mice["pdx_model"].nunique()),
+        "df_cap": fit.df_cap,
+        "left_out": fit.data.left_out,
+        "residual_normality": _shapiro(residuals),
+        "random_effect_normality": _random_effects(fit),
+        "residual_spread_by_arm": _spread(residuals, fit.data),
+        "qq": _quantiles(residuals),
+        "far_off": _far_off(residuals, fit.data),
+        "n_far_off": int((np.abs(residuals) > FAR_OFF).sum()),
+    }
+
+
+def scaled_residuals(fit: GrowthFit) -> np.ndarray:
+    """Residuals about each mouse's own fitted line, in residual standard deviations."""
+    return np.asarray(fit.fit.residuals, dtype=float)
+
+
+def without_far_off(fit: GrowthFit) -> GrowthData | None:
+    """The data without the readings far off, or None where there is none."""
+    kept = np.abs(scaled_residuals(fit)) <= FAR_OFF
+    if kept.all():
+        return None
+    data = fit.data
+    left_out = {**data.left_out, "far off": int((~kept).sum())}
+    return GrowthData(data.frame[kept].reset_index(drop=True), data.control, data.window, left_out)
+
+
+def _shapiro(values: np.ndarray) -> dict[str, Any] | None:
+    """Shapiro and Wilk's W and p; a large study shows departures too small to matter, so read the QQ plot too."""
+    if not 3 <= len(values) <= MOST_FOR_SHAPIRO or np.ptp(values) == 0:
+        return None
+    from scipy.stats import shapiro
+
+    result = shapiro(values)
+    return {"w": float(result.statistic), "p_value": float(result.pvalue), "n": len(values)}
+
+
+def _random_effects(fit: GrowthFit) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for effects in fit.fit.random_effects:
+        for name in effects.columns:
+            test = _shapiro(effects[name].to_numpy(float)) or {"w": None, "p_value": None, "n": len(effects)}
+            rows.append({"group": effects.attrs["group"], "term": name, **test})
+    return rows
+
+
+def _spread(residuals: np.ndarray, data: GrowthData) -> dict[str, Any] | None:
+    """Brown and Forsythe's test (Levene's about medians) of equal residual spread over arms, with each arm's SD."""
+    arms = data.frame["arm"].to_numpy()
+    groups = [residuals[arms == arm] for arm in data.arms]
+    if any(len(group) < 2 for group in groups):
+        return None
+    from scipy.stats import levene
+
+    result = levene(*groups, center="median")
+    sds = {arm: float(group.std(ddof=1)) for arm, group in zip(data.arms, groups, strict=True)}
+    return {"statistic": float(result.statistic), "p_value": float(result.pvalue), "sd": sds}
+
+
+def _quantiles(residuals: np.ndarray) -> list[dict[str, float]]:
+    """Residuals against the normal distribution at evenly spread probabilities, for a QQ plot."""
+    from scipy.special import ndtri
+
+    shares = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    observed = np.quantile(residuals, shares)
+    return [
+        {"normal": float(normal), "observed": float(value)}
+        for normal, value in zip(ndtri(shares), observed, strict=True)
+    ]
+
+
+def _far_off(residuals: np.ndarray, data: GrowthData) -> list[dict[str, Any]]:
+    far = np.flatnonzero(np.abs(residuals) > FAR_OFF)
+    far = far[np.argsort(-np.abs(residuals[far]), kind="stable")][:MOST_LISTED]
+    rows: pd.DataFrame = data.frame.iloc[far]
+    return [
+        {"mouse": row.mouse, "arm": str(row.arm), "day": float(row.day), "volume_mm3": float(np.exp(row.log_volume)),
+         "scaled_residual": float(residuals[place])}
+        for place, row in zip(far, rows.itertuples(), strict=True)
+    ]  # fmt: skip
