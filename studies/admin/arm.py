@@ -1,10 +1,10 @@
 """Arms and agents. Arms show only where their names may be read: see access.studies_with_known_arms."""
 
 from django.contrib import admin
+from django.db.models import Exists, OuterRef
 
-from studies import access
-from studies.admin.scope import RegistryAdmin, RowsInline, ScienceAdmin, writable_studies
-from studies.models import Agent, Arm, ArmAgent
+from studies.admin.scope import RegistryAdmin, RowsInline, ScienceAdmin, reach
+from studies.models import Agent, Allocation, Arm, ArmAgent, Study
 
 
 class ArmAgentInline(RowsInline):
@@ -24,7 +24,7 @@ class ArmAdmin(ScienceAdmin):
     fields = ("study", "name", "role", "position", "control", "planned_mice")
 
     def readable(self, request):
-        return access.studies_with_known_arms(request.user)
+        return reach(request).with_known_arms
 
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("arm_agents__agent")
@@ -43,8 +43,10 @@ class ArmAdmin(ScienceAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def _open_to_change(self, request):
-        known = access.studies_with_known_arms(request.user)
-        return writable_studies(request.user).filter(pk__in=known.values("pk"), arms__allocations=None)
+        """Studies the person writes, knows the arms of, and in which no mouse is allocated yet."""
+        reached = reach(request)
+        empty = ~Exists(Allocation.objects.filter(arm__study=OuterRef("pk")))
+        return Study.objects.filter(empty, pk__in=reached.writable & reached.with_known_arms)
 
     @admin.display(description="agents")
     def given(self, arm: Arm) -> str:

@@ -1,5 +1,6 @@
 """Who reaches what in the admin: science by membership, nothing by being a superuser, never an arm unseen."""
 
+from dataclasses import dataclass
 from functools import partial
 
 from django.contrib.admin.widgets import AutocompleteMixin
@@ -17,13 +18,37 @@ OPEN_STATES = (StudyState.DRAFT, StudyState.ACTIVE)
 ARM_WORDS = ("arm", "allocation", "randomization")
 
 
-def readable_studies(user) -> QuerySet[Study]:
-    return access.studies_of(user, READERS)
+@dataclass(frozen=True)
+class Reach:
+    """Keys of the studies a person reads, directs, may change now (a locked one takes no change), knows the arms of."""
+
+    readable: frozenset[int]
+    directed: frozenset[int]
+    writable: frozenset[int]
+    with_known_arms: frozenset[int]
 
 
-def writable_studies(user) -> QuerySet[Study]:
-    """Studies the person sets up, while they take changes at all: a locked study has no write path."""
-    return access.studies_of(user, access.SET_UP_ROLES).filter(state__in=OPEN_STATES)
+def reach(request) -> Reach:
+    """Asked of access once a request: the menu alone asks some forty times."""
+    if not hasattr(request, "admin_reach"):
+        directed = access.studies_of(request.user, access.SET_UP_ROLES)
+        request.admin_reach = Reach(
+            readable=_keys(access.studies_of(request.user, READERS)),
+            directed=_keys(directed),
+            writable=_keys(directed.filter(state__in=OPEN_STATES)),
+            with_known_arms=_keys(access.studies_with_known_arms(request.user)),
+        )
+    return request.admin_reach
+
+
+def forget_reach(request) -> None:
+    """After a membership was made in this very request."""
+    if hasattr(request, "admin_reach"):
+        del request.admin_reach
+
+
+def _keys(studies: QuerySet[Study]) -> frozenset[int]:
+    return frozenset(studies.values_list("pk", flat=True))
 
 
 def names_an_arm(lookup: str) -> bool:
@@ -67,7 +92,7 @@ def guarded_choice(model_admin, make_field, db_field, request, **kwargs):
 
 def _choices(site, related, request) -> QuerySet:
     if related is Study:
-        return writable_studies(request.user)
+        return Study.objects.filter(pk__in=reach(request).writable)
     registered = site.is_registered(related)
     rows = site.get_model_admin(related).get_queryset(request) if registered else related.objects.all()
     study = getattr(request, "study_in_hand", None)
@@ -84,8 +109,9 @@ class ScienceAdmin(GuardedAdmin):
     study_path = "study"
     fixed_fields: tuple[str, ...] = ("study",)
 
-    def readable(self, request) -> QuerySet[Study]:
-        return readable_studies(request.user)
+    def readable(self, request) -> frozenset[int]:
+        """Keys of the studies whose rows show."""
+        return reach(request).readable
 
     def get_queryset(self, request):
         return super().get_queryset(request).filter(**{f"{self.study_path}__in": self.readable(request)})
@@ -101,15 +127,16 @@ class ScienceAdmin(GuardedAdmin):
         return _among(self.readable(request), obj)
 
     def has_add_permission(self, request) -> bool:
-        return writable_studies(request.user).exists()
+        return bool(reach(request).writable)
 
     def has_change_permission(self, request, obj=None) -> bool:
-        return self.has_view_permission(request, obj) and _among(writable_studies(request.user), obj)
+        return self.has_view_permission(request, obj) and _among(reach(request).writable, obj)
 
 
 class ReadOnlyAdmin(ScienceAdmin):
     """Rows only the tracker itself writes."""
 
+    fixed_fields = ()
     asks_reason = False
 
     def has_add_permission(self, request) -> bool:
@@ -126,10 +153,10 @@ class RegistryAdmin(GuardedAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request, obj=None) -> bool:
-        return readable_studies(request.user).exists()
+        return bool(reach(request).readable)
 
     def has_add_permission(self, request) -> bool:
-        return access.studies_of(request.user, access.SET_UP_ROLES).exists()
+        return bool(reach(request).directed)
 
     def has_change_permission(self, request, obj=None) -> bool:
         return self.has_add_permission(request)
@@ -172,8 +199,8 @@ class BlocksInline(OfParent, StackedInline):
     pass
 
 
-def _among(studies: QuerySet[Study], obj) -> bool:
+def _among(studies: frozenset[int], obj) -> bool:
     if obj is None:
-        return studies.exists()
+        return bool(studies)
     study = study_of(obj)
-    return study is not None and studies.filter(pk=study.pk).exists()
+    return study is not None and study.pk in studies

@@ -4,9 +4,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Max
 
-from studies import access
 from studies.admin.recording import ReasonedForm, record_save
-from studies.admin.scope import BlocksInline, RowsInline, ScienceAdmin
+from studies.admin.scope import BlocksInline, RowsInline, ScienceAdmin, forget_reach, reach
 from studies.models import (
     AnalysisPlan,
     Cohort,
@@ -52,10 +51,10 @@ class AnalysisPlanInline(VersionInline):
     fields = ("version", "plan", "reason")
 
     def has_view_permission(self, request, obj=None) -> bool:
-        return super().has_view_permission(request, obj) and knows_arms(request.user, obj)
+        return super().has_view_permission(request, obj) and knows_arms(request, obj)
 
     def has_add_permission(self, request, obj=None) -> bool:
-        return super().has_add_permission(request, obj) and knows_arms(request.user, obj)
+        return super().has_add_permission(request, obj) and knows_arms(request, obj)
 
 
 class ExpectedSignInline(RowsInline):
@@ -119,8 +118,7 @@ class StudyAdmin(ScienceAdmin):
         return fields
 
     def has_add_permission(self, request) -> bool:
-        user = request.user
-        return user.is_superuser or access.studies_of(user, access.SET_UP_ROLES).exists()
+        return request.user.is_superuser or bool(reach(request).directed)
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         if db_field.name == "director":
@@ -136,8 +134,9 @@ class StudyAdmin(ScienceAdmin):
                 study=obj, user=obj.director or request.user, role=Role.STUDY_DIRECTOR
             )
             record_save(request, first, None, "")
+            forget_reach(request)
 
 
-def knows_arms(user, study: Study | None) -> bool:
+def knows_arms(request, study: Study | None) -> bool:
     """Whether the arms of `study` may be read by name; of a study not yet made, there are none to hide."""
-    return study is None or access.studies_with_known_arms(user).filter(pk=study.pk).exists()
+    return study is None or study.pk in reach(request).with_known_arms

@@ -10,8 +10,8 @@ from unfold.admin import ModelAdmin
 
 from studies import access
 from studies.actions.audit import INSTALLATION, record_event
-from studies.admin.scope import ReadOnlyAdmin, readable_studies
-from studies.models import AuditEvent, Study
+from studies.admin.scope import ReadOnlyAdmin, reach
+from studies.models import AuditEvent
 from studies.terms import Role
 
 # In a blinded study, events about anything else may name an arm (arms, plans, imports, allocations).
@@ -56,27 +56,23 @@ class AuditEventAdmin(ReadOnlyAdmin):
         return lookup == "object_id" or super().lookup_allowed(lookup, value, request)
 
     def get_queryset(self, request) -> QuerySet[AuditEvent]:
-        return AuditEvent.objects.filter(visible_events(request.user)).order_by(*self.ordering)
+        return AuditEvent.objects.filter(visible_events(request)).order_by(*self.ordering)
 
     def has_view_permission(self, request, obj=None) -> bool:
         if obj is None:
-            return request.user.is_superuser or self.readable(request).exists()
+            return request.user.is_superuser or bool(self.readable(request))
         return self.get_queryset(request).filter(pk=obj.pk).exists()
 
 
-def visible_events(user) -> Q:
+def visible_events(request) -> Q:
     """Events of the user's studies, those that may name an arm only where it is known; the installation's."""
-    members = _keys(readable_studies(user))
-    known = _keys(access.studies_with_known_arms(user))
-    visible = Q(study__in=members) & (Q(study__in=known) | Q(object_type__in=NEVER_NAME_AN_ARM))
-    visible &= ~Q(chain__startswith="allocation:") | Q(study__in=known)
+    user, reached = request.user, reach(request)
+    known = Q(study__in=reached.with_known_arms)
+    tame = Q(object_type__in=NEVER_NAME_AN_ARM) & ~Q(chain__startswith="allocation:")
+    visible = Q(study__in=reached.readable) & (known | tame)
     if user.is_superuser or access.studies_of(user, INSTALLATION_READERS).exists():
         visible |= Q(chain=INSTALLATION)
     return visible
-
-
-def _keys(studies: QuerySet[Study]) -> QuerySet:
-    return studies.values("pk")
 
 
 class RemovableAdmin(ModelAdmin):
