@@ -130,7 +130,8 @@ def wait_for(address: str, server: subprocess.Popen, seconds: float = 90) -> str
     pytest.fail(f"no answer at {address}: {server.communicate()}")
 
 
-def test_it_migrates_loads_serves_and_stops_quietly_on_ctrl_c(tmp_path):
+@pytest.mark.parametrize("ignored", [signal.SIG_DFL, signal.SIG_IGN], ids=["terminal", "background"])
+def test_it_migrates_loads_serves_and_stops_quietly_on_ctrl_c(tmp_path, ignored):
     port = free_port()
     unset = {"DATABASE_URL", "SECRET_KEY", "AUDIT_KEY", "DJANGO_SETTINGS_MODULE", "PDX_TEST_FOLDER"}
     environment = {name: value for name, value in os.environ.items() if name not in unset}
@@ -138,6 +139,7 @@ def test_it_migrates_loads_serves_and_stops_quietly_on_ctrl_c(tmp_path):
     server = subprocess.Popen(
         [sys.executable, "manage.py", "demo", "--port", str(port)],
         cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, ignored),
     )  # fmt: skip
     page = wait_for(f"http://127.0.0.1:{port}/accounts/login/", server)
     server.send_signal(signal.SIGINT)

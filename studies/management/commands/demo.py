@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -91,6 +92,9 @@ class Command(BaseCommand):
         self.stdout.flush()
         # Django's warning about its own server does not apply: the demo serves this machine alone.
         os.environ.setdefault("DJANGO_RUNSERVER_HIDE_WARNING", "true")
+        # A shell starts what it runs in the background deaf to Ctrl-C; both ways to stop are the same to us.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             call_command("runserver", f"{HOST}:{port}", use_reloader=False, skip_checks=True)
         except KeyboardInterrupt:
