@@ -41,7 +41,8 @@ def due_sessions(user, now: datetime) -> list[DueSession]:
     found = []
     for study in access.studies_of(user, MEASURES).filter(state=StudyState.ACTIVE):
         today = local_date(now, study.time_zone)
-        open_sessions = study.sessions.filter(completed_at__isnull=True, due_on__isnull=False)
+        sessions = study.sessions.select_related("cohort")
+        open_sessions = sessions.filter(completed_at__isnull=True, due_on__isnull=False)
         found += [_due(session, study, today) for session in open_sessions.filter(due_on__lte=today)]
         upcoming = open_sessions.filter(due_on__gt=today).order_by("due_on").first()
         if upcoming:
