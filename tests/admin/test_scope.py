@@ -186,8 +186,9 @@ def study_data(study) -> dict:
         "enrollment_min_mm3": 100,
         "enrollment_max_mm3": 200,
         "schedule_days": "[]",
+        "initial-schedule_days": "[]",  # as the page sends it along
     }
-    for prefix in ("welfare_limits", "cohorts", "expected_signs"):
+    for prefix in ("welfare_limits", "cohorts", "expected_signs", "analysis_plans"):
         data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     return data
 
