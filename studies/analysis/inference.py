@@ -185,7 +185,7 @@ def _left_out_notes(data: GrowthData) -> list[str]:
     return [
         f"{zeros} readings of 0 mm3 in the window have no logarithm and were left out of the mixed model; they are "
         "the strongest responses, so effects are understated rather than overstated, and no constant was put in "
-        "their place"
+        "their place (see the sensitivity rows)"
     ]
 
 

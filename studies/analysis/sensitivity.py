@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from studies.analysis.censored import fit_censored
 from studies.analysis.curves import curves_of
 from studies.analysis.diagnostics import without_far_off
 from studies.analysis.errors import AnalysisError
@@ -42,7 +43,7 @@ def sensitivity_rows(
     rows = _rows("primary", lambda: primary, plan)
     for name, fit in _variants(frame, everyone, plan, primary):
         rows += _rows(name, fit, plan)
-    return rows + _two_stage(frame, plan, primary)
+    return rows + _censored(frame, plan, primary) + _two_stage(frame, plan, primary)
 
 
 def _variants(
@@ -131,6 +132,24 @@ def _rows(name: str, fit: Callable[[], GrowthFit], plan: Plan) -> list[dict[str,
          "formula": fitted.formula, "window": list(fitted.data.window), "note": None}
         for row in effects
     ]  # fmt: skip
+
+
+def _censored(frame: pd.DataFrame, plan: Plan, primary: GrowthFit) -> list[dict[str, Any]]:
+    """The row that takes readings of 0 for what they are: below the limit of detection, no more."""
+    name = f"readings below {plan['lod_mm3']:g} mm3 left-censored (maximum likelihood)"
+    if primary.name != "M1" or not primary.data.left_out.get("volume of 0"):
+        return []
+    try:
+        fit = fit_censored(frame, plan, f1_pairs(primary.data, plan))
+    except (AnalysisError, np.linalg.LinAlgError, ArithmeticError) as error:
+        return [
+            {"variant": name, "arm": None, "control": None, **dict.fromkeys(ESTIMATES), "note": str(error)}
+        ]
+    note = (
+        f"{fit.n_censored} readings censored; degrees of freedom of the same readings with the limit put in"
+    )
+    common = {"formula": primary.formula, "window": list(primary.data.window), "note": note}
+    return [{"variant": name, **row, **common} for row in fit.effects.to_dict("records")]
 
 
 def _two_stage(frame: pd.DataFrame, plan: Plan, primary: GrowthFit) -> list[dict[str, Any]]:
