@@ -16,7 +16,7 @@ from studies.analysis.errors import AnalysisError
 from studies.analysis.growth_models import GrowthData, GrowthFit, fit_m1, growth_data
 from studies.analysis.plan import Plan
 
-NODES = 11
+NODES = 15
 NEWTON_STEPS = 8
 DAY_SCALE = 10.0
 LEAST_SD = 1e-4
