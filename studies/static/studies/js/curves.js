@@ -146,7 +146,7 @@
 
   function fillTable() {
     const place = table.querySelector(".table-scroll");
-    if (!table.open || place.hasChildNodes()) return;
+    if (!table.open || place.childElementCount) return;
     const wanted = columns();
     const attributes = (isNumber, more = {}) => (isNumber ? { ...more, class: "number" } : more);
     const head = wanted.map(([name, , isNumber]) => element("th", attributes(isNumber, { scope: "col" }), name));
