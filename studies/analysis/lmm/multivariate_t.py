@@ -16,6 +16,7 @@ import numpy as np
 from scipy import special
 
 Array = np.ndarray
+Reach = tuple[Array, Array, int]
 LATTICE_POINTS = 1 << 17
 
 
@@ -29,13 +30,14 @@ def adjusted_p(statistics: Array, dfs: Array, correlation: Array) -> Array:
         return single
     reduced = correlation[np.ix_(distinct, distinct)]
     loadings = one_factor(reduced)
+    reach = _reach(reduced) if loadings is None else None
     results = np.full(statistics.size, np.nan)
     for index, (statistic, df) in enumerate(zip(statistics, dfs, strict=True)):
         if np.isfinite(statistic) and df > 0:
             p = (
                 _by_factor(statistic, df, loadings)
                 if loadings is not None
-                else _by_direction(statistic, df, reduced)
+                else _by_direction(statistic, df, reduced, reach)
             )
             results[index] = np.clip(p, single[index], min(1.0, len(distinct) * single[index]))
     return results
@@ -112,7 +114,8 @@ def _scale_nodes(df: float) -> tuple[Array, Array]:
     return np.exp(x), masses / masses.sum()
 
 
-def _by_direction(statistic: float, df: float, correlation: Array) -> float:
+def _reach(correlation: Array) -> Reach:
+    """h(w) of every direction w, the directions' weights, and the rank: the same for every statistic."""
     values, vectors = np.linalg.eigh(correlation)
     large = values > 1e-10 * values[-1]
     factor = vectors[:, large] * np.sqrt(values[large])
@@ -121,6 +124,11 @@ def _by_direction(statistic: float, df: float, correlation: Array) -> float:
     reach = np.zeros(len(directions))
     for row in factor:
         np.maximum(reach, np.abs(directions @ row), out=reach)
+    return reach, weights, rank
+
+
+def _by_direction(statistic: float, df: float, correlation: Array, known: Reach | None = None) -> float:
+    reach, weights, rank = _reach(correlation) if known is None else known
     radius = (statistic / reach) ** 2
     if not np.isfinite(df):
         return float(weights @ special.gammaincc(rank / 2, radius / 2))
