@@ -6,18 +6,29 @@ from functools import cache
 from typing import Any
 
 
-def render_pdf(html: str, made_at: datetime) -> bytes:
-    """The PDF of a page made by `render_html`; the same page gives the same bytes.
+class FetchRefused(ValueError):
+    """Something in the page asked for a resource outside itself."""
 
-    A page that refers to anything but data inside it is refused (a FatalURLFetchingError).
+
+def render_pdf(html: str, made_at: datetime) -> bytes:
+    """The PDF of a page made by `render_html`.
+
+    Where SOURCE_DATE_EPOCH is set, which the embedded fonts are stamped with, the same page and time give the
+    same bytes.
+
+    Refused (FetchRefused): a page that refers to anything but data inside it.
     """
     from weasyprint import HTML
+    from weasyprint.urls import FatalURLFetchingError
 
     for name in ("fontTools", "weasyprint"):
         logging.getLogger(name).setLevel(logging.ERROR)
     page = HTML(string=html, url_fetcher=_sealed_fetcher()(), base_url=None)
     identifier = f"pdx-tracker-{made_at:%Y%m%dT%H%M%SZ}".encode()
-    return page.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+    try:
+        return page.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+    except FatalURLFetchingError as error:  # not an Exception, so that WeasyPrint itself lets it through
+        raise FetchRefused(str(error)) from None
 
 
 @cache
