@@ -191,7 +191,7 @@ class AtomBottom:
         del precision, residual
         m = matmul(Jet(self.a), psi)
         m.value = self.eye + m.value
-        n, logdet = inverse_with_logdet(m, self.atoms.counts)
+        n, logdet = inverse_with_logdet(m, lambda values: self.atoms.counts @ values)
         e = matmul(psi, n)
         whole = self._spread(*self._whole())
         jets = [Jet(part) for part in whole]

@@ -49,7 +49,7 @@ class RowBottom:
         p, q = self._scaled(precision)
         r = np.tensordot(precision, self.sums.r, 1)
         up, taken = self.level.forward(p, q, psi)
-        logdet = up.logdet - float(self.sums.class_rows @ np.log(precision))
+        logdet = float(up.logdet) - float(self.sums.class_rows @ np.log(precision))
         above = (
             (self.level.gather(up.p), self.level.gather(up.q))
             if self.level.parent is not None
@@ -182,14 +182,14 @@ class Model:
         ups: list[Upward] = []
         for number, level in enumerate(self.uppers, start=1):
             up, taken = level.forward(p, q, self.level_psi(psis, number))
-            r, logdet = r - taken, logdet + up.logdet
+            r, logdet = r - taken, logdet + float(up.logdet)
             if level.parent is not None:
                 p, q = level.gather(up.p), level.gather(up.q)
             ups.append(up)
         crossed = None
         if self.n_crossed:
             crossed, r = self._eliminate_crossed(psis, r)
-            logdet += crossed.logdet
+            logdet += float(crossed.logdet)
         if self.fold is not None:
             r = self.fold.T @ r @ self.fold
         return State(psis, bottom, ups, crossed, r, logdet, self.p_fixed, precision)

@@ -62,31 +62,52 @@ class Upward:
     a: Array
     e: Array
     n: Array
-    logdet: float
+    logdet: Array
 
 
 @dataclass(frozen=True)
 class Level:
-    """One grouping factor. `basis` is B (columns of T x effects); `parent` the group above each group, if
-    any.
+    """One grouping factor. `basis` is B (columns of T x effects); `parent` the group above each, if any.
+
+    Where many models of one shape are fitted at once, `owner` is each group's model: Psi, R and log|V| then
+    have a leading axis of models.
     """
 
     basis: Array
     parent: Array | None = None
     n_parents: int = 0
+    owner: Array | None = None
+    n_owners: int = 1
+
+    @cached_property
+    def _owner_runs(self) -> "Runs":
+        return Runs(self.owner, self.n_owners)  # type: ignore[arg-type]
+
+    def total(self, values: Array) -> Array:
+        """Sum over all groups, or over the groups of each model."""
+        return values.sum(axis=0) if self.owner is None else self._owner_runs.sum(values)
+
+    def total_cross(self, left: Array, right: Array) -> Array:
+        """sum_g left_g' right_g, for each model where there are several."""
+        return cross(left, right) if self.owner is None else self.total(transpose(left) @ right)
+
+    def spread(self, values: Array) -> Array:
+        """A model's matrix for each of its groups."""
+        return values if self.owner is None else values[self.owner]
 
     def forward(self, p: Array, q: Array, psi: Array) -> tuple[Upward, Array]:
         """Integrate the level out; also returns what is taken from R."""
+        psi = self.spread(psi)
         bp, bq = self.basis.T @ p, self.basis.T @ q
         a = bp @ self.basis
-        n, logdets = inverse_and_logdet(np.eye(len(psi)) + a @ psi)
+        n, logdets = inverse_and_logdet(np.eye(psi.shape[-1]) + a @ psi)
         e = psi @ n
         ebq = e @ bq
-        taken = cross(bq, ebq)
+        taken = self.total_cross(bq, ebq)
         if self.parent is not None:
             p = p - transpose(bp) @ (e @ bp)
             q = q - transpose(bp) @ ebq
-        return Upward(p, q, bp, bq, a, e, n, float(logdets.sum())), taken
+        return Upward(p, q, bp, bq, a, e, n, self.total(logdets)), taken
 
     @cached_property
     def _runs(self) -> "Runs":
@@ -99,7 +120,7 @@ class Level:
     def psi_gradient(self, up: Upward, p_bar: Array | None, q_bar: Array | None, r_bar: Array) -> Array:
         """d criterion / d Psi."""
         e_bar = self._e_gradient(up, p_bar, q_bar, r_bar)
-        return symmetric((up.n @ e_bar @ transpose(up.n) + up.n @ up.a).sum(axis=0))
+        return symmetric(self.total(up.n @ e_bar @ transpose(up.n) + up.n @ up.a))
 
     def backward(
         self, up: Upward, p_bar: Array | None, q_bar: Array | None, r_bar: Array
@@ -107,9 +128,9 @@ class Level:
         """d criterion / d Psi, dP, dQ, given the derivatives with respect to what was handed up."""
         basis = self.basis
         e_bar = self._e_gradient(up, p_bar, q_bar, r_bar)
-        psi_bar = symmetric((up.n @ e_bar @ transpose(up.n) + up.n @ up.a).sum(axis=0))
+        psi_bar = symmetric(self.total(up.n @ e_bar @ transpose(up.n) + up.n @ up.a))
         below_p = basis @ (up.e - up.e @ e_bar @ up.e) @ basis.T
-        bq_bar = -2 * (up.e @ (up.bq @ r_bar))
+        bq_bar = -2 * (up.e @ (up.bq @ self.spread(r_bar)))
         if p_bar is None or q_bar is None:
             return psi_bar, below_p, basis @ bq_bar
         bp_bar = -up.e @ (2 * up.bp @ p_bar + up.bq @ transpose(q_bar))
@@ -117,7 +138,7 @@ class Level:
         return psi_bar, p_bar + below_p + symmetric(basis @ bp_bar), q_bar + basis @ bq_bar
 
     def _e_gradient(self, up: Upward, p_bar: Array | None, q_bar: Array | None, r_bar: Array) -> Array:
-        e_bar = -(up.bq @ r_bar) @ transpose(up.bq)
+        e_bar = -(up.bq @ self.spread(r_bar)) @ transpose(up.bq)
         if p_bar is not None and q_bar is not None:
             e_bar = e_bar - up.bp @ p_bar @ transpose(up.bp) - symmetric(up.bp @ q_bar @ transpose(up.bq))
         return e_bar

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from studies.analysis.lmm.elimination import Level, cross, inverse_and_logdet, transpose
+from studies.analysis.lmm.elimination import Level, inverse_and_logdet, transpose
 
 Array = np.ndarray
 Pair = tuple[int, int]
@@ -79,12 +79,11 @@ def matmul(left: Jet, right: Jet) -> Jet:
     return bilinear(np.matmul, left, right)
 
 
-def inverse_with_logdet(matrix: Jet, counts: Array | None = None) -> tuple[Jet, Jet]:
-    """Inverse of a jet of matrices (n x q x q), and the jet of their log determinants' sum, each `counts` times."""
+def inverse_with_logdet(matrix: Jet, summed: Callable[[Array], Array]) -> tuple[Jet, Jet]:
+    """Inverse of a jet of matrices (n x q x q), and the jet of their log determinants, `summed` over them."""
 
     def total(matrices: Array) -> Array:
-        traces = np.trace(matrices, axis1=-2, axis2=-1)
-        return np.asarray(traces.sum() if counts is None else counts @ traces)
+        return np.asarray(summed(np.trace(matrices, axis1=-2, axis2=-1)))
 
     shape = matrix.value.shape
     inverse, logdets = inverse_and_logdet(matrix.value.reshape(-1, *shape[-2:]))
@@ -102,11 +101,7 @@ def inverse_with_logdet(matrix: Jet, counts: Array | None = None) -> tuple[Jet, 
             both = product + (right @ left) if i != j else 2 * product
             result[i, j] = result[i, j] + both @ inverse if (i, j) in result else both @ inverse
     first = {key: -step @ inverse for key, step in steps.items()}
-    logdet = Jet(
-        np.asarray(logdets.sum() if counts is None else counts @ logdets),
-        {key: total(step) for key, step in steps.items()},
-        traces,
-    )
+    logdet = Jet(np.asarray(summed(logdets)), {key: total(step) for key, step in steps.items()}, traces)
     return Jet(inverse, first, result), logdet
 
 
@@ -123,12 +118,13 @@ def eliminate(level: Level, p: Jet, q: Jet, psi: Jet) -> JetUpward:
     basis = level.basis
     bp, bq = p.map(lambda part: basis.T @ part), q.map(lambda part: basis.T @ part)
     a = bp.map(lambda part: part @ basis)
+    psi = psi.map(level.spread)
     m = matmul(a, psi)
     m.value = np.eye(basis.shape[1]) + m.value
-    n, logdet = inverse_with_logdet(m)
+    n, logdet = inverse_with_logdet(m, level.total)
     e = matmul(psi, n)
     ebq = matmul(e, bq)
-    taken = bilinear(cross, bq, ebq)
+    taken = bilinear(level.total_cross, bq, ebq)
     if level.parent is None:
         return JetUpward(p, q, taken, logdet)
     pb = bp.map(transpose)

@@ -8,7 +8,7 @@ import numpy as np
 
 from studies.analysis.lmm.criterion import Model
 from studies.analysis.lmm.design import Design
-from studies.analysis.lmm.elimination import Level, sum_by, transpose
+from studies.analysis.lmm.elimination import Level, sum_by
 from studies.analysis.lmm.structure import Plan, common_basis, crossed_columns, make_blocks
 
 Array = np.ndarray

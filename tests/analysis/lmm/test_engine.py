@@ -1,0 +1,137 @@
+"""The engine against plain dense algebra: likelihood, gradient, curvature, predictions, certificate."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies.analysis import fit_lmm
+from studies.analysis.lmm.assemble import assemble, assemble_atoms, assemble_rows
+from studies.analysis.lmm.atoms import AtomBottom
+from studies.analysis.lmm.derivatives import profile_curvature
+from studies.analysis.lmm.design import build_design
+from studies.analysis.lmm.optimum import difference_hessian, find_optimum, start_at
+from studies.analysis.lmm.structure import plan_levels
+
+GROWTH = pd.read_csv(Path(__file__).parents[2] / "reference" / "lmm" / "growth.csv")
+FORMULAS = [
+    "log_volume ~ day * arm + (1 + day | mouse)",
+    "log_volume ~ day * arm + (day || mouse)",
+    "log_volume ~ 0 + day:arm + (0 + day | mouse)",
+    "log_volume ~ day * arm + weight + (1 + day | pdx_model/mouse)",
+    "log_volume ~ day * map2k4 + day:arm:map2k4 + (1 + day | pdx_model) + (0 + day | pdx_model:arm) + (1 | mouse)",
+    "log_volume ~ day * arm + (1 | cage) + (1 + day | mouse)",
+    "log_volume ~ day * arm + (1 + day + I(day^2) | mouse)",
+]
+
+
+def dense(fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(V, X, y) written out in full."""
+    design = fit.design
+    weights = np.ones(fit.n_rows) if design.weights is None else design.weights
+    covariance = np.diag(fit.sigma**2 / weights)
+    for term, psi in zip(design.random, fit.psis, strict=True):
+        same = term.codes[:, None] == term.codes[None, :]
+        covariance += same * (term.columns @ psi @ term.columns.T)
+    return covariance, design.fixed_matrix()[:, fit.assembled.turn.kept], design.response
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("weights", [None, "weight"])
+def test_the_log_likelihood_is_that_of_the_written_out_covariance(formula, weights):
+    fit = fit_lmm(formula, GROWTH, weights=weights)
+    covariance, fixed, response = dense(fit)
+    solved = np.linalg.solve(covariance, fixed)
+    errors = response - fixed @ fit.beta
+    n, p = fixed.shape
+    loglik = -0.5 * (
+        (n - p) * np.log(2 * np.pi)
+        + np.linalg.slogdet(covariance)[1]
+        + np.linalg.slogdet(fixed.T @ solved)[1]
+        + errors @ np.linalg.solve(covariance, errors)
+    )
+    assert fit.loglik == pytest.approx(loglik, abs=1e-8)
+    assert fit.beta == pytest.approx(
+        np.linalg.solve(fixed.T @ solved, solved.T @ response), rel=1e-7, abs=1e-9
+    )
+    assert fit.vcov("satterthwaite").to_numpy() == pytest.approx(np.linalg.inv(fixed.T @ solved), rel=1e-6)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_random_effects_are_the_best_linear_predictions(formula):
+    fit = fit_lmm(formula, GROWTH)
+    covariance, fixed, response = dense(fit)
+    solved = np.linalg.solve(covariance, response - fixed @ fit.beta)
+    for term, psi, table in zip(fit.design.random, fit.psis, fit.random_effects, strict=True):
+        for group in range(len(table)):
+            columns = term.columns * (term.codes == group)[:, None]
+            assert table.to_numpy()[group] == pytest.approx(psi @ columns.T @ solved, rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_gradient_and_curvature_are_those_of_differences(formula):
+    model = assemble(build_design(formula, GROWTH), True).model
+    theta = np.random.default_rng(5).normal(size=model.n_theta)
+    differences = [(model.deviance(theta + step)[0] - model.deviance(theta - step)[0]) / 2e-5
+                   for step in 1e-5 * np.eye(theta.size)]  # fmt: skip
+    assert model.deviance(theta)[1] == pytest.approx(differences, rel=1e-5, abs=1e-5)
+    curvature = difference_hessian(lambda point: model.deviance(point)[1], theta)
+    assert profile_curvature(model, theta) == pytest.approx(curvature, rel=1e-5, abs=1e-4)
+
+
+def test_gradient_with_a_residual_variance_for_each_arm():
+    model = assemble(build_design(FORMULAS[3], GROWTH, residual_by="arm"), True).model
+    theta = np.random.default_rng(5).normal(size=model.n_theta)
+    differences = [(model.deviance(theta + step)[0] - model.deviance(theta - step)[0]) / 2e-5
+                   for step in 1e-5 * np.eye(theta.size)]  # fmt: skip
+    assert model.deviance(theta)[1] == pytest.approx(differences, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("formula", [*FORMULAS[:3], FORMULAS[4]])
+def test_sums_by_atom_and_by_row_are_the_same_model(formula):
+    design = build_design(formula, GROWTH)
+    plan = plan_levels(design.random)
+    by_atom, by_row = assemble_atoms(design, plan, True), assemble_rows(design, plan, True)
+    assert isinstance(by_atom.model.bottom, AtomBottom)
+    theta = np.random.default_rng(6).normal(size=by_row.model.n_theta)
+    model, other = by_atom.model, by_row.model
+    for block, twin in zip(model.blocks, other.blocks, strict=True):
+        assert block.turn == pytest.approx(twin.turn)
+    assert model.deviance(theta)[0] == pytest.approx(other.deviance(theta)[0], abs=1e-9)
+    assert model.deviance(theta)[1] == pytest.approx(other.deviance(theta)[1], rel=1e-8, abs=1e-8)
+
+
+def test_mice_on_the_same_days_share_an_atom():
+    days = np.tile([0.0, 3.0, 7.0, 10.0], 30)
+    mice, arms = np.repeat(np.arange(30), 4), np.repeat(["V", "T"], 60)
+    noise = np.random.default_rng(1).normal(size=(2, 120))
+    table = pd.DataFrame({"y": days * 0.1 + noise[0], "day": days, "mouse": mice, "arm": arms})
+    assembled = assemble(build_design("y ~ day * arm + (1 + day | mouse)", table), True)
+    assert assembled.model.bottom.atoms.counts.tolist() == [15.0, 15.0]
+
+
+def test_the_search_leaves_a_saddle_at_zero_variance():
+    """Where Lambda = 0 every derivative in Lambda is 0: only the eigenvalue test sees that this is no optimum."""
+    model = assemble(build_design("log_volume ~ day * arm + (1 + day | mouse)", GROWTH), True).model
+    nothing = np.zeros(model.n_theta)
+    assert model.deviance(nothing)[1] == pytest.approx(np.zeros(model.n_theta), abs=1e-12)
+    from_zero, from_one = (find_optimum(model, [start]) for start in (nothing, start_at(model, 1.0)))
+    assert from_zero.solution.deviance == pytest.approx(from_one.solution.deviance, abs=1e-8)
+    assert model.deviance(nothing)[0] > from_zero.solution.deviance + 10
+
+
+@pytest.mark.parametrize("response", ["log_volume", "flat"])
+def test_the_optimum_carries_its_certificate(response):
+    fit = fit_lmm(f"{response} ~ day * arm + (1 + day | pdx_model/mouse)", GROWTH)
+    assert fit.optimum.converged
+    assert fit.optimum.gradient < 1e-4
+    assert fit.optimum.smallest_eigenvalue > -1e-4
+    assert fit.is_singular == (response == "flat")
+
+
+def test_no_start_finds_a_better_optimum():
+    model = assemble(build_design(FORMULAS[4], GROWTH), True).model
+    best = find_optimum(model).solution.deviance
+    for scale in (0.03, 0.3, 3.0, 30.0):
+        assert find_optimum(model, [start_at(model, scale)]).solution.deviance >= best - 2e-8

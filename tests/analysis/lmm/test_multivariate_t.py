@@ -1,0 +1,84 @@
+"""The multivariate t: by hand where a closed form exists, by simulation, by law."""
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from studies.analysis.lmm.adjust import adjust_p, holm
+from studies.analysis.lmm.multivariate_t import _by_direction, _by_factor, adjusted_p, one_factor
+
+
+def dunnett(size: int, rho: float = 0.5) -> np.ndarray:
+    return np.full((size, size), rho) + (1 - rho) * np.eye(size)
+
+
+def test_independent_normals_have_a_closed_form():
+    p = adjusted_p(np.full(4, 2.5), np.full(4, np.inf), np.eye(4))
+    assert p == pytest.approx(np.full(4, 1 - (1 - 2 * special.ndtr(-2.5)) ** 4), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "df", "critical"),
+    [(2, 10, 2.57), (3, 10, 2.76), (4, 20, 2.65), (5, 6, 3.39), (2, 5, 3.03), (9, 60, 2.77)],
+)
+def test_dunnetts_published_two_sided_five_percent_points(size, df, critical):
+    """Dunnett 1964, Biometrics 20:482, table II, given to two digits."""
+    low, high = (adjusted_p(np.full(size, critical + step), np.full(size, df), dunnett(size))[0]
+                 for step in (0.008, -0.008))  # fmt: skip
+    assert low < 0.05 < high
+
+
+def test_both_routes_agree_where_both_apply():
+    for df in (1.7, 6.3, 40.0):
+        for statistic in (0.7, 2.2, 5.0):
+            by_factor = _by_factor(statistic, df, one_factor(dunnett(3, 0.4)))
+            assert _by_direction(statistic, df, dunnett(3, 0.4)) == pytest.approx(by_factor, rel=2e-5)
+
+
+def test_many_unlike_contrasts_agree_with_the_one_factor_route():
+    loadings = np.array([0.9, 0.5, -0.3, 0.7, 0.2])
+    correlation = np.outer(loadings, loadings)
+    np.fill_diagonal(correlation, 1.0)
+    assert _by_direction(2.4, 9.5, correlation) == pytest.approx(_by_factor(2.4, 9.5, loadings), rel=1e-3)
+
+
+def test_all_pairs_are_tukeys_range():
+    pairs = np.array([[1, -1, 0], [1, 0, -1], [0, 1, -1]]) / np.sqrt(2)
+    p = adjusted_p(np.full(3, 2.7), np.full(3, 12.0), pairs @ pairs.T)
+    assert p == pytest.approx(np.full(3, stats.studentized_range.sf(2.7 * np.sqrt(2), 3, 12)), rel=1e-6)
+
+
+def test_a_tiny_p_keeps_its_relative_precision():
+    p = adjusted_p(np.full(3, 40.0), np.full(3, 20.0), dunnett(3))[0]
+    single = 2 * special.stdtr(20, -40.0)
+    assert single < p <= 3 * single
+    assert p == pytest.approx(3 * single, rel=0.2)
+
+
+def test_copies_and_mirror_images_cost_nothing():
+    rho = np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, -1.0], [1.0, -1.0, 1.0]])
+    assert adjusted_p(np.full(3, 2.0), np.full(3, 8.0), rho) == pytest.approx(2 * special.stdtr(8, -2.0))
+
+
+def test_each_contrast_uses_its_own_degrees_of_freedom():
+    p = adjusted_p(np.array([2.5, 2.5]), np.array([4.0, 400.0]), dunnett(2))
+    assert p[0] > p[1]
+    assert p[0] == pytest.approx(adjusted_p(np.array([2.5, 2.5]), np.array([4.0, 4.0]), dunnett(2))[0])
+
+
+def test_adjusted_p_lies_between_single_and_bonferroni_and_grows_with_the_family():
+    before = 0.0
+    for size in range(1, 7):
+        p = adjusted_p(np.full(size, 2.2), np.full(size, 11.0), dunnett(size))[0]
+        single = 2 * special.stdtr(11, -2.2)
+        assert max(single, before) <= p <= size * single + 1e-15
+        before = p
+
+
+def test_holm_by_hand():
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_a_missing_p_counts_neither_in_nor_out():
+    p = np.array([0.01, np.nan, 0.04])
+    assert adjust_p(p, p, p, np.eye(3), "holm")[[0, 2]] == pytest.approx([0.02, 0.04])
