@@ -47,9 +47,10 @@ def mixed_model(
     return section, fit
 
 
-def mixed_models_by_model(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
-    """M1 of each PDX model with at least two mice in its control and in another arm."""
-    rows = []
+def fits_by_model(frame: pd.DataFrame, plan: Plan) -> list[tuple[dict[str, Any], GrowthFit | str]]:
+    """M1 of each PDX model with at least two mice in its control and in another arm, or why it could not be fitted."""
+    fits: list[tuple[dict[str, Any], GrowthFit | str]] = []
+    square = square_of(plan["primary"].get("estimand", "slope"), tgi_day(plan)) if plan["window"] else 0.0
     for model, part in frame.groupby("pdx_model", sort=False):
         if part.groupby("arm")["mouse"].nunique().ge(2).sum() < 2:
             continue
@@ -59,12 +60,22 @@ def mixed_models_by_model(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any
             "map2k4_status": str(part["map2k4_status"].iloc[0]),
         }
         try:
-            fit = fit_m1(growth_data(part, plan), plan)
+            fits.append((scope, fit_m1(growth_data(part, plan), plan, square=square)))
         except AnalysisError as error:
-            rows.append({**scope, "formula": None, "contrasts": [], "notes": [str(error)]})
-            continue
-        rows.append({**scope, **describe_fit(fit, plan, scope)})
-    return rows
+            fits.append((scope, str(error)))
+    return fits
+
+
+def mixed_models_by_model(
+    fits: list[tuple[dict[str, Any], GrowthFit | str]], plan: Plan
+) -> list[dict[str, Any]]:
+    """Each PDX model's own fit as a dict; one that could not be fitted has no formula and says why."""
+    return [
+        {**scope, "formula": None, "contrasts": [], "notes": [fit]}
+        if isinstance(fit, str)
+        else {**scope, **describe_fit(fit, plan, scope)}
+        for scope, fit in fits
+    ]
 
 
 def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from studies.analysis.biomarker import biomarker_section
 from studies.analysis.curves import curves_of
 from studies.analysis.describe import sections_of
 from studies.analysis.errors import AnalysisError
-from studies.analysis.inference import mixed_model, mixed_models_by_model
+from studies.analysis.inference import fits_by_model, mixed_model, mixed_models_by_model
 from studies.analysis.plan import Plan, check_plan, resolve_plan
 from studies.analysis.sensitivity import sensitivity_rows
-from studies.analysis.synergy import synergy_rows
+from studies.analysis.synergy import synergy_of_model, synergy_rows
 from studies.analysis.tables import NormalizedTable, normalize_table
 from studies.volumes import DEFAULT_FORMULA
 
@@ -75,12 +75,18 @@ def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: lis
         raise AnalysisError("the table holds no volume")
     model, fit = mixed_model(frame, plan, notes)
     contrasts = model["contrasts"] if model else []
+    by_model = fits_by_model(frame, plan)
+    own = synergy_rows(fit, plan, contrasts, notes)
+    if frame["pdx_model"].nunique() > 1:
+        for scope, single in by_model:
+            if not isinstance(single, str):
+                own += synergy_of_model(single, plan, scope["pdx_model"], scope["map2k4_status"])
     return {
         **sections_of(frame, curves, plan),
         "mixed_model": model,
-        "mixed_models_by_model": mixed_models_by_model(frame, plan),
+        "mixed_models_by_model": mixed_models_by_model(by_model, plan),
         "map2k4": biomarker_section(frame, plan, fit, contrasts, notes),
-        "synergy": synergy_rows(fit, plan, contrasts, notes),
+        "synergy": own,
         "sensitivity": sensitivity_rows(frame, everyone, plan, fit),
     }
 

@@ -10,6 +10,7 @@ values.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,37 +19,82 @@ from scipy.special import stdtr
 from studies.analysis.growth_models import GrowthFit, Weights, tgi_day
 from studies.analysis.inference import effect_rows
 from studies.analysis.plan import Plan
+from studies.analysis.scopes import STRATA
 
 
 def synergy_rows(
     fit: GrowthFit | None, plan: Plan, contrasts: list[dict[str, Any]], notes: list[str]
 ) -> list[dict[str, Any]]:
-    """Bliss and HSA of every combination of the plan whose parts, combination and vehicle were fitted together."""
+    """Bliss and HSA of every combination of the plan over the study, and within MAP2K4 strata where there are two.
+
+    A combination, its parts and its vehicle must have been fitted together; where they were not a note says so.
+    """
+    gates = {
+        row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in contrasts if row["family"] == "F1"
+    }
     rows: list[dict[str, Any]] = []
     for combination in plan["combinations"]:
         arm, parts = combination["arm"], list(combination["parts"])
-        missing = [name for name in (arm, *parts) if fit is None or name not in fit.data.arms]
+        names = (arm, *parts, plan.control_of(arm))
+        missing = [name for name in names if fit is None or name not in fit.data.arms]
         if fit is None or missing:
             notes.append(f"no synergy of {arm}: {', '.join(missing)} could not be fitted")
             continue
-        own = [
-            row
-            for row in contrasts
-            if row["family"] == "F2" and row["arm"] == arm and row["control"] in parts
+        rows += _pair(fit, plan, _Question(arm, parts), gates.get(arm, False))
+        rows += [
+            row for question in _strata(fit, names, arm, parts) for row in _pair(fit, plan, question, False)
         ]
-        gates = {
-            row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"]
-            for row in contrasts
-            if row["family"] == "F1"
-        }
-        hsa = _hsa(fit, plan, arm, parts, own, gates.get(arm, False))
-        rows += [_bliss(fit, plan, arm, parts, hsa), hsa]
     return rows
 
 
-def bliss_weights(fit: GrowthFit, arm: str, parts: list[str], control: str) -> Weights:
+def synergy_of_model(fit: GrowthFit, plan: Plan, pdx_model: str, status: str) -> list[dict[str, Any]]:
+    """Bliss and HSA within one PDX model, exploratory beside those of the study."""
+    return [
+        row
+        for combination in plan["combinations"]
+        if {combination["arm"], *combination["parts"], plan.control_of(combination["arm"])}
+        <= set(fit.data.arms)
+        for row in _pair(
+            fit,
+            plan,
+            _Question(combination["arm"], list(combination["parts"]), "pdx_model", pdx_model, status),
+            False,
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A combination and where it is asked about; `shares` weigh MAP2K4 statuses (None: by their PDX models)."""
+
+    arm: str
+    parts: list[str]
+    scope: str = "study"
+    pdx_model: str | None = None
+    map2k4_status: str | None = None
+    shares: dict[str, float] | None = None
+
+
+def _strata(fit: GrowthFit, names: tuple[str, ...], arm: str, parts: list[str]) -> list[_Question]:
+    """Each proven status with a PDX model that holds all the arms, where the fit tells statuses apart."""
+    if "map2k4" not in fit.formula:
+        return []
+    held = fit.shares(*names)
+    return [
+        _Question(arm, parts, "map2k4", None, status, {status: 1.0}) for status in STRATA if status in held
+    ]
+
+
+def _pair(fit: GrowthFit, plan: Plan, question: _Question, gate_open: bool) -> list[dict[str, Any]]:
+    hsa = _hsa(fit, plan, question, gate_open)
+    return [_bliss(fit, plan, question, hsa), hsa]
+
+
+def bliss_weights(
+    fit: GrowthFit, arm: str, parts: list[str], control: str, shares: dict[str, float] | None = None
+) -> Weights:
     """Weights of the excess D over Bliss additivity."""
-    shares = fit.shares(arm, *parts, control)
+    shares = fit.shares(arm, *parts, control) if shares is None else shares
     total: Weights = {}
     terms = [(arm, 1.0), *((part, -1.0) for part in parts), (control, len(parts) - 1.0)]
     for name, factor in terms:
@@ -57,13 +103,14 @@ def bliss_weights(fit: GrowthFit, arm: str, parts: list[str], control: str) -> W
     return {term: weight for term, weight in total.items() if weight}
 
 
-def _bliss(fit: GrowthFit, plan: Plan, arm: str, parts: list[str], hsa: dict[str, Any]) -> dict[str, Any]:
-    control = plan.control_of(arm)
-    [row] = effect_rows(fit, plan, [(arm, control)], [bliss_weights(fit, arm, parts, control)], "none")
+def _bliss(fit: GrowthFit, plan: Plan, question: _Question, hsa: dict[str, Any]) -> dict[str, Any]:
+    arm, control = question.arm, plan.control_of(question.arm)
+    weights = bliss_weights(fit, arm, question.parts, control, question.shares)
+    [row] = effect_rows(fit, plan, [(arm, control)], [weights], "none")
     day = tgi_day(plan)
     exploratory = hsa["p_value"] is None or hsa["p_value"] >= plan["alpha"] / 2 or hsa["exploratory"]
     return {
-        **_head(fit, arm, control, parts, "bliss", day),
+        **_head(fit, question, control, "bliss", day),
         **{name: row[name] for name in ("estimate", "se", "df", "p_value", "ci_low", "ci_high")},
         **_index(row, day),
         "direction": "below 0 (index below 1): more than additive",
@@ -81,10 +128,11 @@ def _conclusion(row: dict[str, Any], alpha: float) -> str:
     return "supra-additive" if row["estimate"] < 0 else "antagonistic"
 
 
-def _hsa(
-    fit: GrowthFit, plan: Plan, arm: str, parts: list[str], rows: list[dict[str, Any]], gate_open: bool
-) -> dict[str, Any]:
+def _hsa(fit: GrowthFit, plan: Plan, question: _Question, gate_open: bool) -> dict[str, Any]:
     """The comparison with the larger one-sided p decides: the combination must beat each part."""
+    arm, parts = question.arm, question.parts
+    weights = [fit.effect(arm, part, question.shares) for part in parts]
+    rows = effect_rows(fit, plan, [(arm, part) for part in parts], weights, "none")
     one_sided = [
         None if row["p_value"] is None else float(stdtr(row["df"], row["estimate"] / row["se"]))
         for row in rows
@@ -96,7 +144,7 @@ def _hsa(
     shown = ("estimate", "se", "df", "ci_low", "ci_high")
     beats = p is not None and p < plan["alpha"] / 2
     return {
-        **_head(fit, arm, plan.control_of(arm), parts, "hsa", day),
+        **_head(fit, question, plan.control_of(arm), "hsa", day),
         **{name: worst[name] if worst else None for name in shown},
         "against": worst["control"] if worst else None,
         "p_value": p,
@@ -120,9 +168,10 @@ def _index(row: Mapping[str, Any], day: float) -> dict[str, float | None]:
     return {name: None if value is None else float(np.exp(value * day)) for name, value in values.items()}
 
 
-def _head(fit: GrowthFit, arm: str, control: str, parts: list[str], null: str, day: float) -> dict[str, Any]:
+def _head(fit: GrowthFit, question: _Question, control: str, null: str, day: float) -> dict[str, Any]:
+    status = question.map2k4_status if question.scope == "map2k4" else None
     return {
-        "scope": "study", "pdx_model": None, "map2k4_status": None, "arm": arm, "control": control,
-        **fit.data.count(arm), "parts": parts, "null": null, "scale": "difference of growth rates, ln mm3 per day",
-        "day": day,
+        "scope": question.scope, "pdx_model": question.pdx_model, "map2k4_status": question.map2k4_status,
+        "arm": question.arm, "control": control, **fit.data.count(question.arm, status), "parts": question.parts,
+        "null": null, "scale": "difference of growth rates, ln mm3 per day", "day": day,
     }  # fmt: skip

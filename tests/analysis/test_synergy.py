@@ -102,3 +102,29 @@ def test_a_part_that_cannot_be_fitted_leaves_no_synergy_and_a_note():
 
 def test_without_a_combination_there_is_no_row():
     assert rows(combination(0.05).query("arm != 'A+B'")) == {}
+
+
+@cache
+def of_study() -> list[dict]:
+    table = pd.read_csv(FOLDER / "study.csv")
+    return analyze_study(table, {"control": "vehicle", "window": [0, 17], "day": 17}).to_dict()["synergy"]
+
+
+def test_strata_and_models_have_rows_of_their_own_always_exploratory():
+    scopes = {(row["scope"], row["null"]) for row in of_study()}
+    assert scopes == {
+        (scope, null) for scope in ("study", "map2k4", "pdx_model") for null in ("bliss", "hsa")
+    }
+    assert all(row["exploratory"] for row in of_study() if row["scope"] != "study")
+
+
+def test_strata_average_to_the_study():
+    """Three PDX models a status: the study's excess is the plain mean of the strata's."""
+    bliss = [row for row in of_study() if row["null"] == "bliss"]
+    study = next(row for row in bliss if row["scope"] == "study")
+    strata = {row["map2k4_status"]: row for row in bliss if row["scope"] == "map2k4"}
+    assert study["estimate"] == pytest.approx(np.mean([row["estimate"] for row in strata.values()]))
+    assert {status: row["n_models"] for status, row in strata.items()} == {
+        "loss_of_function": 3,
+        "wild_type": 3,
+    }
