@@ -70,6 +70,11 @@ def may_see_biomarker(user: User | Operator, study: Study) -> bool:
     return study.arms_are_open or bool(roles - {Role.TECHNICIAN, Role.DOSER, Role.REPORT_READER})
 
 
+def may_know_arms(user: User, study: Study) -> bool:
+    """Whether this person may read the names and doses of the arms, whoever is in them."""
+    return studies_with_known_arms(user).filter(pk=study.pk).exists()
+
+
 def studies_with_known_arms(user: User) -> QuerySet[Study]:
     """Studies whose arms this person may read by name: open ones, and their drafts without an allocation."""
     opened = Q(is_blinded=False) | Q(state__in=[StudyState.UNBLINDED, StudyState.ARCHIVED])

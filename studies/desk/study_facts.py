@@ -55,7 +55,7 @@ def facts(study: Study) -> list[tuple[str, Any]]:
 
 def arm_lines(study: Study, viewer: User) -> list[ArmLine]:
     """The arms, for those who may know them by name; nobody else learns even how many there are."""
-    if not access.may_see_arms(viewer, study):
+    if not access.may_know_arms(viewer, study):
         return []
     arms = study.arms.select_related("control").prefetch_related("arm_agents__agent")
     return [

@@ -23,7 +23,7 @@ def study_page(request, code: str):
     context |= _counts(study) | {
         "facts": facts(study),
         "next_session": next_session(study, timezone.now()),
-        "shows_arms": access.may_see_arms(request.user, study),
+        "shows_arms": access.may_know_arms(request.user, study),
         "shows_biomarker": access.may_see_biomarker(request.user, study),
         "arms": arm_lines(study, request.user),
         "pdx_models": pdx_model_lines(study, request.user),

@@ -97,7 +97,7 @@ def test_a_mouse_is_followed_by_pointing_at_its_curve(live_server, page, sign_in
     sign_in(people.study_director)
     open_page(page, f"{live_server.url}/studies/PDX-OPEN-01/")
     page.locator("#volume-plot").scroll_into_view_if_needed()
-    over = page.locator("#volume-plot .u-over").bounding_box()
+    over = page.locator("#volume-plot .u-over").first.bounding_box()  # the panel of loss of function
     page.mouse.move(over["x"] + over["width"] - 3, over["y"] + 12)  # the highest curve at its last day
     page.wait_for_function("document.querySelector('#readout strong')")
     told = page.inner_text("#readout")
@@ -115,6 +115,8 @@ def test_one_arm_is_shown_alone_by_keyboard_and_the_log_scale_is_a_press_away(
     assert page.get_by_role("button", name="binimetinib").get_attribute("aria-pressed") == "true"
     page.get_by_role("button", name="Log").press("Enter")
     assert page.get_by_role("button", name="Log").get_attribute("aria-pressed") == "true"
+    assert page.locator("#volume-plot canvas").count() == 2  # a panel for each MAP2K4 status
+    page.get_by_role("button", name="Together").press("Enter")
     assert page.locator("#volume-plot canvas").count() == 1
 
 

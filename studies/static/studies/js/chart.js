@@ -3,6 +3,7 @@ window.pdx = window.pdx || {};
 (() => {
   "use strict";
   const DASHES = { wild_type: [5, 3], uncertain: [1, 3], unknown: [4, 3, 1, 3] };
+  const WHOLE_DAYS = [1, 2, 7, 14, 28, 56, 112, 364];
   const MANY = 150; // above this, points would hide the lines
 
   const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -56,9 +57,13 @@ window.pdx = window.pdx || {};
     context.lineTo(left + width, y);
     context.stroke();
     context.font = `${13 * devicePixelRatio}px ${token("--font")}`;
-    context.textAlign = "right";
+    context.textAlign = "left";
     context.textBaseline = "bottom";
-    context.fillText(label, left + width - 4 * devicePixelRatio, y - 2 * devicePixelRatio);
+    context.setLineDash([]);
+    context.lineWidth = 4 * devicePixelRatio; // a halo, so that curves behind the words do not blur them
+    context.strokeStyle = token("--surface");
+    context.strokeText(label, left + 4 * devicePixelRatio, y - 3 * devicePixelRatio);
+    context.fillText(label, left + 4 * devicePixelRatio, y - 3 * devicePixelRatio);
     context.restore();
   }
 
@@ -73,7 +78,7 @@ window.pdx = window.pdx || {};
     };
   }
 
-  // {mice, valuesOf, colorOf, unit, isLog, lines: [[value, label]], onFocus(mouse index or null, day index)}
+  // {mice, valuesOf, colorOf, unit, isLog, range, days, lines: [[value, label]], onFocus(mouse or null, day), onMove(day)}
   pdx.spider = function spider(host, options) {
     const many = options.mice.length > MANY;
     const axis = {
@@ -83,6 +88,7 @@ window.pdx = window.pdx || {};
       grid: { stroke: token("--chart-grid"), width: 1 },
       ticks: { stroke: token("--line"), width: 1, size: 4 },
     };
+    const pointed = (self) => (self.cursor.left < 0 ? null : self.posToVal(self.cursor.left, "x"));
     const size = () => ({ width: host.clientWidth, height: host.clientHeight });
     const plot = new uPlot(
       {
@@ -97,17 +103,17 @@ window.pdx = window.pdx || {};
           dataIdx: nearestValue,
         },
         scales: {
-          x: { time: false, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) },
+          x: { time: false, range: options.days },
           y: { distr: options.isLog ? 3 : 1, range: options.range },
         },
         axes: [
-          { ...axis, label: "study day", labelSize: 22, size: 30, values: (_, ticks) => ticks.map(minus) },
+          { ...axis, label: "study day", labelSize: 22, size: 30, incrs: WHOLE_DAYS, values: (_, ticks) => ticks.map(minus) },
           { ...axis, label: options.unit, labelSize: 24, size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : whole(tick))) },
         ],
         series: [{}, ...options.mice.map((mouse) => seriesOf(mouse, options.colorOf(mouse), many))],
         hooks: {
-          setSeries: [(self, series) => options.onFocus(series == null ? null : series - 1, self.cursor.idx)],
-          setCursor: [(self) => options.onMove?.(self.cursor.idx)],
+          setSeries: [(self, series) => options.onFocus(series == null ? null : options.mice[series - 1], pointed(self))],
+          setCursor: [(self) => pointed(self) != null && options.onMove(pointed(self))],
           draw: [(self) => options.lines.forEach(([value, label]) => value != null && lineAcross(self, value, label))],
         },
       },
@@ -117,7 +123,10 @@ window.pdx = window.pdx || {};
     const observer = new ResizeObserver(() => plot.setSize(size()));
     observer.observe(host);
     return {
-      plot,
+      focus: (mouse) => {
+        const at = options.mice.indexOf(mouse);
+        plot.setSeries(at < 0 ? null : at + 1, { focus: true }, false);
+      },
       show: (isShown) => plot.batch(() => options.mice.forEach((mouse, at) => plot.setSeries(at + 1, { show: isShown(mouse) }, false))),
       destroy: () => {
         observer.disconnect();

@@ -8,7 +8,8 @@
   const readout = document.getElementById("readout");
   const legend = document.getElementById("legend");
   const table = document.getElementById("curve-table");
-  const state = { study: null, charts: [], isLog: false, model: "", arm: "", following: false };
+  const state = { study: null, charts: [], isLog: false, isSplit: false, model: "", arm: "", focused: null, isFollowing: false };
+  const STATUSES = [["loss_of_function", ""], ["wild_type", "5 3"], ["uncertain", "1 3"], ["unknown", "4 3 1 3"]];
   const resting = readout.textContent;
 
   const words = (code) => (code ? code.replaceAll("_", " ") : "");
@@ -22,9 +23,7 @@
     return made;
   }
 
-  function tell(mouse, dayIndex) {
-    const days = state.charts[0].plot.data[0];
-    const day = days[dayIndex];
+  function tell(mouse, day) {
     let at = -1; // the visit nearest to the pointer
     mouse.days.forEach((visit, index) => {
       if (mouse.volumes_mm3[index] == null) return;
@@ -38,49 +37,68 @@
     readout.replaceChildren(element("strong", {}, mouse.label), ` · ${facts.filter(Boolean).join(" · ")}`);
   }
 
-  function follow(index, dayIndex) {
-    if (state.following) return; // the other chart follows this one
-    state.following = true;
-    const mouse = index == null ? null : state.study.mice[index];
-    if (mouse && dayIndex != null) tell(mouse, dayIndex);
-    else readout.textContent = resting;
+  function follow(mouse, day) {
+    if (state.isFollowing) return; // the other charts follow this one
+    state.isFollowing = true;
     state.focused = mouse;
-    state.charts.forEach(({ plot }) => plot.setSeries(index == null ? null : index + 1, { focus: true }, false));
-    state.following = false;
+    if (mouse && day != null) tell(mouse, day);
+    else readout.textContent = resting;
+    state.charts.forEach((chart) => chart.focus(mouse));
+    state.isFollowing = false;
+  }
+
+  // One panel, or one for each biomarker status, all on the same scale.
+  function panels(place, extraClass) {
+    const groups = state.isSplit ? STATUSES.filter(([status]) => state.study.mice.some((mouse) => mouse.status === status)) : [[null]];
+    place.replaceChildren();
+    place.classList.toggle("is-split", groups.length > 1);
+    return groups.map(([status]) => {
+      const mice = status ? state.study.mice.filter((mouse) => mouse.status === status) : state.study.mice;
+      const host = element("div", { class: `panel-plot ${extraClass}` });
+      if (status) place.append(element("div", {}, element("p", { class: "panel-title" }, `${state.study.gene} ${words(status)}`, element("span", {}, ` n = ${mice.length}`)), host));
+      else place.append(host);
+      return { host, mice };
+    });
+  }
+
+  function spiders(place, extraClass, options) {
+    const values = state.study.mice.flatMap((mouse) => options.valuesOf(mouse) || []).filter((value) => value != null);
+    const low = values.reduce((a, b) => Math.min(a, b), Infinity);
+    const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    const days = state.study.mice.flatMap((mouse) => mouse.days);
+    const first = days.reduce((a, b) => Math.min(a, b), Infinity);
+    const last = days.reduce((a, b) => Math.max(a, b), first + 1);
+    const shared = { colorOf, days: [first, last], onFocus: follow, onMove: (day) => state.focused && tell(state.focused, day) };
+    return panels(place, extraClass).map(({ host, mice }) =>
+      pdx.spider(host, { ...shared, ...options, mice, range: options.range(low, high) }),
+    );
   }
 
   function draw() {
     state.charts.forEach((chart) => chart.destroy());
-    places.volume.replaceChildren();
     const study = state.study;
-    const shared = { mice: study.mice, colorOf, onFocus: follow };
-    const onLog = (value) => (value == null ? null : Math.max(value, study.lod_mm3 || 1));
-    state.charts = [
-      pdx.spider(places.volume, {
-        ...shared,
-        isLog: state.isLog,
-        unit: "tumor volume (mm³)",
-        valuesOf: (mouse) => (state.isLog ? mouse.volumes_mm3.map(onLog) : mouse.volumes_mm3),
-        range: state.isLog ? undefined : (_, low, high) => [0, (high || 100) * 1.05],
-        lines: [
-          [study.cap_mm3, "volume cap"],
-          [state.isLog ? study.lod_mm3 : null, "limit of detection; no tumor is drawn here"],
-        ],
-        onMove: (index) => state.focused && index != null && tell(state.focused, index),
-      }),
-    ];
+    const floor = study.lod_mm3 || 1;
+    const onLog = (value) => (value == null ? null : Math.max(value, floor));
+    state.charts = spiders(places.volume, "", {
+      isLog: state.isLog,
+      unit: "tumor volume (mm³)",
+      valuesOf: (mouse) => (state.isLog ? mouse.volumes_mm3.map(onLog) : mouse.volumes_mm3),
+      range: (low, high) => (state.isLog ? [low * 0.8, high * 1.25] : [0, Math.max(high, 1) * 1.05]),
+      lines: [
+        [study.cap_mm3, "volume cap"],
+        [state.isLog ? study.lod_mm3 : null, "limit of detection; no tumor is drawn here"],
+      ],
+    });
     if (places.weight && study.mice.some((mouse) => mouse.weight_change_percent)) {
       const limits = [-study.weight_loss_warning_percent, -study.weight_loss_limit_percent].filter(Boolean);
-      state.charts.push(
-        pdx.spider(places.weight, {
-          ...shared,
-          isLog: false,
-          unit: "weight change (%)",
-          valuesOf: (mouse) => mouse.weight_change_percent,
-          range: (_, low, high) => [Math.min(low ?? 0, ...limits, -5) - 3, Math.max(high ?? 0, 5) + 2],
-          lines: limits.map((limit, index) => [limit, index ? "weight loss limit" : "warning"]),
-        }),
-      );
+      const weights = spiders(places.weight, "short", {
+        isLog: false,
+        unit: "weight change (%)",
+        valuesOf: (mouse) => mouse.weight_change_percent,
+        range: (low, high) => [Math.min(low, ...limits, -5) - 3, Math.max(high, 5) + 2],
+        lines: limits.map((limit, index) => [limit, index ? "weight loss limit" : "warning"]),
+      });
+      state.charts.push(...weights);
     }
     state.charts.forEach((chart) => chart.show(isShown));
   }
@@ -105,8 +123,7 @@
       return button;
     });
     const statuses = new Set(mice.map((mouse) => mouse.status));
-    const dashes = [["loss_of_function", ""], ["wild_type", "5 3"], ["uncertain", "1 3"], ["unknown", "4 3 1 3"]];
-    for (const [status, dash] of dashes) {
+    for (const [status, dash] of STATUSES) {
       if (statuses.has(status)) items.push(element("span", { class: "key" }, swatch(token("--ink-quiet").slice(0, 7), dash), `${gene} ${words(status)}`));
     }
     const focused = [...legend.querySelectorAll("button")].indexOf(document.activeElement);
@@ -173,12 +190,28 @@
     }),
   );
 
+  const splitter = document.getElementById("split-choice");
+  splitter.querySelectorAll("button").forEach((button) =>
+    button.addEventListener("click", () => {
+      state.isSplit = button.dataset.split === "yes";
+      splitter.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+      draw();
+    }),
+  );
+
+  function offerSplit() {
+    const found = new Set(state.study.mice.map((mouse) => mouse.status).filter(Boolean));
+    state.isSplit = found.size > 1;
+    splitter.hidden = !state.isSplit;
+  }
+
   async function start() {
     const response = await fetch(section.dataset.source, { headers: { Accept: "application/json" } });
     if (!response.ok) throw new Error(String(response.status));
     state.study = await response.json();
     await document.fonts.ready;
     label();
+    offerSplit();
     fillModels();
     drawLegend();
     draw();
