@@ -18,7 +18,7 @@ from studies.analysis.lmm.design import Design, build_design
 from studies.analysis.lmm.grid import slope_rows
 from studies.analysis.lmm.inference import FixedInference, infer
 from studies.analysis.lmm.modes import conditional_modes
-from studies.analysis.lmm.optimum import Optimum, find_optimum, semidefinite_cholesky
+from studies.analysis.lmm.optimum import Optimum, at_boundary, find_optimum, semidefinite_cholesky
 
 Array = np.ndarray
 DfMethod = Literal["kenward-roger", "satterthwaite"]
@@ -95,8 +95,7 @@ class LmmFit:
     @cached_property
     def at_boundary(self) -> bool:
         """The same whatever the units of time: judged on columns scaled to length 1."""
-        factors = [semidefinite_cholesky(psi) for psi in self.optimum.solution.state.psis]
-        return any(float(np.diag(factor).min()) < SINGULAR_TOLERANCE for factor in factors)
+        return at_boundary(self.optimum.solution.state.psis, SINGULAR_TOLERANCE)
 
     @cached_property
     def variance_components(self) -> pd.DataFrame:

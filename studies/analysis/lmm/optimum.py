@@ -17,6 +17,7 @@ from studies.analysis.lmm.structure import triangle_of
 
 Array = np.ndarray
 MOST_RESTARTS = 12
+OTHER_STARTS = (0.1, 10.0)
 MOST_STEPS = 200
 MOST_NEWTON_STEPS = 8
 
@@ -35,15 +36,24 @@ class Optimum:
 
 
 def find_optimum(model: Model, starts: list[Array] | None = None) -> Optimum:
-    """Minimize the deviance from each start, restart where the certificate fails, keep the best."""
+    """Minimize the deviance, restart where the certificate fails, keep the best.
+
+    Without `starts` the search begins with random effects as variable as the residuals. A variance that comes
+    out as 0 may belong to a lesser optimum, so then it begins again from much smaller and much larger ones.
+    """
     search = _Search(model)
-    found = [search.descend(start) for start in (starts or default_starts(model))]
+    if starts is not None:
+        found = [search.descend(start) for start in starts]
+    else:
+        found = [search.descend(start_at(model, 1.0))]
+        if at_boundary(found[0].solution.state.psis):
+            found += [search.descend(start_at(model, scale)) for scale in OTHER_STARTS]
     return min(found, key=lambda optimum: optimum.solution.deviance)
 
 
-def default_starts(model: Model) -> list[Array]:
-    """Random effects as variable as the residuals."""
-    return [start_at(model, 1.0)]
+def at_boundary(psis: list[Array], tolerance: float = 1e-4) -> bool:
+    """Whether a relative covariance (of columns scaled to length 1) is singular."""
+    return any(float(np.diag(semidefinite_cholesky(psi)).min()) < tolerance for psi in psis)
 
 
 def start_at(model: Model, scale: float) -> Array:
