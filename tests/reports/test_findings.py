@@ -104,6 +104,21 @@ def test_a_contrast_of_the_mixed_model_carries_p_and_df():
     assert "p = 0.06 adjusted on 4.2 df" in sentence and "no difference is shown" in sentence
 
 
+def test_a_bend_is_told_beside_the_slopes_with_what_the_other_measure_shows():
+    effects = [{"arm": "A", "ci_high": -0.01}, {"arm": "B", "ci_high": 0.02}]
+    curvature = {"bends": True, "p_value": 0.001, "estimand": "egait", "effects": effects}
+    study = {
+        **STUDY,
+        "arms": [],
+        "map2k4": {},
+        "tgi": [],
+        "mixed_model": {"contrasts": [], "curvature": curvature},
+    }
+    assert "slower growth than in the control is shown for A only" in answer(study)
+    effects[0]["ci_high"] = 0.01
+    assert "shown for no arm" in answer(study)
+
+
 def test_without_a_day_no_answer_is_made_up():
     study = {**STUDY, "plan": {**PLAN, "day": {"value": None, "from": "table"}}}
     assert "No day" in answer(study)

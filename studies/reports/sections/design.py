@@ -49,7 +49,12 @@ def model_blocks(table: pd.DataFrame) -> list[Block]:
     sentence = f"MAP2K4 among {words.counted(len(models), 'PDX model')}: {words.joined(parts)}."
     if counted["unknown"] + counted["uncertain"]:
         sentence += " Models of unknown or uncertain status are described and enter no stratum."
-    if len(models) > MOST_MODELS_LISTED or len(models) == 1:
+    if len(models) == 1:
+        [status] = counted
+        return [
+            Paragraph(f"One PDX model, {models.index[0]}; its MAP2K4 status: {words.STATUS_WORDS[status]}.")
+        ]
+    if len(models) > MOST_MODELS_LISTED:
         return [Paragraph(sentence)]
     columns = [
         Column("pdx_model", "PDX model"),

@@ -73,7 +73,7 @@ def _models_by_status(row: Mapping[str, Any]) -> dict[str, Any]:
 def model_level(study: Study, found: list[Row]) -> list[Block]:
     """Per arm: the effect of each PDX model as a forest, their pooled means, and the test between statuses."""
     parts = [part for part in in_arm_order(study, found) if part.get("effects")]
-    if not parts:
+    if not parts or study["input"]["models"] == 1:
         return []
     blocks: list[Block] = [Heading("By PDX model")]
     if len(parts) == 1 and len(parts[0]["effects"]) <= MOST_MODELS_DRAWN:

@@ -71,11 +71,17 @@ def _curvature(study: Study, found: dict | None) -> list[Block]:
     return [Paragraph(text + " The table compares the arms by a measure that allows for it."), table]
 
 
+def _told(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return words.significant(value) if isinstance(value, float) else str(value)
+
+
 def _diagnostics(found: object) -> list[Block]:
     if not isinstance(found, dict):
         return []
     pairs = [
-        (name.replace("_", " "), words.cell(value, "estimate") if isinstance(value, float) else str(value))
+        (name.replace("_", " "), _told(value))
         for name, value in found.items()
         if isinstance(value, (str, int, float, bool))
     ]
@@ -88,7 +94,7 @@ def _by_model(study: Study) -> list[Block]:
         for fit in study.get("mixed_models_by_model") or []
         for row in fit.get("contrasts") or []
     ]
-    if not rows:
+    if not rows or study["input"]["models"] == 1:
         return []
     leave_out = ("scope", "family", "n_models")
     return [

@@ -45,7 +45,7 @@ def answer(study: Study) -> str:
     day = plan(study, "day")
     if day is None:
         return "No day after the first dose has enough mice in every arm to compare them."
-    parts = [*_model_sentences(study), *interaction_sentences(study)]
+    parts = [*_model_sentences(study), *_bend_sentence(study), *interaction_sentences(study)]
     return " ".join(parts or _tgi_sentences(study))
 
 
@@ -55,6 +55,21 @@ def _model_sentences(study: Study) -> list[str]:
         tally = _tally(contrasts, "tgi_ci_low", "tgi_ci_high", study)
         return [f"By the mixed model, {tally} The table has each arm."]
     return [model_sentence(row, study) for row in contrasts]
+
+
+def _bend_sentence(study: Study) -> list[str]:
+    """Slopes alone would mislead where growth is no straight line on the log scale: the other measure stands beside."""
+    found = (study.get("mixed_model") or {}).get("curvature") or {}
+    effects = found.get("effects") or []
+    if not found.get("bends") or not effects:
+        return []
+    clear = [row["arm"] for row in effects if row["ci_high"] is not None and row["ci_high"] < 0]
+    some = f"for {words.joined(clear)} only" if len(clear) < len(effects) else "for every arm"
+    shown = some if clear else "for no arm"
+    return [
+        f"The curves bend on the log scale ({words.p_phrase(found['p_value'])}), so slopes are averages; by "
+        f"{found.get('estimand')}, which allows for bends, slower growth than in the control is shown {shown}."
+    ]
 
 
 def model_sentence(row: Row, study: Study) -> str:
@@ -69,17 +84,18 @@ def model_sentence(row: Row, study: Study) -> str:
         f"By the mixed model, {row['arm']} against {row['control']} had a TGI of {words.percent(row['tgi_percent'])} % "
         f"{interval}{p_text} at day {words.day(row['tgi_day'])}"
     )
-    return f"{first}: {verdict(row.get('tgi_ci_low'), row.get('tgi_ci_high'))}."
+    said = verdict(row.get("tgi_ci_low"), row.get("tgi_ci_high"), f"under {row['control']}")
+    return f"{first}: {said}."
 
 
-def verdict(low: float | None, high: float | None) -> str:
+def verdict(low: float | None, high: float | None, control: str = "in the control") -> str:
     """What an interval of TGI lets one say, and no more."""
     if low is None or high is None:
         return "without an interval this describes these mice only"
     if low > 0:
-        return "tumors grew less than in the control"
+        return f"tumors grew less than {control}"
     if high < 0:
-        return "tumors grew more than in the control"
+        return f"tumors grew more than {control}"
     return "the interval includes 0, so no difference is shown, which is not to show that there is none"
 
 

@@ -7,6 +7,7 @@ from studies.reports.blocks import Block, Column, Heading, Paragraph, Section, T
 from studies.reports.sections.study import Row, Study, arms, confidence, reason_for
 
 TITLE = "Time to event"
+MOST_MODELS = 6
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
@@ -14,12 +15,29 @@ def section(study: Study, table: pd.DataFrame) -> Section:
     if not found:
         return Section("survival", TITLE, [Paragraph(reason_for(study, "survival"))])
     blocks: list[Block] = [Paragraph(_endpoint(found[0]))]
-    for row in found:
-        status = row.get("map2k4_status")
-        if len(found) > 1:
-            blocks.append(Heading(f"MAP2K4 {words.STATUS_WORDS[status]}" if status else "All PDX models"))
+    shown = _shown(study, found)
+    for row in shown:
+        if len(shown) > 1:
+            blocks.append(Heading(_scope(row)))
         blocks += _blocks_of(study, row)
+    if len(shown) < len(found) and study["input"]["models"] > 1:
+        blocks.append(Paragraph("Each PDX model alone is in the sheet survival of tables.xlsx.", "quiet"))
     return Section("survival", TITLE, blocks)
+
+
+def _shown(study: Study, found: list[Row]) -> list[Row]:
+    """The study and its strata; PDX models one by one only where they are few, and more than the study itself."""
+    models = [row for row in found if row["scope"] == "pdx_model"]
+    if 1 < study["input"]["models"] and len(models) <= MOST_MODELS:
+        return found
+    return [row for row in found if row["scope"] != "pdx_model"]
+
+
+def _scope(row: Row) -> str:
+    if row["scope"] == "pdx_model":
+        return f"PDX model {row['pdx_model']}"
+    status = row.get("map2k4_status")
+    return f"MAP2K4 {words.STATUS_WORDS[status]}" if status else "All PDX models"
 
 
 def _endpoint(row: Row) -> str:
@@ -65,7 +83,10 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
             )
     blocks.append(
         Table(
-            "Time to event by arm.", _columns(study, bool(cox)), rows, "Median: –, where it is not reached."
+            f"Time to event by arm, {_scope(row)}.",
+            _columns(study, bool(cox)),
+            rows,
+            "Median: –, where it is not reached.",
         )
     )
     if not cox and row.get("cox_reason"):

@@ -98,7 +98,7 @@ def by_day(study: Study) -> Figure:
 def by_model(study: Study) -> list[Block]:
     """TGI of each PDX model where they are few; one mouse an arm has no interval."""
     rows = rows_of(study, "tgi", method="delta", scope="pdx_model")
-    if not rows:
+    if not rows or study["input"]["models"] == 1:
         return []
     if len(rows) > MOST_MODEL_ROWS:
         models = words.counted(study["input"]["models"], "PDX model")
