@@ -28,7 +28,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
 def _shown(study: Study, found: list[Row]) -> list[Row]:
     """The study and its strata; PDX models one by one only where they are few, and more than the study itself."""
     models = [row for row in found if row["scope"] == "pdx_model"]
-    if 1 < study["input"]["models"] and len(models) <= MOST_MODELS:
+    if study["input"]["models"] > 1 and len(models) <= MOST_MODELS:
         return found
     return [row for row in found if row["scope"] != "pdx_model"]
 
