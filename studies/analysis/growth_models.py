@@ -30,6 +30,7 @@ SINGLE_MICE = (
     "(1 + day | mouse) carries both and tau2 is not given"
 )
 FEW_DF = 2
+LEAST_RESIDUAL_SD = 1e-5
 Weights = dict[str, float]
 
 
@@ -276,9 +277,13 @@ def _sources(data: GrowthData) -> str:
 
 def _fit(formula: str, frame: pd.DataFrame) -> LmmFit:
     try:
-        return fit_lmm(formula, frame)
+        fit = fit_lmm(formula, frame)
     except np.linalg.LinAlgError as error:
         raise AnalysisError(f"{formula} could not be fitted: {error}") from error
+    # ln V has no unit: no caliper reads to a thousandth of a percent, so such data are made, or fitted exactly
+    if fit.sigma < LEAST_RESIDUAL_SD or not (np.diag(fit.vcov("satterthwaite")) > 0).all():
+        raise AnalysisError("the curves are reproduced without error, which leaves nothing to test against")
+    return fit
 
 
 def _add(weights: Weights, names: set[str], parts: tuple[str, ...], weight: float) -> None:

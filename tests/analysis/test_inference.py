@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr
 
-from studies.analysis import AnalysisError, analyze_study, normalize_table
+from studies.analysis import AnalysisError, analyze_study, normalize_table, pool_studies
 from studies.analysis.growth_models import difference, fit_m1, fit_m4, growth_data
 from studies.analysis.inference import curvature
 from studies.analysis.plan import resolve_plan
 from studies.analysis.synergy import bliss_weights
-from tests.analysis.builders import curve, together, two_arms
+from tests.analysis.builders import curve, exponential, together, two_arms
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
 REFERENCE = json.loads((FOLDER / "study.json").read_text())
@@ -256,3 +256,13 @@ def test_refusals_are_analysis_errors():
     table = normalize_table(one_model())
     with pytest.raises(AnalysisError):
         growth_data(table.frame, resolve_plan(table, {**PLAN, "window": [30, 40]}))
+
+
+def test_curves_without_error_are_refused_not_tested_against_nothing():
+    table = together(*(
+        curve(f"{study} {arm} {i}", arm, exponential(rate + 0.004 * i, [0, 7, 14], 150 + 7 * i), study=study)
+        for study in ("S1", "S2") for arm, rate in (("vehicle", 0.09), ("A", 0.03)) for i in range(2)
+    ))  # fmt: skip
+    result = analyze_study(pool_studies(table, "both"), {"control": "vehicle"}).to_dict()
+    assert result["mixed_model"] is None
+    assert any(note.startswith("mixed_model is null") for note in result["notes"])
