@@ -151,7 +151,7 @@ def versions() -> dict[str, str]:
     from platform import python_version
 
     return {"python": python_version()} | {
-        name: version(name) for name in ("numpy", "pandas", "scipy", "lifelines")
+        name: version(name) for name in ("numpy", "pandas", "scipy", "patsy")
     }
 
 
