@@ -12,10 +12,10 @@ from django.template.loader import render_to_string
 from studies.reports import blocks, words
 
 FONTS = Path(__file__).parent.parent / "static" / "studies" / "vendor" / "source-sans-3-5.3.0"
+# One file only: WeasyPrint takes two files of one typeface for the same and mixes up their glyphs.
 FONT_FILES = {
     "source-sans-3-latin-wght-normal.woff2": "U+0000-00FF, U+0131, U+0152-0153, U+02C6, U+02DC, "
     "U+2000-206F, U+20AC, U+2122, U+2212",
-    "source-sans-3-greek-wght-normal.woff2": "U+0370-03FF",
 }
 
 

@@ -125,6 +125,11 @@ def test_the_page_needs_nothing_outside_itself(files, report_page):
     assert all(url.startswith('"data:') for url in re.findall(r"url\(([^)]*)", style))
 
 
+def test_the_page_embeds_one_font_file(files):
+    """With two files of one typeface WeasyPrint draws the glyphs of one for the letters of the other."""
+    assert files["report.html"].decode().count("@font-face") == 1
+
+
 def test_the_page_can_be_heard(report_page):
     assert report_page.attributes("html") == [{"lang": "en"}]
     assert all(len(image["alt"]) > 20 for image in report_page.attributes("img"))

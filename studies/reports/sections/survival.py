@@ -83,10 +83,10 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
             )
     blocks.append(
         Table(
-            f"Time to event by arm, {_scope(row)}.",
+            f"Time to event by arm: {_scope(row)}.",
             _columns(study, bool(cox)),
             rows,
-            "Median: –, where it is not reached.",
+            "A median stays empty (–) where fewer than half of the mice had an event.",
         )
     )
     if not cox and row.get("cox_reason"):
