@@ -9,6 +9,7 @@ No Django, no clock, no files.
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth
 from studies.analysis.mixed_model import LmmFit, fit_lmm
+from studies.analysis.mixed_model_each import LmmFits, fit_lmm_each
 from studies.analysis.response import mrecist, response_rates, responses
 from studies.analysis.study import StudyAnalysis, analyze_study
 from studies.analysis.survival import compare_survival, time_to_event
@@ -19,11 +20,13 @@ from studies.analysis.weight import weight_change, weight_summary
 __all__ = [
     "AnalysisError",
     "LmmFit",
+    "LmmFits",
     "NormalizedTable",
     "StudyAnalysis",
     "analyze_study",
     "compare_survival",
     "fit_lmm",
+    "fit_lmm_each",
     "growth",
     "mrecist",
     "normalize_table",

@@ -44,7 +44,7 @@ def collect_atoms(
     """Merge mice (one per row of s and sy) that share T'T, cell and parent."""
     above = np.zeros(len(s), dtype=np.int64) if parent is None else parent
     pair = above * n_cells + cell
-    order, starts, first = _merge(s, pair)
+    order, starts, first = merge_equal(s, pair)
     pair_sorted = pair[first]
     new_pair = np.flatnonzero(np.r_[True, np.diff(pair_sorted) > 0])
     pair_parent, pair_cell = np.divmod(pair_sorted[new_pair], n_cells)
@@ -63,7 +63,7 @@ def collect_atoms(
     )
 
 
-def _merge(s: Array, pair: Array) -> tuple[Array, Array, Array]:
+def merge_equal(s: Array, pair: Array) -> tuple[Array, Array, Array]:
     """An order of the mice in which equal ones are neighbors, the start of each run, and a member of each."""
     upper = np.ascontiguousarray(s[:, *np.triu_indices(s.shape[1])] + 0.0)
     bits = upper.view(np.uint64)

@@ -7,6 +7,7 @@ import numpy as np
 from studies.analysis.lmm.criterion import Model
 from studies.analysis.lmm.elimination import Level
 from studies.analysis.lmm.jets import Jet, eliminate
+from studies.analysis.lmm.many import ManyModels
 
 Array = np.ndarray
 
@@ -127,9 +128,9 @@ def directions(model: Model) -> list[tuple[int, Array]]:
     return result
 
 
-def from_natural_units(model: Model) -> Array:
+def from_natural_units(model: Model | ManyModels) -> Array:
     """The matrix that takes parameters in the formula's units to those of the fit: Psi in turned coordinates."""
-    n_classes = model.bottom.n_classes
+    n_classes = getattr(model.bottom, "n_classes", 1)
     size = sum(len(block.pairs()) for block in model.blocks) + n_classes
     result = np.eye(size)
     start = 0
@@ -192,20 +193,24 @@ def _dense(r: Jet, logdet: Jet, n: int) -> Derivatives:
 
 
 def _with_residual(result: Derivatives, model: Model, psis: list[Array]) -> Derivatives:
-    """Add the residual variance by Euler's rule: R has degree -1 in all parameters together, log|V| gives
-    n."""
-    last = len(result.logdet_first) - 1
-    values = np.array([
-        psi[pair] for block, psi in zip(model.blocks, psis, strict=True) for pair in block.pairs()
-    ])  # fmt: skip
+    values = [psi[block.places] for block, psi in zip(model.blocks, psis, strict=True)]
+    complete_with_residual(result, model.n_rows, np.concatenate(values))
+    return result
+
+
+def complete_with_residual(result: Derivatives, n_rows: int, values: Array) -> None:
+    """Fill in the residual variance, the last parameter, by Euler's rule.
+
+    In all parameters together R has degree -1, and log|V| grows by n times their log. `values` are the others.
+    """
+    last = len(values)
     first, second = result.r_first, result.r_second
     first[last] = -result.r - np.tensordot(values, first[:last], 1)
     for j in range(last):
         second[last, j] = second[j, last] = -2 * first[j] - np.tensordot(values, second[:last, j], 1)
     second[last, last] = -2 * first[last] - np.tensordot(values, second[:last, last], 1)
     log_first, log_second = result.logdet_first, result.logdet_second
-    log_first[last] = model.n_rows - values @ log_first[:last]
+    log_first[last] = n_rows - values @ log_first[:last]
     for j in range(last):
         log_second[last, j] = log_second[j, last] = -log_first[j] - values @ log_second[:last, j]
     log_second[last, last] = -log_first[last] - values @ log_second[:last, last]
-    return result

@@ -185,41 +185,50 @@ def _complete_rows(
         raise AnalysisError(
             f"The table has two columns called {table.columns[table.columns.duplicated()][0]}."
         )
-    frame = table.rename(columns=str)[columns]
-    complete = ~frame.isna().to_numpy().any(axis=1)
-    if weights is not None:
-        complete &= ~np.isnan(weights)
+    spelled = {str(column): column for column in table.columns}
+    read = {column: _read(table[spelled[column]], column) for column in columns}
+    complete = np.ones(len(table), dtype=bool) if weights is None else ~np.isnan(weights)
+    for values in read.values():
+        complete &= values.codes >= 0 if isinstance(values, pd.Categorical) else ~np.isnan(values)
     kept = np.flatnonzero(complete)
     if not kept.size:
         raise AnalysisError(f"No row has a value in each of {', '.join(columns)}.")
-    if kept.size < len(frame):
-        frame = frame.iloc[kept]
-    return pd.DataFrame({column: _as_factor(frame[column]) for column in columns}).reset_index(
-        drop=True
-    ), kept
+    if kept.size < len(table):
+        read = {column: values[kept] for column, values in read.items()}
+    for column, values in read.items():
+        if (
+            isinstance(values, pd.Categorical)
+            and np.bincount(values.codes, minlength=len(values.categories)).min() == 0
+        ):
+            read[column] = values.remove_unused_categories()
+    return pd.DataFrame(read, copy=False), kept
 
 
-def _as_factor(values: pd.Series) -> pd.Series:
-    """Numbers stay numbers; everything else becomes categories, first the one that sorts first, or in
-    given order.
-    """
+def _read(values: pd.Series, name: str) -> Array | pd.Categorical:
+    """Numbers stay numbers; all else becomes categories, first the one that sorts first, or in the order given."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return values.cat.remove_unused_categories()
-    if pd.api.types.is_bool_dtype(values):
-        return values.astype("category")
-    if pd.api.types.is_numeric_dtype(values):
-        return values.astype(float) if pd.api.types.is_extension_array_dtype(values.dtype) else values
-    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
-        raise AnalysisError(f"The column {values.name} holds dates: give study days as numbers.")
-    if all(isinstance(value, Number) for value in values):
-        return values.astype(float)
-    codes, levels = pd.factorize(values)
-    order = sorted(range(len(levels)), key=lambda index: (str(type(levels[index])), levels[index]))
-    rank = np.empty(len(order), dtype=int)
-    rank[order] = range(len(order))
-    return pd.Series(
-        pd.Categorical.from_codes(rank[codes], levels.take(order)), index=values.index, name=values.name
-    )
+        return values.array  # type: ignore[return-value]
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return pd.Categorical(values)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return values.to_numpy(dtype=float, na_value=np.nan)
+    if pd.api.types.is_datetime64_any_dtype(values.dtype) or pd.api.types.is_timedelta64_dtype(values.dtype):
+        raise AnalysisError(f"The column {name} holds dates: give study days as numbers.")
+    codes, found = pd.factorize(values.to_numpy(dtype=object))
+    if len(found) and all(isinstance(level, Number) for level in found):
+        return np.append(found, np.nan)[codes].astype(float)
+    return _sorted_categories(codes, found)
+
+
+def _sorted_categories(codes: Array, found: Array) -> pd.Categorical:
+    levels = list(found)
+    try:
+        order = sorted(range(len(levels)), key=levels.__getitem__)
+    except TypeError:  # text and numbers mixed
+        order = sorted(range(len(levels)), key=lambda index: (str(type(levels[index])), levels[index]))
+    rank = np.empty(len(order) + 1, dtype=np.int64)
+    rank[order], rank[-1] = range(len(order)), -1
+    return pd.Categorical.from_codes(rank[codes], pd.Index([levels[index] for index in order], dtype=object))
 
 
 def _builder(rhs: str, formula: MixedFormula, frame: pd.DataFrame) -> patsy.DesignInfo:

@@ -1,0 +1,95 @@
+"""One mixed model for each part of a table: the same answers as one by one, whatever the part holds."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies.analysis import AnalysisError, fit_lmm, fit_lmm_each
+
+M1 = "y ~ day * arm + (1 + day | mouse)"
+COLUMNS = ["estimate", "se", "df"]
+
+
+def program(parts: int = 12, seed: int = 3, models: int = 1) -> pd.DataFrame:
+    """Studies of 3 arms x 5 mice (in `models` PDX models), a third of the mice leaving early; mouse names repeat."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for part in range(parts):
+        spread = random.choice([0.0, 0.02])
+        for model in range(models):
+            drift = random.normal(0, 0.02)
+            for arm, effect in (("V", 0.0), ("A", -0.02), ("B", -0.04)):
+                for mouse in range(5):
+                    last = random.choice([10, 14, 21, 21])
+                    level, slope = random.normal(5, 0.3), random.normal(0.09 + effect + drift, spread)
+                    rows += [(f"study {part}", f"P{model}", arm, f"{model}{arm}{mouse}", float(day),
+                              level + slope * day + random.normal(0, 0.15))
+                             for day in (0, 3, 7, 10, 14, 17, 21) if day <= last]  # fmt: skip
+    return pd.DataFrame(rows, columns=["study", "pdx_model", "arm", "mouse", "day", "y"])
+
+
+@pytest.mark.parametrize(
+    ("formula", "models"),
+    [
+        (M1, 1),
+        ("y ~ day * arm + (day || mouse)", 1),
+        ("y ~ day * arm + (1 + day | pdx_model/mouse)", 3),
+        ("y ~ day * arm + (1 + day | pdx_model) + (0 + day | pdx_model:arm) + (1 + day | mouse)", 3),
+    ],
+)
+def test_side_by_side_is_one_by_one(formula, models):
+    table = program(8, models=models)
+    fits = fit_lmm_each(formula, table, "study")
+    contrasts = fits.slope_contrasts(control="V", adjust="holm")
+    assert fits.together is not None and not fits.refused
+    for study, part in table.groupby("study"):
+        alone = fit_lmm(formula, part)
+        assert fits.loglik[study] == pytest.approx(alone.loglik, abs=1e-7)
+        assert fits.is_singular[study] == alone.at_boundary
+        expected = alone.slope_contrasts(control="V", adjust="holm")
+        mine = contrasts.loc[study]
+        assert mine[COLUMNS].to_numpy() == pytest.approx(expected[COLUMNS].to_numpy(), rel=1e-4, abs=1e-7)
+        assert mine["p_adjusted"].to_numpy() == pytest.approx(expected["p_adjusted"].to_numpy(), rel=1e-3)
+
+
+def test_satterthwaite_is_one_by_one_and_not_given_at_the_boundary():
+    table = program(8)
+    fits = fit_lmm_each(M1, table, "study")
+    dfs = fits.coefficients("satterthwaite")["df"]
+    for study, part in table.groupby("study"):
+        assert dfs.loc[study].isna().all() == fits.is_singular[study]
+        expected = fit_lmm(M1, part).coefficients("satterthwaite")["df"]
+        assert dfs.loc[study].to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-3, nan_ok=True)
+
+
+def test_a_part_of_another_shape_is_fitted_alone_and_one_that_cannot_be_fitted_is_named():
+    table = program(4)
+    table = table[~((table["study"] == "study 1") & (table["arm"] == "B"))]
+    table = table[~((table["study"] == "study 2") & (table["day"] > 0))]
+    table.loc[table["study"] == "study 3", "y"] = 5.0
+    fits = fit_lmm_each(M1, table, "study")
+    assert set(fits.refused) == {"study 2", "study 3"}
+    assert "too few readings" in fits.refused["study 2"]
+    assert list(fits.alone) == ["study 1"]
+    contrasts = fits.slope_contrasts(control="V")
+    assert contrasts.loc["study 1"].index.tolist() == ["A - V"]
+    assert contrasts.loc["study 0"].index.tolist() == ["A - V", "B - V"]
+
+
+def test_the_order_of_rows_does_not_matter():
+    table = program(5)
+    straight, shuffled = (
+        fit_lmm_each(M1, rows, "study").coefficients()
+        for rows in (table, table.sample(frac=1, random_state=1))
+    )
+    assert shuffled[COLUMNS].to_numpy() == pytest.approx(straight[COLUMNS].to_numpy(), rel=1e-4, abs=1e-7)
+
+
+def test_a_missing_column_or_an_unknown_question_is_refused():
+    with pytest.raises(AnalysisError, match="column clinic"):
+        fit_lmm_each(M1, program(2), "clinic")
+    fits = fit_lmm_each(M1, program(2), "study")
+    with pytest.raises(AnalysisError, match="no level"):
+        fits.slope_contrasts(control="C")
+    with pytest.raises(AnalysisError, match="no term"):
+        fits.contrasts({"x": {"day:arm[T.Z]": 1.0}})
