@@ -65,10 +65,10 @@ clean: ## remove .venv and caches; var/, where databases live, stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis .coverage htmlcov
 
 $(INSTALLED): requirements.txt
-	@sh scripts/install.sh "$(VENV)" "$(PYTHON)" requirements.txt
+	@sh .ci/install.sh "$(VENV)" "$(PYTHON)" requirements.txt
 	@touch $@
 
 # The lock for tests holds the other one, so one installation serves both.
 $(INSTALLED_FOR_TESTS): tests/requirements.txt requirements.txt
-	@sh scripts/install.sh "$(VENV)" "$(PYTHON)" tests/requirements.txt
+	@sh .ci/install.sh "$(VENV)" "$(PYTHON)" tests/requirements.txt
 	@touch $(INSTALLED) $@

@@ -159,5 +159,5 @@ def test_no_migration_is_missing():
 
 
 def test_the_scripts_people_run_can_be_run():
-    for path in (Path(".ci/run"), Path("scripts/install.sh")):
+    for path in (Path(".ci/run"), Path(".ci/install.sh")):
         assert (ROOT / path).stat().st_mode & 0o111, f"{path} is not executable"
