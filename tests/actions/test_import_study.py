@@ -185,7 +185,7 @@ def numbers_of(analysis: dict) -> dict:
 
 
 def assert_same(one, other, path: str = "") -> None:
-    """Equal down to the rounding of sums: where a table's columns lie in memory decides a last digit."""
+    """Equal to the fifth digit: where columns lie in memory decides at which digit a search for an optimum stops."""
     if isinstance(one, dict):
         assert one.keys() == other.keys(), path
         for key in one:
@@ -195,7 +195,7 @@ def assert_same(one, other, path: str = "") -> None:
         for place, (left, right) in enumerate(zip(one, other, strict=True)):
             assert_same(left, right, f"{path}[{place}]")
     elif isinstance(one, float) and isinstance(other, float):
-        assert one == pytest.approx(other, rel=1e-8, abs=1e-12), path
+        assert one == pytest.approx(other, rel=1e-5, abs=1e-8), path
     else:
         assert one == other, path
 
@@ -209,6 +209,8 @@ def assert_same_numbers(text: str, name: str, code: str, pool: bool = False) -> 
         frames.measurement_table(Study.objects.get(code=code), access.OPERATOR)
     ).to_dict()
     assert_same(numbers_of(from_record), numbers_of(headless))
+    for computed_directly in ("arms", "tgi", "growth", "responses", "times_to_event"):
+        assert from_record[computed_directly] == headless[computed_directly]
     assert from_record["input"]["rows"] == headless["input"]["rows"]
 
 
