@@ -1,6 +1,6 @@
 """The same mixed model for each PDX model of a program, or each study of a simulation: `fit_lmm_each`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -120,8 +120,14 @@ class LmmFits:
                          lambda fit: fit.slope_contrasts(variable, by, control, df, adjust, level=level))  # fmt: skip
 
     def _all(
-        self, labels: list[str], rows: Array, df: DfMethod, adjust: str | None, level: float, ask
-    ) -> pd.DataFrame:  # type: ignore[no-untyped-def]
+        self,
+        labels: list[str],
+        rows: Array,
+        df: DfMethod,
+        adjust: str | None,
+        level: float,
+        ask: Callable[[LmmFit], pd.DataFrame],
+    ) -> pd.DataFrame:
         tables = []
         if self.together is not None:
             tables.append(rows_table(self.keys, labels, rows, self.together, df, adjust, level))

@@ -7,7 +7,7 @@ import numpy as np
 from studies.analysis.lmm.assemble import MOST_BASIS_COLUMNS, group_products
 from studies.analysis.lmm.atoms import merge_equal
 from studies.analysis.lmm.cells import Cells, factor_cells
-from studies.analysis.lmm.design import Design, compact_codes
+from studies.analysis.lmm.design import Design, RandomDesign, compact_codes
 from studies.analysis.lmm.elimination import Level, Runs, transpose
 from studies.analysis.lmm.many import ManyBottom, ManyModels, ManySums
 from studies.analysis.lmm.structure import Plan, common_basis, make_blocks, plan_levels
@@ -48,9 +48,9 @@ def assemble_many(design: Design, owner: Array, n_owners: int, reml: bool) -> As
     return _Sums(design, plan, cells, bases.t, columns, owner, n_owners).finish(blocks, levels, reml)
 
 
-def _within(term: object, owner: Array) -> object:
-    codes, present = compact_codes(owner * len(term.levels) + term.codes)  # type: ignore[attr-defined]
-    return replace(term, codes=codes, levels=np.empty(len(present), dtype=object))  # type: ignore[type-var]
+def _within(term: RandomDesign, owner: Array) -> RandomDesign:
+    codes, present = compact_codes(owner * len(term.levels) + term.codes)
+    return replace(term, codes=codes, levels=np.empty(len(present), dtype=object))
 
 
 class _Sums:

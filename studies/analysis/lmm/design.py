@@ -207,7 +207,7 @@ def _complete_rows(
 def _read(values: pd.Series, name: str) -> Array | pd.Categorical:
     """Numbers stay numbers; all else becomes categories, first the one that sorts first, or in the order given."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return values.array  # type: ignore[return-value]
+        return values.array
     if pd.api.types.is_bool_dtype(values.dtype):
         return pd.Categorical(values)
     if pd.api.types.is_numeric_dtype(values.dtype):
