@@ -1,15 +1,12 @@
 """Two-sided p values adjusted by the multivariate t distribution (Dunnett 1955 and its generalization).
 
 p_j = P(max_i |T_i| > |t_j|), T multivariate t with the contrasts' correlation. Write T = L W / S with W
-standard
-normal of dimension m = rank of the correlation. Two exact routes, both without random numbers and both
-accurate for small p in the relative sense:
+standard normal of dimension m = rank of the correlation. Two exact routes, both without random numbers and
+both accurate for small p in the relative sense:
 
 - one common factor, corr_ij = a_i a_j (comparisons with one control): two nested one-dimensional integrals;
-- otherwise by direction: for a unit vector w let h(w) = max_i |L_i w|; then p = E_w[P(F > (t / h(w))^2 /
-m)] with F
-  on (m, df) degrees of freedom, over the circle (m = 2), the sphere (m = 3) or a lattice of directions (m >
-  3).
+- otherwise by direction: for a unit vector w let h(w) = max_i |L_i w|; then p = E_w[P(F > (t / h(w))^2 / m)]
+  with F on (m, df) degrees of freedom, over the circle (m = 2), the sphere (m = 3) or a lattice (m > 3).
 """
 
 import numpy as np
@@ -86,7 +83,7 @@ def _by_factor(statistic: float, df: float, loadings: Array) -> float:
     n_factor = int(np.clip(40 / spread.min() ** 1.2, 200, 20000))
     u = np.linspace(-9.0, 9.0, n_factor + 1)
     weight = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi) * (u[1] - u[0])
-    scales, masses = _scale_nodes(df)
+    scales, masses = _scale_nodes(df, 2 * float(special.stdtr(df, -statistic)))
     exceed = np.empty(scales.size)
     for index, scale in enumerate(scales):
         bound = statistic * scale
@@ -99,14 +96,22 @@ def _by_factor(statistic: float, df: float, loadings: Array) -> float:
     return float(masses @ exceed)
 
 
-def _scale_nodes(df: float) -> tuple[Array, Array]:
+def _scale_nodes(df: float, single: float) -> tuple[Array, Array]:
     """Nodes and masses for S = sqrt(chi2_df / df), evenly spaced in log S, where the trapezoid rule is
-    spectral."""
+    spectral.
+
+    A small p comes from small S, so the lower end leaves out no more than 1e-16 of the single contrast's p.
+    """
     if not np.isfinite(df) or df > 1e7:
         return np.array([1.0]), np.array([1.0])
-    low = special.gammaincinv(df / 2, 1e-15) if df > 2 else (1e-16 * special.gamma(df / 2 + 1)) ** (2 / df)
+    left_out = max(1e-16 * single, 1e-290)
+    low = special.gammaincinv(df / 2, left_out)
+    if df <= 2 or low <= 0:  # the leading term of the incomplete gamma function near 0
+        low = np.exp((np.log(left_out) + special.gammaln(df / 2 + 1)) * 2 / df)
     high = special.gammainccinv(df / 2, 1e-17)
-    x = np.linspace(0.5 * np.log(max(low, 1e-300) * 2 / df), 0.5 * np.log(high * 2 / df), 121)
+    start, end = 0.5 * np.log(max(low, 1e-300) * 2 / df), 0.5 * np.log(high * 2 / df)
+    deviation = 1 / np.sqrt(2 * df)  # of log S; four nodes to each keep the trapezoid rule exact
+    x = np.linspace(start, end, max(121, int(4 * (end - start) / deviation)))
     log_density = (
         df / 2 * (2 * x + np.log(df / 2)) - df / 2 * np.exp(2 * x) - special.gammaln(df / 2) + np.log(2)
     )
