@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from studies import access
 from studies.days import local_date
-from studies.models import Allocation, Exit, GenotypeCall, Measurement, Mouse, PdxModel, Study, User
+from studies.models import Allocation, Exit, GenotypeCall, Measurement, Mouse, PdxModel, Study, Tumor, User
 from studies.models.pdx_model import DEFAULT_GENE
 from studies.terms import ArmRole, MeasurementStatus
 from studies.volumes import FORMULAS, volume_mm3
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Viewer = User | access.Operator
 
+INDEX_TUMOR = 1
 READING_FIELDS = (
     "mouse_id",
     "session__study_day",
@@ -105,6 +106,8 @@ def measurement_table(study: Study, viewer: Viewer) -> "pd.DataFrame":
     for reading in readings(study):
         if reading.day is None or reading.mouse_id not in facts:
             continue
+        if study.tumor_rule == Study.TumorRule.INDEX and reading.tumor_number != INDEX_TUMOR:
+            continue
         for name, value in facts[reading.mouse_id].items():
             rows[name].append(value)
         for name, value in _reading_columns(reading):
@@ -153,7 +156,7 @@ def _pdx_models(study: Study) -> Iterable[PdxModel]:
 def _mouse_facts(study: Study) -> dict[int, dict[str, Any]]:
     """What each row of a mouse repeats, under the names of `studies.columns`, empty text where not told."""
     models = list(_pdx_models(study))
-    statuses = biomarker_statuses(models, study.biomarker)
+    statuses = biomarker_statuses(models)
     genes = _gene_columns(models)
     allocations = {
         mouse: (arm, role, block)
@@ -163,7 +166,7 @@ def _mouse_facts(study: Study) -> dict[int, dict[str, Any]]:
     }
     exits = {row[0]: row[1:] for row in Exit.objects.filter(mouse__study=study).values_list(
         "mouse_id", "reason", "treatment_related")}  # fmt: skip
-    passages = dict(Mouse.objects.filter(study=study).values_list("id", "tumors__passage__number"))
+    passages = _passages(study)
     marks_control = any(role == ArmRole.VEHICLE for _, role, _ in allocations.values())
     facts = {}
     for mouse in Mouse.objects.filter(study=study).select_related("pdx_model", "cage"):
@@ -178,16 +181,22 @@ def _mouse_facts(study: Study) -> dict[int, dict[str, Any]]:
             "map2k4_status": statuses[mouse.pdx_model.code],
             "arm": arm,
             "role": role or ("treated" if marks_control else ""),
-            "mouse": mouse.source_id or mouse.label,
+            "mouse": mouse.label,
             "block": block,
             "cage": mouse.cage.code if mouse.cage else "",
-            "passage": str(passages.get(mouse.pk) or ""),
+            "passage": passages.get(mouse.pk, ""),
             "exit_reason": reason,
             "treatment_related": related,
             "tumor_type": mouse.pdx_model.cancer_type,
             **{gene: column.get(mouse.pdx_model_id, "") for gene, column in genes.items()},
         }
     return facts
+
+
+def _passages(study: Study) -> dict[int, str]:
+    """Mouse id -> the passage of its first tumor that has one."""
+    tumors = Tumor.objects.filter(mouse__study=study, passage__isnull=False).order_by("-number")
+    return {mouse: str(number) for mouse, number in tumors.values_list("mouse_id", "passage__number")}
 
 
 def _gene_columns(models: list[PdxModel]) -> dict[str, dict[int, str]]:
@@ -222,7 +231,7 @@ def _empty_curves(study: Study, viewer: Viewer) -> dict[int, MouseCurve]:
     shows_arms = access.may_see_arms(viewer, study)
     statuses = {}
     if access.may_see_biomarker(viewer, study):
-        statuses = biomarker_statuses(_pdx_models(study), study.biomarker)
+        statuses = biomarker_statuses(_pdx_models(study))
     arms: dict[int, tuple[str, str]] = {}
     if shows_arms:
         allocated = Allocation.objects.filter(mouse__study=study)
@@ -248,7 +257,7 @@ def _volume_of_visit(visit: list[Reading], study: Study) -> float | None:
     for reading in visit:
         by_tumor[reading.tumor_number].append(reading)
     if study.tumor_rule == Study.TumorRule.INDEX:
-        by_tumor = {number: found for number, found in by_tumor.items() if number == 1}
+        by_tumor = {number: found for number, found in by_tumor.items() if number == INDEX_TUMOR}
     volumes = [_volume_of_tumor(found, study.volume_formula) for found in by_tumor.values()]
     return None if not volumes or None in volumes else sum(volumes)
 

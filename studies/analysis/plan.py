@@ -38,6 +38,7 @@ CHOICES = {
     "df": ("kenward-roger", "satterthwaite"),
     "adjust": ("mvt", "holm", "none"),
     "volume_formula": tuple(FORMULAS),
+    "biomarker": ("map2k4",),  # any other gene would be reported under a name that is not its own
 }
 ESTIMANDS = ("slope", "egait", "day_difference")
 CONTROL_WORDS = {word for word, is_control in ROLE_WORDS.items() if is_control} | {

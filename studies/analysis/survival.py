@@ -177,7 +177,7 @@ def _log_rank(
         excess, variance, exposed = _add_stratum(time[mine], event[mine], code[mine], excess, variance)
         at_some_risk |= exposed
     if not event.sum():
-        return LogRank(0.0, int(at_some_risk.sum()) - 1, None)
+        return LogRank(0.0, len(np.unique(code)) - 1, None)
     kept = np.flatnonzero(at_some_risk)[1:]
     df = len(kept)
     if df == 0:

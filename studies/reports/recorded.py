@@ -4,7 +4,7 @@ from typing import Any
 
 from studies import frames
 from studies.imports import RowError
-from studies.models import ImportBatch, Study
+from studies.models import Exclusion, ImportBatch, Study
 from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, analyze_frame
 
 
@@ -19,19 +19,53 @@ def analyze_recorded(study: Study, viewer: frames.Viewer, control: str | None = 
         raise AnalysisRefused(
             [RowError(None, None, None, f"study {study.code} holds no readings to analyze")]
         )
-    (analyzed,) = analyze_frame(table, plan_of(study, control), source=_source(study))
+    plan = plan_of(study, set(table["mouse"]), set(table["arm"]), control)
+    (analyzed,) = analyze_frame(table, plan, source=_source(study))
     return analyzed
 
 
-def plan_of(study: Study, control: str | None = None) -> dict[str, Any]:
-    """The study's latest plan, with what the study itself fixes and a control named by the caller."""
-    latest = study.analysis_plans.order_by("-version").first()
-    plan = {
+def plan_of(study: Study, mice: set[str], arms: set[str], control: str | None = None) -> dict[str, Any]:
+    """The plan for a table of these mice and arms: what the study declares, then its latest plan over that.
+
+    A control named by the caller goes before both. Excluded mice stay excluded whatever the plan lists.
+    """
+    declared = {
         "volume_formula": study.volume_formula,
         "lod_mm3": study.lod_mm3,
-        **(latest.plan if latest else {}),
+        "biomarker": study.biomarker.lower(),
+        "controls": _controls(study, arms),
+        "expected_sign": _expected_signs(study, arms),
     }
+    latest = study.analysis_plans.order_by("-version").first()
+    plan = declared | (latest.plan if latest else {})
+    plan["exclusions"] = _exclusions(study, mice, plan.get("exclusions") or [])
     return plan | ({"control": control} if control is not None else {})
+
+
+def _controls(study: Study, arms: set[str]) -> dict[str, str]:
+    declared = study.arms.filter(control__isnull=False).values_list("name", "control__name")
+    return {arm: control for arm, control in declared if {arm, control} <= arms}
+
+
+def _expected_signs(study: Study, arms: set[str]) -> dict[str, str]:
+    """The sign declared for an agent holds for the arm that gives it alone."""
+    signs = dict(study.expected_signs.values_list("agent_id", "expected_sign"))
+    found = {}
+    for arm in study.arms.filter(name__in=arms).prefetch_related("arm_agents"):
+        agents = [given.agent_id for given in arm.arm_agents.all()]
+        if len(agents) == 1 and agents[0] in signs:
+            found[arm.name] = signs[agents[0]]
+    return found
+
+
+def _exclusions(study: Study, mice: set[str], planned: list[dict[str, str]]) -> list[dict[str, str]]:
+    recorded = Exclusion.objects.filter(mouse__study=study).order_by("mouse_id")
+    listed = {row["mouse"] for row in planned}
+    return planned + [
+        {"mouse": mouse, "reason": reason}
+        for mouse, reason in recorded.values_list("mouse__label", "reason")
+        if mouse in mice - listed
+    ]
 
 
 def _source(study: Study) -> Source:

@@ -177,7 +177,7 @@ def test_separated_arms_have_no_hazard_ratio():
 
 def test_no_events_at_all():
     result = compare_survival(times(V=[(5, 0)], T=[(6, 0)]), "V")
-    assert (result.logrank.p_value, result.cox) == (None, None)
+    assert (result.logrank.df, result.logrank.p_value, result.cox) == (1, None, None)
 
 
 @pytest.mark.parametrize(
