@@ -93,7 +93,7 @@ def test_every_defect_is_listed_up_to_200_and_then_counted(source, tmp_path):
 
 
 def test_a_file_over_the_limit_is_not_read(source):
-    assert "over the limit of 0.0 MB" in refusal(source, max_mb=0.0001)
+    assert "over the limit of 100 bytes" in refusal(source, max_mb=0.0001)
 
 
 def test_a_file_that_is_not_there_and_one_that_is_a_folder(tmp_path):

@@ -7,10 +7,9 @@ the number of rows and hashes over what was written.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +18,7 @@ from django.db import IntegrityError, transaction
 from studies.actions.audit import record_event, study_chain
 from studies.actions.registry import RegistryDraft
 from studies.actions.revisions import insert_revisions, rows_sha256
+from studies.actions.study_draft import MouseDraft, StudyDraft, passage_digits
 from studies.imports import ImportRefused, MeasurementTable, RowError
 from studies.models import (
     Allocation,
@@ -36,7 +36,6 @@ from studies.models import (
     User,
 )
 from studies.terms import (
-    ArmRole,
     MeasurementStatus,
     Role,
     StudyOrigin,
@@ -47,7 +46,6 @@ from studies.terms import (
 
 # Volumes in these units become mm3; any other unit stands as given, and the import says so.
 MM3_PER_UNIT = {"mm3": 1.0, "cm3": 1000.0, "cc": 1000.0, "ml": 1000.0}
-MOUSE_FACTS = ("block", "cage", "passage", "exit_reason", "treatment_related")
 
 
 @dataclass(frozen=True)
@@ -81,12 +79,16 @@ def import_studies(
         return _import(table, drafts, at, director, actor)
     except IntegrityError:
         # Someone brought in the same study or PDX model meanwhile; now that it stands, look again.
-        return _import(table, drafts, at, director, actor)
+        try:
+            return _import(table, drafts, at, director, actor)
+        except IntegrityError as error:
+            reason = f"the record refuses what the file says: {str(error).splitlines()[0]}"
+            raise ImportRefused([RowError(None, None, None, reason)]) from error
 
 
 def _import(
     table: MeasurementTable,
-    drafts: dict[str, "_Draft"],
+    drafts: dict[str, StudyDraft],
     at: datetime,
     director: User | None,
     actor: User | None,
@@ -96,7 +98,9 @@ def _import(
         on_record = set(known.values_list("study__code", flat=True))
         new = [draft for draft in drafts.values() if draft.code not in on_record]
         registry = RegistryDraft.read(table)
+        known_drafts = [draft for draft in drafts.values() if draft.code in on_record]
         errors = [*_taken_codes(new), *(error for draft in new for error in draft.errors())]
+        errors += [error for draft in known_drafts for error in draft.control_errors()]
         if new:
             errors += registry.conflicts()
         if errors:
@@ -109,103 +113,16 @@ def _import(
     ]
 
 
-@dataclass
-class _MouseDraft:
-    """One mouse of the file: where its rows stand, and the facts they tell about it."""
-
-    source_study: str
-    pdx_model: str
-    arm: str
-    source_id: str
-    rows: list[int] = field(default_factory=list)
-    facts: dict[str, str] = field(default_factory=dict)
-    label: str = ""
-
-
-@dataclass
-class _Draft:
-    """The rows of a file that become one study."""
-
-    code: str
-    table: MeasurementTable
-    rows: list[int]
-    is_pooled: bool
-    control: str | None
-
-    @property
-    def lines(self) -> list[int]:
-        return self.rows
-
-    def column(self, name: str) -> list[Any] | None:
-        return self.table.columns.get(name)
-
-    @cached_property
-    def mice(self) -> list[_MouseDraft]:
-        columns, arms = self.table.columns, self.table.arm_names
-        found: dict[tuple, _MouseDraft] = {}
-        studies, models, ids = columns["study"], columns["pdx_model"], columns["mouse"]
-        for row in self.rows:
-            key = (studies[row], models[row], arms[row], ids[row])
-            mouse = found.get(key)
-            if mouse is None:
-                mouse = found[key] = _MouseDraft(*key)
-            mouse.rows.append(row)
-        mice = list(found.values())
-        _label(mice)
-        for mouse in mice:
-            self._gather_facts(mouse)
-        return mice
-
-    def _gather_facts(self, mouse: _MouseDraft) -> None:
-        """The last row that tells a fact tells it for the mouse: a mouse that moved is where it moved to."""
-        for name in MOUSE_FACTS:
-            told = self.column(name)
-            if told is not None:
-                values = [told[row] for row in mouse.rows if told[row] is not None]
-                if values:
-                    mouse.facts[name] = values[-1]
-
-    @cached_property
-    def roles(self) -> dict[str, str]:
-        """arm -> role: vehicle where the file or the caller marks it, else what the file says, else blank."""
-        arms, told = self.table.arm_names, self.column("role")
-        roles = dict.fromkeys((arms[row] for row in self.rows), "")
-        for row in self.rows if told is not None else ():
-            if told[row] in ArmRole.values():
-                roles[arms[row]] = told[row]
-            elif told[row] in ("control", "untreated"):
-                roles[arms[row]] = ArmRole.VEHICLE
-        for study in {self.table.columns["study"][row] for row in self.rows}:
-            for arm in self.table.marked_controls.get(study, ()):
-                roles[arm] = ArmRole.VEHICLE
-        if self.control in roles:
-            roles[self.control] = ArmRole.VEHICLE
-        return roles
-
-    def errors(self) -> Iterable[RowError]:
-        if self.control is not None and self.control not in self.roles:
-            arms = ", ".join(self.roles)
-            yield RowError(None, "arm", self.control, f"is not an arm of study {self.code} (arms: {arms})")
-        for name in ("exit_reason", "treatment_related"):
-            told = self.column(name)
-            for mouse in self.mice if told is not None else ():
-                values = {told[row] for row in mouse.rows} - {None}
-                if len(values) > 1:
-                    line = self.table.lines[mouse.rows[-1]]
-                    reason = f"mouse {mouse.source_id} has two of them: {', '.join(sorted(values))}"
-                    yield RowError(line, name, told[mouse.rows[-1]], reason)
-
-
-def _drafts(table: MeasurementTable, code: str | None, control: str | None) -> dict[str, _Draft]:
+def _drafts(table: MeasurementTable, code: str | None, control: str | None) -> dict[str, StudyDraft]:
     if code is not None:
-        return {code: _Draft(code, table, list(range(len(table))), True, control)}
+        return {code: StudyDraft(code, table, list(range(len(table))), True, control)}
     rows: dict[str, list[int]] = defaultdict(list)
     for row, study in enumerate(table.columns["study"]):
         rows[study].append(row)
-    return {study: _Draft(study, table, places, False, control) for study, places in rows.items()}
+    return {study: StudyDraft(study, table, places, False, control) for study, places in rows.items()}
 
 
-def _taken_codes(drafts: Iterable[_Draft]) -> Iterable[RowError]:
+def _taken_codes(drafts: Iterable[StudyDraft]) -> Iterable[RowError]:
     taken = set(
         Study.objects.filter(code__in=[draft.code for draft in drafts]).values_list("code", flat=True)
     )
@@ -221,25 +138,12 @@ def _taken_codes(drafts: Iterable[_Draft]) -> Iterable[RowError]:
             )
 
 
-def _label(mice: Sequence[_MouseDraft]) -> None:
-    """The file's own id where it tells the mice apart, else as much of study, model and arm as does."""
-    parts = ("source_study", "pdx_model", "arm")
-    telling = [part for part in parts if len({getattr(mouse, part) for mouse in mice}) > 1]
-    count: dict[str, int] = defaultdict(int)
-    for mouse in mice:
-        count[mouse.source_id] += 1
-    for mouse in mice:
-        namesakes = count[mouse.source_id] > 1
-        path = [getattr(mouse, part) for part in telling] if namesakes else []
-        mouse.label = "/".join([*path, mouse.source_id])[:120]
-
-
 class _Writer:
     """Writes one study of a file: the frame of it first, then its readings, then the event that vouches."""
 
     def __init__(
         self,
-        draft: _Draft,
+        draft: StudyDraft,
         models: dict[str, PdxModel],
         at: datetime,
         actor: User | None,
@@ -316,44 +220,37 @@ class _Writer:
         self._exits(pairs)
         return mice
 
-    def _tumors(self, pairs: list[tuple[Mouse, _MouseDraft]]) -> None:
-        numbers, passages = self._tumor_numbers, self._passages(pairs)
+    def _tumors(self, pairs: list[tuple[Mouse, MouseDraft]]) -> None:
+        numbers, passages = self.draft.tumors, self._passages(pairs)
         Tumor.objects.bulk_create(
             Tumor(
-                mouse=mouse, number=number, site=site, passage=passages.get(drafted.facts.get("passage", ""))
+                mouse=mouse,
+                number=number,
+                site=site,
+                passage=passages.get((mouse.pdx_model_id, drafted.facts.get("passage", ""))),
             )
             for mouse, drafted in pairs
             for number, site in sorted({numbers[row] for row in drafted.rows})
         )
 
-    @cached_property
-    def _tumor_numbers(self) -> list[tuple[int, str]]:
-        """(number, site) a row: the file's own number, else the tumor's place among the names it uses."""
-        told = self.table.columns.get("tumor")
-        if told is None:
-            return [(1, "")] * len(self.table)
-        names = sorted({name for name in told if name is not None})
-        places = {
-            name: (int(name), "") if name.isdecimal() and int(name) > 0 else (place, name)
-            for place, name in enumerate(names, start=1)
-        }
-        return [places[name] if name is not None else (1, "") for name in told]
-
-    def _passages(self, pairs: list[tuple[Mouse, _MouseDraft]]) -> dict[str, Passage]:
-        """Passages as the file writes them ("P4", "4"); anything else is told and left out."""
-        found = {}
+    def _passages(self, pairs: list[tuple[Mouse, MouseDraft]]) -> dict[tuple[int, str], Passage]:
+        """(PDX model id, text) -> passage, for texts such as "P4" and "4"; others are told and left out."""
+        found: dict[tuple[int, str], Passage] = {}
         for mouse, drafted in pairs:
-            text = drafted.facts.get("passage", "")
-            digits = text.lstrip("Pp")
-            if digits.isdecimal() and text not in found:
-                found[text] = Passage.objects.get_or_create(
+            key = _passage_key(mouse, drafted)
+            digits = passage_digits(key[1])
+            if digits and key not in found:
+                found[key], _ = Passage.objects.get_or_create(
                     pdx_model=mouse.pdx_model, number=int(digits), label=""
-                )[0]
-            elif text and text not in found:
-                self.assumptions.append(f'The passage "{text}" is no number and was not stored.')
+                )
+        texts = {drafted.facts.get("passage", "") for _, drafted in pairs}
+        self.assumptions += [
+            f'The passage "{text}" is no number and was not stored.'
+            for text in sorted(text for text in texts if text and not passage_digits(text))
+        ]
         return found
 
-    def _exits(self, pairs: list[tuple[Mouse, _MouseDraft]]) -> None:
+    def _exits(self, pairs: list[tuple[Mouse, MouseDraft]]) -> None:
         days = self.table.columns["day"]
         Exit.objects.bulk_create(
             Exit(
@@ -388,17 +285,17 @@ class _Writer:
         get = lambda name: columns.get(name, empty)  # noqa: E731 - a column or its absence
         lengths, widths, heights = get("length_mm"), get("width_mm"), get("height_mm")
         volumes, weights, operators = self._volumes(), get("weight_g"), get("operator")
-        statuses, replicates, days = get("status"), self._replicates(), columns["day"]
+        statuses, replicates, days = get("status"), self.draft.replicates, columns["day"]
         pk = {day: session.pk for day, session in sessions.items()}
         rows = []
         for row in self.draft.rows:
-            sizes = (lengths[row] or None, widths[row] or None, heights[row] or None)
+            sizes = _sizes(lengths[row], widths[row], heights[row])
             status, volume = _settled(statuses[row], volumes[row], sizes[0] is not None, lengths[row] == 0)
             rows.append(
                 [
                     pk[days[row]],
                     owner[row],
-                    self._tumor_numbers[row][0],
+                    self.draft.tumors[row][0],
                     replicates[row],
                     1,
                     status,
@@ -425,22 +322,15 @@ class _Writer:
             return [None] * len(self.table)
         if units is None:
             return volumes
-        for unit in sorted({unit for unit in units if unit} - set(MM3_PER_UNIT)):
-            self.assumptions.append(
-                f'Volumes are in "{unit}" and stand as given; limits in mm3 do not apply.'
-            )
+        for unit in sorted({unit for unit in units if unit}):
+            factor = MM3_PER_UNIT.get(unit.strip().lower())
+            if factor is None:
+                told = f'Volumes are in "{unit}" and stand as given: limits in mm3 do not apply to them.'
+                self.assumptions.append(told)
+            elif factor != 1:
+                self.assumptions.append(f"Volumes in {unit} were multiplied by {factor:g} to mm3.")
         factors = [MM3_PER_UNIT.get((unit or "").strip().lower(), 1.0) for unit in units]
         return [None if v is None else v * factor for v, factor in zip(volumes, factors, strict=True)]
-
-    def _replicates(self) -> list[int]:
-        """The replicate's number, or its place among the names the file uses."""
-        told = self.table.columns.get("replicate")
-        if told is None:
-            return [1] * len(self.table)
-        places = {
-            name: place for place, name in enumerate(sorted({n for n in told if n is not None}), start=1)
-        }
-        return [places.get(name, 1) for name in told]
 
     def _record(self, batch: ImportBatch, mice: list[Mouse]) -> None:
         draft = self.draft
@@ -473,6 +363,17 @@ class _Writer:
                 "mice_sha256": sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest(),
             },
         )
+
+
+def _passage_key(mouse: Mouse, drafted: MouseDraft) -> tuple[int, str]:
+    return mouse.pdx_model_id, drafted.facts.get("passage", "")
+
+
+def _sizes(
+    length: float | None, width: float | None, height: float | None
+) -> tuple[float | None, float | None, float | None]:
+    """Lengths to store: 0 x 0 is none, and a height is kept only beside the lengths it belongs to."""
+    return (length, width, height or None) if length and width else (None, None, None)
 
 
 def _settled(

@@ -103,7 +103,7 @@ class RegistryDraft:
                 pdx_model=model,
                 gene=DEFAULT_GENE,
                 functional_class=draft.status.value,
-                variant="" if variant.lower() in NO_VARIANT else variant[:100],
+                variant="" if variant.lower() in NO_VARIANT else variant,
                 assay=ASSAY,
             )
         for column, variant in draft.variants.items():
@@ -116,7 +116,7 @@ class RegistryDraft:
                     pdx_model=model,
                     gene=gene,
                     functional_class=functional_class,
-                    variant="" if wild_type else variant[:100],
+                    variant="" if wild_type else variant,
                     assay=ASSAY,
                 )
 

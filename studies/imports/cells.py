@@ -69,6 +69,7 @@ class Reading:
         self._hold_one_role_a_treatment()
         self._hold_one_status_a_model()
         self._hold_caliper_pairs()
+        self._hold_statuses()
 
     def _refuse(self, row: int, name: str, reason: str) -> None:
         self.defects.append(RowError(self.lines[row], self.spelling[name], self.texts[name][row], reason))
@@ -221,6 +222,17 @@ class Reading:
             elif None not in (length, width) and (length == 0) != (width == 0):
                 name = "length_mm" if length == 0 else "width_mm"
                 self._refuse(row, name, "is 0 beside a length above 0; a tumor not palpable has 0 in both")
+
+    def _hold_statuses(self) -> None:
+        """A tumor that was not palpable, or not looked at, has no size."""
+        sizes = [name for name in ("volume_mm3", "length_mm", "width_mm") if name in self.columns]
+        for row, status in enumerate(self.columns.get("status", ())):
+            if status in (MeasurementStatus.NOT_PALPABLE, MeasurementStatus.NOT_DONE):
+                for name in sizes:
+                    if (self.columns[name][row] or 0) > 0:
+                        self._refuse(
+                            row, name, f"contradicts the status {status}, which says there is no size"
+                        )
 
 
 def _judge(text: str, mark: str | None, quantity: Quantity) -> float | str | None:

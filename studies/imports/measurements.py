@@ -117,8 +117,12 @@ def read_measurement_table(
 def refuse_oversize(size_bytes: int, max_bytes: int) -> None:
     """Raise ImportRefused where a file is over its limit; callers ask before they read the file."""
     if size_bytes > max_bytes:
-        reason = f"the file has {size_bytes / 1e6:,.1f} MB, over the limit of {max_bytes / 1e6:,.1f} MB"
+        reason = f"the file has {_size(size_bytes)}, over the limit of {_size(max_bytes)}"
         raise ImportRefused([RowError(None, None, None, reason)])
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 100_000 else f"{n_bytes:,} bytes"
 
 
 def _duplicates(reading: Reading) -> Iterator[RowError]:

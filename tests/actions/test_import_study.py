@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from studies import access, frames, triggers
@@ -14,7 +14,7 @@ from studies.actions.import_study import import_studies
 from studies.analysis import analyze_study
 from studies.analysis.tables import pool_studies
 from studies.imports import ImportRefused, read_measurement_table
-from studies.models import AuditEvent, ImportBatch, Measurement, Mouse, PdxModel, Study
+from studies.models import AuditEvent, ImportBatch, Measurement, Mouse, Passage, PdxModel, Study, Tumor
 from tests.factories import make_pdx_model, make_study
 
 pytestmark = pytest.mark.django_db
@@ -302,3 +302,115 @@ def test_two_people_importing_one_file_at_once_make_one_study():
     assert sorted(outcomes) == [[False, False], [True, True]]
     assert counts() == {"Study": 2, "Mouse": 4, "Measurement": 10, "PdxModel": 2, "AuditEvent": 3}
     assert all(audit.broken_link(chain) is None for chain in audit.chains())
+
+
+HEAD = "study,model,mouse,arm,day,volume_mm3"
+
+
+def row_error(text: str) -> tuple[int | None, str | None]:
+    """Where a file with one defect is refused; nothing may be left behind."""
+    before = counts()
+    with pytest.raises(ImportRefused) as refused:
+        bring_in(text)
+    assert counts() == before
+    (error,) = refused.value.errors
+    return error.line, error.column
+
+
+def test_a_tumor_has_a_passage_of_its_own_pdx_model():
+    models = ("PA", "PB", "PC")
+    bring_in(f"{HEAD},passage\n" + "".join(f"S,{m},{m}1,A,0,100,P4\n" for m in models))
+    for tumor in Tumor.objects.select_related("mouse", "passage"):
+        assert tumor.passage.pdx_model_id == tumor.mouse.pdx_model_id
+    assert sorted(Passage.objects.values_list("pdx_model__code", "number")) == [(m, 4) for m in models]
+
+
+def test_a_height_beside_a_volume_alone_is_left_out():
+    bring_in(f"{HEAD},height_mm\nS,P,1,A,0,100,5\n")
+    assert Measurement.objects.get().height_mm is None
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (("left", "2"), [1, 2]),
+        (("2", "1"), [1, 2]),
+        (("1", "01"), [1, 2]),
+        (("", "1"), [1, 2]),
+        (("3", "7"), [3, 7]),
+    ],
+    ids=str,
+)
+def test_tumors_by_any_name_are_told_apart(names, numbers):
+    rows = "".join(f"S,P,1,A,{day},100,{name}\n" for name in names for day in (0, 3))
+    bring_in(f"{HEAD},tumor\n{rows}")
+    assert sorted(Tumor.objects.values_list("number", flat=True)) == numbers
+    assert Measurement.objects.count() == 4
+
+
+@pytest.mark.parametrize("status", ["not_palpable", "not_done"])
+@pytest.mark.parametrize(("columns", "sizes"), [("volume_mm3", "100"), ("length_mm,width_mm", "10,8")])
+def test_a_status_without_a_size_refuses_one(status, columns, sizes):
+    with pytest.raises(ImportRefused, match=f"contradicts the status {status}") as refused:
+        bring_in(f"mouse,arm,day,{columns},status\n1,A,0,{sizes},{status}\n")
+    assert {error.line for error in refused.value.errors} == {2}
+
+
+@pytest.mark.parametrize(
+    ("column", "longest"),
+    [
+        ("pdx_model", 60),
+        ("arm", 100),
+        ("mouse", 120),
+        ("cage", 40),
+        ("block", 60),
+        ("operator", 120),
+        ("tumor", 100),
+        ("tumor_type", 100),
+        ("KRAS", 100),
+    ],
+)
+def test_a_text_longer_than_the_record_holds_is_refused_by_line(column, longest):
+    def text(length: int) -> str:
+        plain = {"pdx_model": "P", "mouse": "1", "arm": "A", "day": "0", "volume_mm3": "100"}
+        first, second = {**plain, column: "x"}, {**plain, column: "y" * length, "day": "3"}
+        return "\n".join(",".join(row) for row in (first, first.values(), second.values()))
+
+    assert row_error(text(longest + 1)) == (3, column)
+    bring_in(text(longest))
+
+
+@pytest.mark.parametrize("passage", ["P32768", "99999999"])
+def test_a_passage_beyond_counting_is_refused_by_line(passage):
+    assert row_error(f"{HEAD},passage\nS,P,1,A,0,100,{passage}\n") == (2, "passage")
+
+
+def test_a_large_tumor_number_is_a_name():
+    bring_in(f"{HEAD},tumor\nS,P,1,A,0,100,99999\n")
+    assert Tumor.objects.values_list("number", "site").get() == (1, "99999")
+
+
+def test_a_control_that_is_not_there_is_refused_also_for_a_study_on_record():
+    bring_in()
+    with pytest.raises(ImportRefused, match="arms: Vehicle, binimetinib"):
+        bring_in(control="placebo")
+
+
+def test_what_the_record_refuses_is_a_refusal_with_its_reason(monkeypatch):
+    def fail(*args, **kwargs):
+        raise IntegrityError("CHECK constraint failed: weight_positive")
+
+    monkeypatch.setattr("studies.actions.import_study.insert_revisions", fail)
+    with pytest.raises(ImportRefused, match="weight_positive"):
+        bring_in()
+    assert set(counts().values()) == {0}
+
+
+def test_a_unit_is_converted_and_said_as_the_file_s_own_analysis_says_it(tmp_path, capsys):
+    source = tmp_path / "units.csv"
+    source.write_text(f"{HEAD},unit,passage\nS,P,1,A,0,0.1,cm3,late\n")
+    call_command("import_study", source)
+    told = capsys.readouterr().out
+    assert "Volumes in cm3 were multiplied by 1000 to mm3." in told
+    assert 'The passage "late" is no number and was not stored.' in told
+    assert Measurement.objects.get().reported_volume_mm3 == 100

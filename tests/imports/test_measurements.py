@@ -360,6 +360,8 @@ def test_a_file_over_the_limit_is_told_before_it_is_parsed():
     assert "over the limit" in only_error(b"\x00" * 2001, max_bytes=2000).reason
     with pytest.raises(ImportRefused, match=r"600\.0 MB, over the limit of 500\.0 MB"):
         refuse_oversize(600_000_000, 500_000_000)
+    with pytest.raises(ImportRefused, match=r"1,500 bytes, over the limit of 1,000 bytes"):
+        refuse_oversize(1_500, 1_000)
 
 
 def test_all_defects_are_listed_at_once_in_the_order_of_lines():

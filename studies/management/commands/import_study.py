@@ -33,7 +33,8 @@ class Command(BaseCommand):
             )
         except ImportRefused as refused:
             raise CommandError(_told(file, refused), returncode=2) from None
-        for assumption in table.assumptions:
+        told = [*table.assumptions, *(line for result in imported for line in result.assumptions)]
+        for assumption in dict.fromkeys(told):
             self.stdout.write(assumption)
         for result in imported:
             what = "imported" if result.is_new else "already on record, nothing added"
