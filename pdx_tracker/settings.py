@@ -139,6 +139,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "studies.middleware.NothingStored",
     "studies.middleware.AdminContentSecurityPolicy",
     "axes.middleware.AxesMiddleware",
 ]

@@ -51,6 +51,17 @@ def _rules() -> Iterable[Rule]:
         " JOIN studies_measurementsession s ON s.id = m.session_id WHERE s.study_id = OLD.id)",
     )
     yield Rule(
+        "blinding_of_allocated_study",
+        "studies_study",
+        "update",
+        "a study with an allocation is opened by unblinding it, not by unticking blinded",
+        "OLD.is_blinded AND NOT NEW.is_blinded AND EXISTS (SELECT 1 FROM studies_allocation a"
+        " JOIN studies_arm r ON r.id = a.arm_id WHERE r.study_id = OLD.id)",
+    )
+    for table in ("studies_mouse", "studies_measurementsession", "studies_arm"):
+        message = f"a row of {table} never moves to another study"
+        yield Rule(f"{table}_stays", table, "update", message, "NEW.study_id <> OLD.study_id")
+    yield Rule(
         "measurement_of_one_study",
         "studies_measurement",
         "insert",

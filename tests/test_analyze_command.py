@@ -117,3 +117,9 @@ def test_the_shell_sees_exit_code_2_and_the_defects_on_stderr(source):
     )
     assert done.returncode == 2 and done.stdout == ""
     assert "no column day" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("limit", ["nan", "0", "-1", "inf", "much"])
+def test_a_limit_that_is_no_size_is_refused(tmp_path, limit):
+    with pytest.raises(CommandError, match="no size in MB"):
+        call_command("analyze", str(tmp_path / "study.csv"), "--max-mb", limit)

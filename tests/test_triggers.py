@@ -91,6 +91,20 @@ def test_the_formula_of_another_study_stays_free(study, measurement):
     assert Study.objects.get(pk=other.pk).volume_formula == "pi6_lw2"
 
 
+def test_unticking_blinded_is_no_way_to_the_arms_once_mice_are_allocated(study):
+    make_mouse(study, arm=make_arm(study))
+    with pytest.raises(REFUSED, match="unblinding"), transaction.atomic():
+        Study.objects.filter(pk=study.pk).update(is_blinded=False)
+    assert Study.objects.get(pk=study.pk).is_blinded
+
+
+@pytest.mark.parametrize("make", [make_mouse, make_arm, make_session])
+def test_what_belongs_to_a_study_never_moves_to_another(study, make):
+    record, other = make(study), make_study("PDX-TEST-02")
+    with pytest.raises(REFUSED, match="never moves"), transaction.atomic():
+        type(record).objects.filter(pk=record.pk).update(study=other)
+
+
 def test_an_audit_chain_never_gets_shorter():
     head = AuditHead.objects.create(chain="study:1", count=5, head="a" * 64, seal="b" * 64)
     with pytest.raises(REFUSED, match="only grows"), transaction.atomic():

@@ -7,6 +7,7 @@ from django.db.models import Max
 from studies.admin.recording import ReasonedForm, record_save
 from studies.admin.scope import BlocksInline, RowsInline, ScienceAdmin, forget_reach, reach
 from studies.models import (
+    Allocation,
     AnalysisPlan,
     Cohort,
     ExpectedSignDeclaration,
@@ -24,7 +25,9 @@ class VersionForm(forms.ModelForm):
 
     def save(self, commit=True):
         if self.instance.pk is None:
-            stored = type(self.instance).objects.filter(study=self.instance.study)
+            # Of two who save at once, the second waits here and then counts the first one's version.
+            Study.objects.select_for_update().get(pk=self.instance.study_id)
+            stored = type(self.instance).objects.filter(study=self.instance.study_id)
             self.instance.version = (stored.aggregate(last=Max("version"))["last"] or 0) + 1
         return super().save(commit)
 
@@ -110,6 +113,8 @@ class StudyAdmin(ScienceAdmin):
 
     def get_readonly_fields(self, request, obj=None):
         fields = list(super().get_readonly_fields(request, obj))
+        if obj and Allocation.objects.filter(arm__study=obj).exists():
+            fields.append("is_blinded")
         if obj and obj.state != StudyState.DRAFT:
             # Unticking "blinded" would unblind a running study; that is a signed act of its own.
             fields += ["is_blinded", "biomarker", "tumor_rule", "day0_rule", "time_zone"]

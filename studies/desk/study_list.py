@@ -9,7 +9,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.shortcuts import render
 
 from studies import access
-from studies.models import Measurement, MeasurementSession, Mouse, Study
+from studies.models import Measurement, MeasurementSession, Mouse, Study, User
 from studies.terms import StudyState
 
 PAGE_SIZE = 50
@@ -30,7 +30,7 @@ class StudyRow:
 def study_list(request):
     query = request.GET.get("q", "").strip()
     state = request.GET.get("state", "")
-    studies = found(access.studies_of(request.user), query, state)
+    studies = found(request.user, query, state)
     page = Paginator(studies, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "nav": "studies",
@@ -44,10 +44,15 @@ def study_list(request):
     return render(request, "studies/desk/study_list.html", context)
 
 
-def found(studies: QuerySet[Study], query: str, state: str) -> QuerySet[Study]:
-    """Studies in `state` whose code, title, protocol or PDX models hold every word of `query`."""
+def found(user: User, query: str, state: str) -> QuerySet[Study]:
+    """The person's studies in `state` whose code, title or protocol hold every word of `query`.
+
+    PDX models are searched too, where the person may see them: a hit would tell that a model is there.
+    """
+    studies = access.studies_of(user)
+    science = access.studies_of(user, access.SCIENCE_READERS).values("pk")
     for word in query.split():
-        of_model = Mouse.objects.filter(study=OuterRef("pk")).filter(
+        of_model = Mouse.objects.filter(study=OuterRef("pk"), study__in=science).filter(
             Q(pdx_model__code__icontains=word) | Q(pdx_model__cancer_type__icontains=word)
         )
         studies = studies.filter(

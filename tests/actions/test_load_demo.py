@@ -415,3 +415,10 @@ def test_a_study_blinded_again_is_not_compared_and_says_so(demo, tmp_path):
     write_truth(tmp_path)
     truth = json.loads((tmp_path / "demo" / "truth.json").read_text(encoding="utf-8"))
     assert truth["analysis"] == [] and "cannot be compared" in truth["summary"][0]
+
+
+def test_quality_assurance_reads_the_audit_trail_it_is_promised(demo, client):
+    client.force_login(User.objects.get(username="qa"))
+    response = client.get("/admin/studies/auditevent/")
+    assert response.status_code == 200
+    assert "DEMO-MAP2K4-01" in response.content.decode()

@@ -1,6 +1,5 @@
 import pytest
 
-from studies import access
 from studies.desk.study_list import found, rows
 from studies.models import Study
 from studies.terms import Role, StudyState
@@ -14,7 +13,7 @@ def director(db):
 
 
 def studies_found(director, query: str, state: str = "") -> list[str]:
-    return [study.code for study in found(access.studies_of(director), query, state)]
+    return [study.code for study in found(director, query, state)]
 
 
 def test_a_study_is_found_by_code_title_protocol_and_its_pdx_models(director):
@@ -74,3 +73,10 @@ def join_study(user, code: str, role: Role = Role.STUDY_DIRECTOR, **fields) -> S
     study = make_study(code, **fields)
     join(user, study, role)
     return study
+
+
+def test_search_tells_a_doser_nothing_of_the_pdx_models_of_a_study(people):
+    make_mouse(people.study, pdx_model=make_pdx_model("SECRET-7"))
+    assert studies_found(people.study_director, "secret-7") == [people.study.code]
+    assert studies_found(people.doser, "secret-7") == []
+    assert studies_found(people.report_reader, "secret-7") == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.core.management.base import BaseCommand, CommandError
 
 from studies.imports import DEFAULT_MAX_BYTES, ImportRefused, read_measurement_table, refuse_oversize
+from studies.management.arguments import megabytes
 
 DEFECTS_SHOWN = 200
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--report", type=Path, metavar="DIR", help="write the report into this folder")
         parser.add_argument(
             "--max-mb",
-            type=float,
+            type=megabytes,
             default=DEFAULT_MAX_BYTES / 1e6,
             metavar="N",
             help="refuse a larger file (default: %(default)g MB)",

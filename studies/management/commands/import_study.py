@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from studies.actions.import_study import import_studies
 from studies.imports import ImportRefused, read_measurement_table, refuse_oversize
+from studies.management.arguments import megabytes
 from studies.models import User
 
 MOST_DEFECTS = 200
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--control", metavar="ARM", help="the control, where the file does not mark one")
         parser.add_argument("--director", metavar="USER", help="who directs the study and may see it at once")
-        parser.add_argument("--max-mb", type=float, default=settings.IMPORT_LIMIT_MB)
+        parser.add_argument("--max-mb", type=megabytes, default=settings.IMPORT_LIMIT_MB)
 
     def handle(self, *args, file: Path, study, control, director, max_mb, **options) -> None:
         try:
