@@ -1,15 +1,11 @@
 """`manage.py analyze FILE`: the whole analysis of a file of measurements, without the database."""
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from studies.imports import DEFAULT_MAX_BYTES, ImportRefused, read_measurement_table, refuse_oversize
-from studies.management.arguments import megabytes
-
-DEFECTS_SHOWN = 200
+from studies.imports import DEFAULT_MAX_BYTES, ImportRefused
+from studies.management.files import listing, megabytes, read_file, time_of_build
 
 
 class Command(BaseCommand):
@@ -36,11 +32,11 @@ class Command(BaseCommand):
         from studies.reports.outputs import write_outputs
 
         try:
-            measurements = _read(file, max_mb)
+            measurements = read_file(file, max_mb)
             analyzed = analyze_measurements(measurements, _plan(plan, control), pool)
-            write_outputs(analyzed, json_path=json, report_folder=report, made_at=_now())
+            write_outputs(analyzed, json_path=json, report_folder=report, made_at=time_of_build())
         except (ImportRefused, AnalysisRefused) as refusal:
-            raise CommandError(_listing(file, refusal.errors), returncode=2) from None
+            raise CommandError(listing(file, refusal.errors), returncode=2) from None
         except OSError as error:
             raise CommandError(f"{error.filename or file}: {error.strerror or error}", returncode=2) from None
         for study in analyzed:
@@ -50,31 +46,12 @@ class Command(BaseCommand):
                 self.stdout.write(f"Written: {path}")
 
 
-def _read(file, max_mb):
-    refuse_oversize(file.stat().st_size, int(max_mb * 1e6))
-    return read_measurement_table(file.read_bytes(), file.name, max_bytes=int(max_mb * 1e6))
-
-
 def _plan(path, control):
     """The plan of a file, with the control of the command line before the plan's own."""
     from studies.reports.plan_file import read_plan
 
     plan = read_plan(path.read_bytes(), path.name) if path else {}
     return plan | ({"control": control} if control is not None else {})
-
-
-def _now():
-    """The time written into the report: SOURCE_DATE_EPOCH where set, so that a build can be repeated."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
-
-
-def _listing(file, errors):
-    lines = [f"{file.name} was refused; nothing was written."]
-    lines += [f"  {error}" for error in errors[:DEFECTS_SHOWN]]
-    if len(errors) > DEFECTS_SHOWN:
-        lines.append(f"  ... and {len(errors) - DEFECTS_SHOWN} more: {len(errors)} defects in all")
-    return "\n".join(lines)
 
 
 def _summary(document):

@@ -7,11 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from studies.actions.import_study import import_studies
-from studies.imports import ImportRefused, read_measurement_table, refuse_oversize
-from studies.management.arguments import megabytes
+from studies.imports import ImportRefused
+from studies.management.files import listing, megabytes, read_file
 from studies.models import User
-
-MOST_DEFECTS = 200
 
 
 class Command(BaseCommand):
@@ -28,26 +26,20 @@ class Command(BaseCommand):
 
     def handle(self, *args, file: Path, study, control, director, max_mb, **options) -> None:
         try:
-            table = _read(file, int(max_mb * 1e6))
+            table = read_file(file, max_mb)
             imported = import_studies(
                 table, at=timezone.now(), code=study, control=control, director=_user(director)
             )
         except ImportRefused as refused:
-            raise CommandError(_told(file, refused), returncode=2) from None
+            raise CommandError(listing(file, refused.errors), returncode=2) from None
+        except OSError as error:
+            raise CommandError(f"{file}: {error.strerror or error}", returncode=2) from None
         told = [*table.assumptions, *(line for result in imported for line in result.assumptions)]
         for assumption in dict.fromkeys(told):
             self.stdout.write(assumption)
         for result in imported:
             what = "imported" if result.is_new else "already on record, nothing added"
             self.stdout.write(f"{result.code}: {result.rows} rows of {result.mice} mice, {what}")
-
-
-def _read(file: Path, max_bytes: int):
-    try:
-        refuse_oversize(file.stat().st_size, max_bytes)
-        return read_measurement_table(file.read_bytes(), file.name, max_bytes=max_bytes)
-    except OSError as error:
-        raise CommandError(f"{file}: {error.strerror or error}", returncode=2) from None
 
 
 def _user(name: str | None) -> User | None:
@@ -57,11 +49,3 @@ def _user(name: str | None) -> User | None:
     if user is None:
         raise CommandError(f"there is no active user {name}", returncode=2)
     return user
-
-
-def _told(file: Path, refused: ImportRefused) -> str:
-    lines = [f"{file}: refused, nothing was imported"]
-    lines += [str(error) for error in refused.errors[:MOST_DEFECTS]]
-    if len(refused.errors) > MOST_DEFECTS:
-        lines.append(f"and {len(refused.errors) - MOST_DEFECTS} more defects")
-    return "\n".join(lines)

@@ -1,12 +1,11 @@
 """Write the report of a study on record: the same files as `analyze` writes for a file."""
 
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
 from studies.access import OPERATOR
+from studies.management.files import time_of_build
 from studies.models import Study
 
 
@@ -30,15 +29,9 @@ class Command(BaseCommand):
             raise CommandError(f"there is no study {study} (on record: {codes or 'none'})", returncode=2)
         try:
             analyzed = analyze_recorded(found, OPERATOR, control)
-            write_outputs([analyzed], json_path=json, report_folder=out, made_at=_now())
+            write_outputs([analyzed], json_path=json, report_folder=out, made_at=time_of_build())
         except (PermissionError, AnalysisRefused) as refusal:
             raise CommandError(f"{study}: {refusal}", returncode=2) from None
         for path in (json, out):
             if path is not None:
                 self.stdout.write(f"Written: {path}")
-
-
-def _now() -> datetime:
-    """The time written into the report: SOURCE_DATE_EPOCH where set, so that a build can be repeated."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)
