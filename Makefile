@@ -53,9 +53,9 @@ bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each a
 
 lock: ## compile both lock files again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python -m pip install uv" >&2; exit 1; }
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet \
 		pyproject.toml -o requirements.txt
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-header --quiet \
 		--group dev pyproject.toml -o tests/requirements.txt
 
 doctor: ## name the system packages this machine lacks

@@ -4,10 +4,12 @@ import ast
 import hashlib
 import re
 import subprocess
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 VENDOR = ROOT / "studies" / "static" / "studies" / "vendor"
@@ -139,6 +141,30 @@ def test_every_vendored_file_stands_in_a_library_folder():
 
 def pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", read(Path(lock)), re.M))
+
+
+def test_an_extra_asked_for_is_pinned_with_it():
+    """Older pips read `coverage[toml]` as another requirement than `coverage`, and refuse it unpinned."""
+    lock = read(Path("tests/requirements.txt"))
+    asked = (Requirement(line) for name in pins("tests/requirements.txt") for line in requires_of(name))
+    wanted = {(needed.name.lower(), extra) for needed in asked for extra in needed.extras}
+    assert ("coverage", "toml") in wanted
+    pinned = {(name, extra.strip()) for name, extras in re.findall(r"^([\w.-]+)\[([^\]]+)\]==", lock, re.M)
+              for extra in extras.split(",")}  # fmt: skip
+    assert wanted - pinned == set()
+
+
+def requires_of(name: str) -> list[str]:
+    """What an installed package needs here, without extras of its own."""
+    try:
+        lines = requires(name) or []
+    except PackageNotFoundError:  # pinned for another platform
+        return []
+    return [
+        line
+        for line in lines
+        if not Requirement(line).marker or Requirement(line).marker.evaluate({"extra": ""})
+    ]
 
 
 @pytest.mark.parametrize("lock", LOCKS)
