@@ -133,6 +133,13 @@ class Role(Term):
     ADMINISTRATOR = "administrator"
 
 
+class TokenScope(Term):
+    """What a program may do with an API token: look, or also enter measurements."""
+
+    READ = "read"
+    ENTRY = "entry", "read and enter measurements"
+
+
 class Route(Term):
     """How an agent is given."""
 

@@ -1,11 +1,15 @@
-"""Pages of the sign-in library that make no sense where nothing is sent by e-mail, told apart plainly."""
+"""Pages under the account: API tokens, and those of the sign-in library that make no sense without e-mail."""
 
 from django.urls import path, re_path
 from django.views.generic import TemplateView
 
+from studies.desk.api_tokens import api_token_revoke, api_tokens
+
 ask_administrator = TemplateView.as_view(template_name="account/ask_administrator.html")
 
 urlpatterns = [
+    path("tokens/", api_tokens, name="api_tokens"),
+    path("tokens/<int:key>/revoke/", api_token_revoke, name="api_token_revoke"),
     path("signup/", ask_administrator),
     path("email/", ask_administrator),
     re_path(r"^confirm-email/.*$", ask_administrator),

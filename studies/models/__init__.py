@@ -1,6 +1,7 @@
 """The record, one aggregate a file."""
 
 from .allocation import Allocation, Randomization
+from .api_token import ApiToken
 from .arm import Agent, Arm, ArmAgent
 from .audit import AuditEvent, AuditHead
 from .measurement import ImportBatch, Measurement, MeasurementSession
@@ -13,6 +14,7 @@ __all__ = [
     "Agent",
     "Allocation",
     "AnalysisPlan",
+    "ApiToken",
     "Arm",
     "ArmAgent",
     "AuditEvent",
