@@ -10,6 +10,15 @@ from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth
 from studies.analysis.mixed_model import LmmFit, fit_lmm
 from studies.analysis.mixed_model_each import LmmFits, fit_lmm_each
+from studies.analysis.power import (
+    Variability,
+    detectable_effect,
+    mice_per_arm,
+    mice_per_arm_for_bliss,
+    models_or_mice,
+    models_per_status,
+    power_of,
+)
 from studies.analysis.response import mrecist, response_rates, responses
 from studies.analysis.study import StudyAnalysis, analyze_study
 from studies.analysis.survival import compare_survival, time_to_event
@@ -23,14 +32,21 @@ __all__ = [
     "LmmFits",
     "NormalizedTable",
     "StudyAnalysis",
+    "Variability",
     "analyze_study",
     "compare_survival",
+    "detectable_effect",
     "fit_lmm",
     "fit_lmm_each",
     "growth",
+    "mice_per_arm",
+    "mice_per_arm_for_bliss",
+    "models_or_mice",
+    "models_per_status",
     "mrecist",
     "normalize_table",
     "pool_studies",
+    "power_of",
     "response_rates",
     "responses",
     "study_names",
