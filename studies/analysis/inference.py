@@ -47,8 +47,13 @@ def mixed_model(
     return section, fit
 
 
-def fits_by_model(frame: pd.DataFrame, plan: Plan) -> list[tuple[dict[str, Any], GrowthFit | str]]:
-    """M1 of each PDX model with at least two mice in its control and in another arm, or why it could not be fitted."""
+def fits_by_model(
+    frame: pd.DataFrame, plan: Plan, primary: GrowthFit | None
+) -> list[tuple[dict[str, Any], GrowthFit | str]]:
+    """M1 of each PDX model with at least two mice in its control and in another arm, or why it could not be fitted.
+
+    Where the study has one PDX model, the primary fit is that model's.
+    """
     fits: list[tuple[dict[str, Any], GrowthFit | str]] = []
     square = square_of(plan["primary"].get("estimand", "slope"), tgi_day(plan)) if plan["window"] else 0.0
     for model, part in frame.groupby("pdx_model", sort=False):
@@ -59,6 +64,9 @@ def fits_by_model(frame: pd.DataFrame, plan: Plan) -> list[tuple[dict[str, Any],
             "pdx_model": str(model),
             "map2k4_status": str(part["map2k4_status"].iloc[0]),
         }
+        if primary is not None and len(part) == len(frame) and plan["model"] == "auto":
+            fits.append((scope, primary))
+            continue
         try:
             fits.append((scope, fit_m1(growth_data(part, plan), plan, square=square)))
         except AnalysisError as error:
@@ -67,15 +75,21 @@ def fits_by_model(frame: pd.DataFrame, plan: Plan) -> list[tuple[dict[str, Any],
 
 
 def mixed_models_by_model(
-    fits: list[tuple[dict[str, Any], GrowthFit | str]], plan: Plan
+    fits: list[tuple[dict[str, Any], GrowthFit | str]],
+    plan: Plan,
+    primary: GrowthFit | None,
+    section: Mapping[str, Any] | None,
 ) -> list[dict[str, Any]]:
     """Each PDX model's own fit as a dict; one that could not be fitted has no formula and says why."""
-    return [
-        {**scope, "formula": None, "contrasts": [], "notes": [fit]}
-        if isinstance(fit, str)
-        else {**scope, **describe_fit(fit, plan, scope)}
-        for scope, fit in fits
-    ]
+    rows: list[dict[str, Any]] = []
+    for scope, fit in fits:
+        if isinstance(fit, str):
+            rows.append({**scope, "formula": None, "contrasts": [], "notes": [fit]})
+        elif fit is primary and section is not None:
+            rows.append({**scope, **section, "contrasts": [{**row, **scope} for row in section["contrasts"]]})
+        else:
+            rows.append({**scope, **describe_fit(fit, plan, scope)})
+    return rows
 
 
 def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: lis
         raise AnalysisError("the table holds no volume")
     model, fit = mixed_model(frame, plan, notes)
     contrasts = model["contrasts"] if model else []
-    by_model = fits_by_model(frame, plan)
+    by_model = fits_by_model(frame, plan, fit)
     own = synergy_rows(fit, plan, contrasts, notes)
     if frame["pdx_model"].nunique() > 1:
         for scope, single in by_model:
@@ -84,7 +84,7 @@ def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: lis
     return {
         **sections_of(frame, curves, plan),
         "mixed_model": model,
-        "mixed_models_by_model": mixed_models_by_model(by_model, plan),
+        "mixed_models_by_model": mixed_models_by_model(by_model, plan, fit, model),
         "map2k4": biomarker_section(frame, plan, fit, contrasts, notes),
         "synergy": own,
         "sensitivity": sensitivity_rows(frame, everyone, plan, fit),
