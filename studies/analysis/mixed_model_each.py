@@ -26,7 +26,8 @@ def fit_lmm_each(formula: str, data: pd.DataFrame, by: str, reml: bool = True) -
     if by not in data.columns:
         raise AnalysisError(f"by names the column {by}, which the table does not have.")
     design = build_design(formula, data)
-    owner, keys = group_codes([data[by].iloc[design.kept_rows].reset_index(drop=True)])
+    owner, _, label = group_codes([data[by].iloc[design.kept_rows].reset_index(drop=True)])
+    keys = label()
     together = fit_side_by_side(design, owner, len(keys), reml)
     members = set() if together is None else set(together.members.tolist())
     alone: dict[str, LmmFit] = {}

@@ -287,7 +287,7 @@ def test_one_mouse_an_arm_is_refused():
     [
         (lambda t: np.full(len(t), 5.0), "constant"),
         (lambda t: 5 + 0.1 * t["day"], "reproduce y exactly"),
-        (lambda t: 5 + 0.1 * t["day"] * t["mouse"].str[-1].astype(float), "own curve reproduces y exactly"),
+        (lambda t: 5 + 0.1 * t["day"] * t["mouse"].str[-1].astype(float), "own curve reproduce y exactly"),
         (lambda t: np.where(t.index == 3, -np.inf, t["log_volume"]), "row 4"),
         (lambda t: t["arm"].astype(str), "holds text"),
         (lambda t: np.full(len(t), np.nan), "No row"),
@@ -296,6 +296,21 @@ def test_one_mouse_an_arm_is_refused():
 def test_a_response_that_leaves_nothing_to_judge_is_refused(response, reason):
     with pytest.raises(AnalysisError, match=reason):
         fit_lmm("y ~ day * arm + (1 + day | mouse)", growth().assign(y=response))
+
+
+def test_exact_data_are_refused_where_no_single_term_reproduces_them():
+    """Mouse offsets and a common slope together leave nothing; on unequal days neither does so alone."""
+    uneven = growth()[lambda t: (t.index % 3 != 0) | (t["day"] < 8)]
+    offset = uneven["mouse"].astype("category").cat.codes % 7
+    model = uneven["pdx_model"].astype("category").cat.codes
+    for response, formula in (
+        (5 + 0.1 * uneven["day"] + offset, "y ~ day * arm + (1 | mouse)"),
+        (5 + 0.1 * uneven["day"] * model + offset, "y ~ day * arm + (0 + day | pdx_model) + (1 | mouse)"),
+    ):
+        with pytest.raises(AnalysisError, match="residual variance is 0"):
+            fit_lmm(formula, uneven.assign(y=response))
+        noise = np.random.default_rng(0).normal(0, 1e-4, len(uneven))
+        assert fit_lmm(formula, uneven.assign(y=response + noise)).sigma == pytest.approx(1e-4, rel=0.2)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ group."""
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags, hstack
+from scipy.sparse.linalg import lsmr
 
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.atoms import AtomBottom, collect_atoms
@@ -11,6 +13,7 @@ from studies.analysis.lmm.cells import factor_cells
 from studies.analysis.lmm.criterion import Model, RowBottom
 from studies.analysis.lmm.design import Design
 from studies.analysis.lmm.elimination import sum_by, transpose
+from studies.analysis.lmm.stream import group_sums, residual_sums, streamed_basis
 from studies.analysis.lmm.structure import (
     FixedTurn,
     Plan,
@@ -18,13 +21,18 @@ from studies.analysis.lmm.structure import (
     crossed_columns,
     fixed_turn,
     make_blocks,
-    orthonormal_basis,
+    nested_columns,
     plan_levels,
     row_sums,
+    split_basis,
     triangle_of,
 )
 
 Array = np.ndarray
+MOST_BASIS_COLUMNS = 8
+EXACT = 1e-20  # of the response's sum of squares: as much as rounding leaves
+SUSPECT = 1e-9
+NEARLY_FREE = 1e12  # relative variance of random effects
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,13 @@ def assemble(design: Design, reml: bool) -> Assembled:
     plan = plan_levels(design.random)
     assembled = assemble_atoms(design, plan, reml) or assemble_rows(design, plan, reml)
     check_absorbed(assembled.model)
+    check_residual_variance(design, assembled.model)
     return assembled
 
 
 def assemble_rows(design: Design, plan: Plan, reml: bool) -> Assembled:
     """Sums formed row by row: exact for any fixed columns, crossed terms and residual classes."""
-    bases = common_basis(design.random, plan.chain, [])
+    bases = common_basis(design.random, plan, [])
     blocks, levels = make_blocks(design, plan, bases)
     root = np.ones(len(design.response)) if design.weights is None else np.sqrt(design.weights)
     fixed = design.fixed_matrix()
@@ -60,7 +69,7 @@ def assemble_rows(design: Design, plan: Plan, reml: bool) -> Assembled:
     turn = fixed_turn(upper)
     orthonormal = fixed[:, turn.kept] @ turn.back
     residual, ordinary = take_out(orthonormal * root[:, None], design.response * root)
-    check_residual(design, residual, root)
+    check_unexplained(design, float(residual @ residual))
     crossed = crossed_columns(design, plan, blocks)
     dense = np.column_stack([orthonormal * root[:, None], crossed * root[:, None], residual])
     classes = design.residual_codes
@@ -71,9 +80,6 @@ def assemble_rows(design: Design, plan: Plan, reml: bool) -> Assembled:
     return _finish(design, plan, turn, upper, ordinary, model)
 
 
-MOST_BASIS_COLUMNS = 8
-
-
 def assemble_atoms(design: Design, plan: Plan, reml: bool) -> Assembled | None:
     """Sums by atom (see `atoms`); None where the model's shape does not allow it or does not gain by it."""
     if plan.crossed or design.residual_codes is not None:
@@ -81,43 +87,34 @@ def assemble_atoms(design: Design, plan: Plan, reml: bool) -> Assembled | None:
     cells = factor_cells(design, plan.codes[0], plan.n_groups[0])
     if cells is None:
         return None
-    bases = common_basis(design.random, plan.chain, cells.columns)
-    width = bases.t.shape[1]
+    basis = streamed_basis([*nested_columns(design.random, plan), *cells.columns], len(design.response))
+    width = basis.width
     if width > MOST_BASIS_COLUMNS or cells.n_cells * width > max(64, 2 * len(design.names)):
         return None
+    bases = split_basis(design.random, plan, np.empty((0, width)), basis.upper)
     blocks, levels = make_blocks(design, plan, bases)
-    in_cell = bases.others[:, cells.basis_of].T[None] * cells.constants[:, :, None]
-    stacked = in_cell.transpose(0, 2, 1)
-    t, response, root = bases.t, design.response, None
-    if design.weights is not None:
-        root = np.sqrt(design.weights)
-        t, response = t * root[:, None], response * root
-    codes, n_groups = plan.codes[0], plan.n_groups[0]
-    s = group_products(t, codes, n_groups)
-    by_cell = sum_by(s, cells.cell_of_group, cells.n_cells)
+    stacked = (bases.others[:, cells.basis_of].T[None] * cells.constants[:, :, None]).transpose(0, 2, 1)
+    rows = (basis, plan.codes[0], plan.n_groups[0], design.response, design.weights)
+    raw = group_sums(*rows)
+    by_cell = sum_by(raw.s, cells.cell_of_group, cells.n_cells)
     upper = triangle_of((semidefinite_roots(by_cell) @ stacked).reshape(-1, len(design.names)))
     turn = fixed_turn(upper)
     fold = (stacked[:, :, turn.kept] @ turn.back).reshape(-1, len(turn.kept))
-    row_cell = cells.cell_of_group[codes]
-    residual, ordinary = response, np.zeros(len(turn.kept))
-    for _ in range(2):
-        sums = np.stack(
-            [np.bincount(row_cell, t[:, k] * residual, cells.n_cells) for k in range(width)], axis=1
-        )
-        step = fold.T @ sums.ravel()
-        fitted = (fold @ step).reshape(cells.n_cells, width)
-        residual = residual - sum(t[:, k] * fitted[row_cell, k] for k in range(width))
-        ordinary = ordinary + step
-    check_residual(design, residual, root)
-    sy = np.stack([np.bincount(codes, t[:, k] * residual, n_groups) for k in range(width)], axis=1)
+    ordinary = fold.T @ sum_by(raw.sy, cells.cell_of_group, cells.n_cells).ravel()
+    sy, squares = residual_sums(*rows, (fold @ ordinary).reshape(cells.n_cells, width), cells.cell_of_group)
+    step = fold.T @ sum_by(sy, cells.cell_of_group, cells.n_cells).ravel()  # the last digits
+    fitted = (fold @ step).reshape(cells.n_cells, width)[cells.cell_of_group]
+    sy, squares = sy - (raw.s @ fitted[:, :, None])[:, :, 0], squares - float(step @ step)
+    check_unexplained(design, squares)
     level = levels[0]
-    atoms = collect_atoms(s, sy, float(residual @ residual), cells.cell_of_group, cells.n_cells, level.parent,
-                          max(level.n_parents, 1))  # fmt: skip
+    atoms = collect_atoms(
+        raw.s, sy, squares, cells.cell_of_group, cells.n_cells, level.parent, max(level.n_parents, 1)
+    )
     bottom = AtomBottom(atoms, level.basis, level.parent is not None)
     whole_fold = np.zeros((fold.shape[0] + 1, fold.shape[1] + 1))
     whole_fold[:-1, :-1], whole_fold[-1, -1] = fold, 1.0
-    return _finish(design, plan, turn, upper, ordinary,
-                   Model(blocks, bottom, levels[1:], 0, len(turn.kept), len(response),
+    return _finish(design, plan, turn, upper, ordinary + step,
+                   Model(blocks, bottom, levels[1:], 0, len(turn.kept), len(design.response),
                          _constant(design, turn, reml), reml, whole_fold))  # fmt: skip
 
 
@@ -173,7 +170,7 @@ def check_sizes(design: Design) -> None:
     """lme4's conditions: more rows than effects in each term, more than one group, rows left over."""
     n = len(design.response)
     for term in design.random:
-        n_groups, width = len(term.levels), term.columns.shape[1]
+        n_groups, width = term.n_groups, term.width
         if n_groups < 2:
             raise AnalysisError(
                 f"The group {term.term.name} has a single member: its variance cannot be estimated."
@@ -207,44 +204,62 @@ def check_absorbed(model: Model) -> None:
             )
 
 
-def check_residual(design: Design, residual: Array, root: Array | None) -> None:
-    """Refuse a response that the fixed effects, alone or with each group's own line, reproduce exactly."""
-    root = np.ones(len(residual)) if root is None else root
-    scale = float(np.linalg.norm((design.response - design.response.mean()) * root))
-    if len(design.names) >= len(residual):
+def check_unexplained(design: Design, squares: float) -> None:
+    """Refuse a response that the fixed effects alone reproduce; `squares` is what they leave of it, weighted."""
+    if len(design.names) >= len(design.response):
         raise AnalysisError(
-            f"{len(design.names)} fixed effects cannot be estimated from {len(residual)} readings."
+            f"{len(design.names)} fixed effects cannot be estimated from {len(design.response)} readings."
         )
-    name = design.formula.spelled(design.formula.response)
-    if np.linalg.norm(residual) <= 1e-10 * scale:
+    if squares <= EXACT * _scale(design):
         raise AnalysisError(
-            f"The fixed effects reproduce {name} exactly: no variation is left to judge them by."
-        )
-    if within_norm(design, residual, root) <= 1e-10 * scale:
-        raise AnalysisError(
-            f"Every group's own curve reproduces {name} exactly, so the residual variance is 0 "
-            "and no test exists: are these computed instead of measured values?"
+            f"The fixed effects reproduce {_response_name(design)} exactly: no variation is left to judge them by."
         )
 
 
-def within_norm(design: Design, residual: Array, root: Array) -> float:
-    """Length of what is left of the residual after each group of the finest level got its own columns."""
-    finest = max(design.random, key=lambda term: len(term.levels))
-    columns = [term.columns for term in design.random if term.term.name == finest.term.name]
-    basis, _ = orthonormal_basis(np.column_stack(columns) * root[:, None])
-    rest = residual.copy()
-    for _ in range(2):
-        rest = rest - _projected(basis, rest, finest.codes, len(finest.levels))
-    return float(np.linalg.norm(rest))
+def check_residual_variance(design: Design, model: Model) -> None:
+    """Refuse a response that fixed and random effects together reproduce exactly, as computed values are.
+
+    With random effects all but free, what is left is the residual sum of squares of fixed and random columns
+    together. The sums show it to some ten digits; where these are gone, least squares over the rows decides.
+    """
+    free = [np.eye(block.size) * NEARLY_FREE for block in model.blocks]
+    precision = np.ones(model.bottom.n_classes)
+    left = model.solve(model.evaluate(free, precision)).sigma2 * model.degrees
+    if left > SUSPECT * _scale(design):
+        return
+    columns = sparse_columns(design)
+    if columns.shape[1] >= columns.shape[0]:
+        return
+    root = np.ones(columns.shape[0]) if design.weights is None else np.sqrt(design.weights)
+    response = (design.response - design.response.mean()) * root
+    rest = (
+        response - columns @ lsmr(columns, response, atol=1e-15, btol=1e-15, maxiter=20 * columns.shape[1])[0]
+    )
+    if rest @ rest <= EXACT * _scale(design):
+        raise AnalysisError(
+            f"Fixed effects and every group's own curve reproduce {_response_name(design)} exactly, so the residual "
+            "variance is 0 and no test exists: are these computed instead of measured values?"
+        )
 
 
-def _projected(basis: Array, rest: Array, codes: Array, n_groups: int) -> Array:
-    width = basis.shape[1]
-    sums = np.empty((n_groups, width, width))
-    right = np.empty((n_groups, width))
-    for row in range(width):
-        right[:, row] = np.bincount(codes, basis[:, row] * rest, n_groups)
-        for column in range(width):
-            sums[:, row, column] = np.bincount(codes, basis[:, row] * basis[:, column], n_groups)
-    solved = (np.linalg.pinv(sums, rcond=1e-12, hermitian=True) @ right[:, :, None])[:, :, 0]
-    return (basis * solved[codes]).sum(axis=1)
+def sparse_columns(design: Design) -> csr_matrix:
+    """All fixed and random columns, weighted and scaled to length 1; random effects group by group."""
+    rows = np.arange(len(design.response))
+    parts = [csr_matrix(design.fixed_matrix())]
+    for term in design.random:
+        for column in term.columns.T:
+            parts.append(csr_matrix((column, (rows, term.codes)), (len(rows), term.n_groups)))
+    columns = hstack(parts).tocsc()
+    if design.weights is not None:
+        columns = diags(np.sqrt(design.weights)) @ columns
+    lengths = np.sqrt(np.asarray(columns.multiply(columns).sum(axis=0)).ravel())
+    return (columns @ diags(1 / np.where(lengths > 0, lengths, 1.0))).tocsr()
+
+
+def _scale(design: Design) -> float:
+    centered = design.response - design.response.mean()
+    return float((centered * (1.0 if design.weights is None else design.weights)) @ centered)
+
+
+def _response_name(design: Design) -> str:
+    return design.formula.spelled(design.formula.response)

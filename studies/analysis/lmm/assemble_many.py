@@ -40,7 +40,7 @@ def assemble_many(design: Design, owner: Array, n_owners: int, reml: bool) -> As
     cells = factor_cells(design, plan.codes[0], plan.n_groups[0])
     if cells is None:
         return None
-    bases = common_basis(random, plan.chain, cells.columns)
+    bases = common_basis(random, plan, cells.columns)
     if bases.t.shape[1] > MOST_BASIS_COLUMNS:
         return None
     blocks, levels = make_blocks(design, plan, bases)
@@ -49,8 +49,8 @@ def assemble_many(design: Design, owner: Array, n_owners: int, reml: bool) -> As
 
 
 def _within(term: RandomDesign, owner: Array) -> RandomDesign:
-    codes, present = compact_codes(owner * len(term.levels) + term.codes)
-    return replace(term, codes=codes, levels=np.empty(len(present), dtype=object))
+    codes, present = compact_codes(owner * term.n_groups + term.codes)
+    return replace(term, codes=codes, n_groups=len(present))
 
 
 class _Sums:
@@ -114,8 +114,8 @@ class _Sums:
         rows = np.bincount(self.owner, minlength=self.n_owners)
         enough = rows > self.columns.shape[2]
         for term in self.design.random:
-            groups = np.bincount(_of_group(term.codes, self.owner, len(term.levels)), minlength=self.n_owners)
-            enough &= (groups > 1) & (groups * term.columns.shape[1] < rows)
+            groups = np.bincount(_of_group(term.codes, self.owner, term.n_groups), minlength=self.n_owners)
+            enough &= (groups > 1) & (groups * term.width < rows)
         return enough
 
     def _take_out(self, turned: Array) -> tuple[Array, Array, Array]:

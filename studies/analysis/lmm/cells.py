@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from studies.analysis.lmm.atoms import merge_codes
-from studies.analysis.lmm.design import Design, Factor, Piece, columns_of, product
+from studies.analysis.lmm.design import ColumnMaker, Design, Factor, Piece, columns_of, product
+from studies.analysis.lmm.stream import blocks
 
 Array = np.ndarray
 MOST_DISTINCT = 4096
@@ -15,7 +16,7 @@ MOST_DISTINCT = 4096
 class Cells:
     """Fixed column j is `columns[basis_of[j]]` times `constants[cell, j]`."""
 
-    columns: list[Array]
+    columns: list[ColumnMaker]
     basis_of: list[int]
     constants: Array
     cell_of_group: Array
@@ -26,7 +27,8 @@ def factor_cells(design: Design, codes: Array, n_groups: int) -> Cells | None:
     """Split every fixed column; None where the groups fall into too many cells to gain by it."""
     n = len(codes)
     first = np.empty(n_groups, dtype=np.int64)
-    first[codes[::-1]] = np.arange(n - 1, -1, -1)
+    for block in reversed(blocks(n)):
+        first[codes[block][::-1]] = np.arange(block.stop - 1, block.start - 1, -1)
     factors = {id(factor): factor for piece in design.pieces for factor in piece.factors}
     constant = {key for key, factor in factors.items() if _is_constant(factor, first, codes)}
     parts = [_as_codes(factors[key], first) for key in constant]
@@ -36,7 +38,7 @@ def factor_cells(design: Design, codes: Array, n_groups: int) -> Cells | None:
         np.zeros(n_groups, dtype=np.int64), 1)  # fmt: skip
     member = np.empty(n_cells, dtype=np.int64)
     member[cell_of_group[::-1]] = first[::-1]
-    columns: list[Array] = []
+    columns: list[ColumnMaker] = []
     where: dict[tuple, int] = {}
     basis_of, constants = [], []
     for piece, combination in columns_of(design.pieces):
@@ -45,7 +47,7 @@ def factor_cells(design: Design, codes: Array, n_groups: int) -> Cells | None:
         key = tuple(sorted(_key(piece, position, combination[position]) for position in moving))
         if key not in where:
             where[key] = len(columns)
-            columns.append(product(piece, combination, moving, n))
+            columns.append(ColumnMaker(piece, combination, moving, n))
         basis_of.append(where[key])
         constants.append(product(piece, combination, held, n_cells, member))
     return Cells(columns, basis_of, np.column_stack(constants), cell_of_group, n_cells)
@@ -53,10 +55,8 @@ def factor_cells(design: Design, codes: Array, n_groups: int) -> Cells | None:
 
 def _is_constant(factor: Factor, first: Array, codes: Array) -> bool:
     """Whether the factor has one value within each group."""
-    values = factor.values if factor.values.ndim == 1 else factor.values[:, 0]
-    if not (values[first][codes] == values).all():
-        return False
-    return factor.values.ndim == 1 or bool((factor.values[first][codes] == factor.values).all())
+    of_group = factor.values[first]
+    return all((of_group[codes[block]] == factor.values[block]).all() for block in blocks(len(codes)))
 
 
 def _as_codes(factor: Factor, first: Array) -> Array | None:

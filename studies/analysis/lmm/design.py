@@ -7,9 +7,11 @@ forms
 the second for every row.
 """
 
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from numbers import Number
 
 import numpy as np
@@ -66,13 +68,32 @@ class Piece:
 
 @dataclass(frozen=True)
 class RandomDesign:
-    """One random term: its columns (rows x effects), their names, the group of each row."""
+    """One random term: the pieces its columns are made of, their names, the group of each row."""
 
     term: RandomTerm
-    columns: Array
+    pieces: tuple[Piece, ...]
     names: tuple[str, ...]
     codes: Array
-    levels: Array
+    n_groups: int
+    label: Callable[[], Array]
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def columns(self) -> Array:
+        """Rows x effects."""
+        return np.column_stack([column(slice(None)) for column in self.column_makers()])
+
+    def column_makers(self) -> list["ColumnMaker"]:
+        return [ColumnMaker(piece, which, range(len(piece.factors)), len(self.codes))
+                for piece, which in columns_of(self.pieces)]  # fmt: skip
+
+    @cached_property
+    def levels(self) -> Array:
+        """The groups' labels."""
+        return self.label()
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,20 @@ def columns_of(pieces: Sequence[Piece]) -> list[tuple[Piece, tuple[int, ...]]]:
     return [(piece, combination) for piece in pieces for combination in piece.combinations()]
 
 
+@dataclass(frozen=True)
+class ColumnMaker:
+    """The product of some of a piece's factors, formed for the rows asked for."""
+
+    piece: Piece
+    combination: tuple[int, ...]
+    positions: Sequence[int]
+    n_rows: int
+
+    def __call__(self, rows: slice) -> Array:
+        count = len(range(*rows.indices(self.n_rows)))
+        return product(self.piece, self.combination, self.positions, count, rows)
+
+
 def product(
     piece: Piece,
     combination: tuple[int, ...],
@@ -115,9 +150,12 @@ def product(
     rows: Array | slice = slice(None),
 ) -> Array:
     """The product of some of a piece's factors at the given rows; of none, ones."""
-    result = np.ones(n_rows)
-    for position in positions:
-        result = result * piece.column(position, combination[position], rows)
+    if not positions:
+        return np.ones(n_rows)
+    columns = [piece.column(position, combination[position], rows) for position in positions]
+    result = columns[0]
+    for column in columns[1:]:
+        result = result * column
     return result
 
 
@@ -138,7 +176,8 @@ def build_design(
         raise AnalysisError(f"residual_by names the column {residual_by}, which the table does not have.")
     row_weights = _row_weights(weights, table)
     frame, kept = _complete_rows(table, list(dict.fromkeys(used)), row_weights)
-    aliased = frame.rename(columns={column: alias for alias, column in formula.aliases.items()})
+    alias_of = {column: alias for alias, column in formula.aliases.items()}
+    aliased = pd.DataFrame({alias_of[column]: frame[column].array for column in formula.columns}, copy=False)
     notes = _missing_note(len(table) - len(frame))
     info, pieces = _fixed_pieces(formula, aliased)
     residual = pd.factorize(frame[residual_by], sort=True) if residual_by is not None else None
@@ -190,17 +229,17 @@ def _complete_rows(
     complete = np.ones(len(table), dtype=bool) if weights is None else ~np.isnan(weights)
     for values in read.values():
         complete &= values.codes >= 0 if isinstance(values, pd.Categorical) else ~np.isnan(values)
-    kept = np.flatnonzero(complete)
+    everything = bool(complete.all())
+    kept = np.arange(len(table), dtype=np.int32) if everything else np.flatnonzero(complete)
     if not kept.size:
         raise AnalysisError(f"No row has a value in each of {', '.join(columns)}.")
-    if kept.size < len(table):
+    if not everything:
         read = {column: values[kept] for column, values in read.items()}
     for column, values in read.items():
-        if (
-            isinstance(values, pd.Categorical)
-            and np.bincount(values.codes, minlength=len(values.categories)).min() == 0
-        ):
-            read[column] = values.remove_unused_categories()
+        if isinstance(values, pd.Categorical):
+            used = np.zeros(len(values.categories), dtype=bool)
+            used[values.codes] = True
+            read[column] = values if used.all() else values.remove_unused_categories()
     return pd.DataFrame(read, copy=False), kept
 
 
@@ -210,6 +249,8 @@ def _read(values: pd.Series, name: str) -> Array | pd.Categorical:
         return values.array
     if pd.api.types.is_bool_dtype(values.dtype):
         return pd.Categorical(values)
+    if values.dtype == np.float64:
+        return values.to_numpy()
     if pd.api.types.is_numeric_dtype(values.dtype):
         return values.to_numpy(dtype=float, na_value=np.nan)
     if pd.api.types.is_datetime64_any_dtype(values.dtype) or pd.api.types.is_timedelta64_dtype(values.dtype):
@@ -322,25 +363,25 @@ def _random_design(
         raise AnalysisError(
             f"The random term ({formula.spelled(term.columns)} | {term.name}) has no columns."
         )
-    columns = np.column_stack(
-        [product(piece, which, range(len(piece.factors)), len(frame)) for piece, which in columns_of(pieces)]
-    )
-    codes, levels = group_codes([frame[column] for column in term.group])
-    return RandomDesign(term, columns, names, codes, levels)
+    return RandomDesign(term, pieces, names, *group_codes([frame[column] for column in term.group]))
 
 
-def group_codes(columns: list[pd.Series]) -> tuple[Array, Array]:
-    """Each row's group as 0..G-1, and the groups' labels: the combination of the columns' values."""
-    codes, labels = _level_codes(columns[0])
-    codes, present = _compact(codes, len(labels))
-    labels = labels[present]
-    for column in columns[1:]:
-        inner, inner_labels = _level_codes(column)
-        combined = codes * len(inner_labels) + inner
-        codes, present = compact_codes(combined)
-        outer_part, inner_part = np.divmod(present, len(inner_labels))
-        labels = labels[outer_part] + ":" + inner_labels[inner_part]
-    return codes, labels
+def group_codes(columns: list[pd.Series]) -> tuple[Array, int, Callable[[], Array]]:
+    """Each row's group as 0..G-1, G, and what gives the groups' labels: the combination of the columns' values."""
+    coded = [_level_codes(column) for column in columns]
+    codes, present = _compact(coded[0][0], len(coded[0][1]))
+    chosen = [present]
+    for inner, levels in coded[1:]:
+        codes, present = compact_codes(codes.astype(np.int64) * len(levels) + inner)
+        outer, last = np.divmod(present, len(levels))
+        chosen = [*(part[outer] for part in chosen), last]
+
+    def label() -> Array:
+        parts = [np.array([str(levels[index]) for index in part], dtype=object)
+                 for part, (_, levels) in zip(chosen, coded, strict=True)]  # fmt: skip
+        return functools.reduce(lambda left, right: left + ":" + right, parts)
+
+    return codes, len(chosen[0]), label
 
 
 def compact_codes(codes: Array) -> tuple[Array, Array]:
@@ -352,15 +393,14 @@ def compact_codes(codes: Array) -> tuple[Array, Array]:
     return renumbered.ravel(), present
 
 
-def _level_codes(column: pd.Series) -> tuple[Array, Array]:
+def _level_codes(column: pd.Series) -> tuple[Array, Sequence]:
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, levels = column.cat.codes.to_numpy(), column.cat.categories
-    else:
-        codes, levels = pd.factorize(column.to_numpy(), sort=True)
-    return codes.astype(np.int64), np.array([str(level) for level in levels], dtype=object)
+        return column.array.codes, column.array.categories
+    return pd.factorize(column.to_numpy(), sort=True)
 
 
 def _compact(codes: Array, n_possible: int) -> tuple[Array, Array]:
     """Codes renumbered to those that occur, and which these are."""
-    present = np.bincount(codes, minlength=n_possible) > 0
-    return (np.cumsum(present) - 1)[codes], np.flatnonzero(present)
+    present = np.zeros(n_possible, dtype=bool)
+    present[codes] = True
+    return (codes if present.all() else (np.cumsum(present) - 1)[codes]), np.flatnonzero(present)

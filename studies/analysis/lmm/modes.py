@@ -18,7 +18,7 @@ def conditional_modes(
     design: Design, plan: Plan, model: Model, psis: list[Array], precision: Array, errors: Array
 ) -> list[Array]:
     """Random effects of each term (groups x effects) in the formula's units; `errors` are y - X beta by row."""
-    bases = common_basis(design.random, plan.chain, [])
+    bases = common_basis(design.random, plan, [])
     blocks, levels = make_blocks(design, plan, bases)
     weights = np.ones(len(errors)) if design.weights is None else design.weights
     if design.residual_codes is not None:

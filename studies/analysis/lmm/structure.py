@@ -1,13 +1,14 @@
 """Which random terms nest, in which coordinates they are fitted, and the sums the fit needs of the rows."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from studies.analysis.errors import AnalysisError
-from studies.analysis.lmm.design import Design, RandomDesign, compact_codes
+from studies.analysis.lmm.design import ColumnMaker, Design, RandomDesign, compact_codes
 from studies.analysis.lmm.elimination import Level, sum_by
 
 Array = np.ndarray
@@ -62,17 +63,15 @@ def plan_levels(random: tuple[RandomDesign, ...]) -> Plan:
     groups: dict[str, list[int]] = {}
     for index, term in enumerate(random):
         groups.setdefault(term.term.name, []).append(index)
-    names = sorted(groups, key=lambda name: -len(random[groups[name][0]].levels))
-    effects = {
-        name: sum(random[i].columns.shape[1] * len(random[i].levels) for i in groups[name]) for name in names
-    }
+    names = sorted(groups, key=lambda name: -random[groups[name][0]].n_groups)
+    effects = {name: sum(random[i].width * random[i].n_groups for i in groups[name]) for name in names}
     nested = {(a, b): _parent(random[groups[a][0]], random[groups[b][0]])
               for a, b in itertools.combinations(names, 2)}  # fmt: skip
     chains = [chain for size in range(1, len(names) + 1) for chain in itertools.combinations(names, size)
               if all(nested[pair] is not None for pair in itertools.pairwise(chain))]  # fmt: skip
     chain = max(chains, key=lambda chain: sum(effects[name] for name in chain))
     crossed = tuple(i for name in names if name not in chain for i in groups[name])
-    if sum(random[i].columns.shape[1] * len(random[i].levels) for i in crossed) > LARGEST_CROSSED:
+    if sum(random[i].width * random[i].n_groups for i in crossed) > LARGEST_CROSSED:
         raise AnalysisError(
             f"The groups {', '.join(names)} are not nested and have too many members to be fitted as crossed "
             f"(more than {LARGEST_CROSSED}). Check that group ids are unique within their parents."
@@ -82,7 +81,7 @@ def plan_levels(random: tuple[RandomDesign, ...]) -> Plan:
     return Plan(
         chain=tuple(tuple(groups[name]) for name in chain),
         codes=tuple(term.codes for term in firsts),
-        n_groups=tuple(len(term.levels) for term in firsts),
+        n_groups=tuple(term.n_groups for term in firsts),
         parents=(*parents, None),
         crossed=crossed,
     )
@@ -90,7 +89,7 @@ def plan_levels(random: tuple[RandomDesign, ...]) -> Plan:
 
 def _parent(fine: RandomDesign, coarse: RandomDesign) -> Array | None:
     """For each fine group the coarse group that holds it; None where one is spread over several."""
-    parent = np.zeros(len(fine.levels), dtype=np.int64)
+    parent = np.zeros(fine.n_groups, dtype=np.int64)
     parent[fine.codes] = coarse.codes
     return parent if (parent[fine.codes] == coarse.codes).all() else None
 
@@ -125,18 +124,27 @@ def orthonormal_basis(columns: Array, tolerance: float = 1e-10) -> tuple[Array, 
     return np.column_stack(basis) if basis else np.empty((n, 0)), upper[: len(basis)]
 
 
-def common_basis(
-    random: tuple[RandomDesign, ...], chain: tuple[tuple[int, ...], ...], others: list[Array]
-) -> Bases:
-    """T for the nested terms' columns and for some others."""
-    order = [index for level in chain for index in level]
-    t, upper = orthonormal_basis(np.column_stack([*(random[index].columns for index in order), *others]))
+def nested_columns(random: tuple[RandomDesign, ...], plan: Plan) -> list[ColumnMaker]:
+    """The nested terms' columns, finest level first."""
+    return [maker for level in plan.chain for index in level for maker in random[index].column_makers()]
+
+
+def split_basis(random: tuple[RandomDesign, ...], plan: Plan, t: Array, upper: Array) -> Bases:
+    """The nested terms' and the other columns' parts of `upper`."""
     into, start = {}, 0
-    for index in order:
-        width = random[index].columns.shape[1]
-        into[index] = upper[:, start : start + width]
-        start += width
+    for level in plan.chain:
+        for index in level:
+            into[index] = upper[:, start : start + random[index].width]
+            start += random[index].width
     return Bases(t, into, upper[:, start:])
+
+
+def common_basis(random: tuple[RandomDesign, ...], plan: Plan, others: Sequence[ColumnMaker]) -> Bases:
+    """T for the nested terms' columns and for some others."""
+    makers = [*nested_columns(random, plan), *others]
+    return split_basis(
+        random, plan, *orthonormal_basis(np.column_stack([make(slice(None)) for make in makers]))
+    )
 
 
 def turned(into: Array, term: RandomDesign) -> tuple[Array, Array]:
@@ -172,12 +180,12 @@ def make_blocks(design: Design, plan: Plan, bases: Bases) -> tuple[list[Block], 
         term = design.random[index]
         _, turn = turned(term.columns / np.sqrt(len(term.columns)), term)
         blocks[index] = _block(term, turn, len(plan.chain), offset, crossed=True)
-        offset += term.columns.shape[1] * len(term.levels)
+        offset += term.width * term.n_groups
     return [blocks[index] for index in range(len(design.random))], levels
 
 
 def _block(term: RandomDesign, turn: Array, level: int, offset: int, crossed: bool = False) -> Block:
-    return Block(term.names, term.term.name, len(term.levels), turn, level, offset, crossed)
+    return Block(term.names, term.term.name, term.n_groups, turn, level, offset, crossed)
 
 
 def crossed_columns(design: Design, plan: Plan, blocks: list[Block]) -> Array:

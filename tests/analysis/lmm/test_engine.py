@@ -102,6 +102,14 @@ def test_sums_by_atom_and_by_row_are_the_same_model(formula):
     assert model.deviance(theta)[1] == pytest.approx(other.deviance(theta)[1], rel=1e-8, abs=1e-8)
 
 
+def test_a_table_of_many_blocks_gives_what_one_block_gives(monkeypatch):
+    whole = fit_lmm(FORMULAS[4], GROWTH, weights="weight")
+    monkeypatch.setattr("studies.analysis.lmm.stream.BLOCK_ROWS", 7)
+    pieced = fit_lmm(FORMULAS[4], GROWTH, weights="weight")
+    assert pieced.loglik == pytest.approx(whole.loglik, abs=1e-9)
+    assert pieced.beta == pytest.approx(whole.beta, rel=1e-7)
+
+
 def test_mice_on_the_same_days_share_an_atom():
     days = np.tile([0.0, 3.0, 7.0, 10.0], 30)
     mice, arms = np.repeat(np.arange(30), 4), np.repeat(["V", "T"], 60)
