@@ -118,6 +118,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",  # the list of passkeys tells its dates with it
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "allauth",

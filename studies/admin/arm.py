@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import Exists, OuterRef
 
+from studies.admin.endpoints import ADMINISTRATORS, DIRECTORS, STAFF
 from studies.admin.scope import RegistryAdmin, RowsInline, ScienceAdmin, reach
 from studies.models import Agent, Allocation, Arm, ArmAgent, Study
 
@@ -55,6 +56,7 @@ class ArmAdmin(ScienceAdmin):
 
 @admin.register(Agent)
 class AgentAdmin(RegistryAdmin):
+    readers, writers, adders = STAFF, DIRECTORS | ADMINISTRATORS, DIRECTORS | ADMINISTRATORS
     list_display = ("name", "target", "supplier")
     list_filter = ("target",)
     search_fields = ("name", "target")

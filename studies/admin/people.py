@@ -7,11 +7,15 @@ from django.utils import timezone
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from studies.actions.audit import INSTALLATION, record_event
+from studies.admin.endpoints import ADMINISTRATORS
 from studies.admin.recording import RecordedAdmin
 from studies.models import Study, StudyMembership, User
 
 
 class AdministratorsOnly(RecordedAdmin):
+    readers = writers = adders = ADMINISTRATORS
+    shared = True
+
     def has_module_permission(self, request) -> bool:
         return self.has_view_permission(request)
 

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.core.serializers.json import DjangoJSONEncoder
 from django.forms.models import BaseInlineFormSet
 from django.shortcuts import redirect
@@ -14,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from studies.actions.audit import INSTALLATION, record_event, study_chain
+from studies.admin.endpoints import Declared
 from studies.models import Study
 from studies.terms import StudyState
 
@@ -101,7 +103,7 @@ class ReasonedInlineFormSet(BaseInlineFormSet):
             raise forms.ValidationError("Say why this changes: fill in the reason for the change.")
 
 
-class RecordedAdmin(ModelAdmin):
+class RecordedAdmin(Declared, ModelAdmin):
     """Every save is an audit event; nothing is deleted; history is the audit trail."""
 
     form = ReasonedForm
@@ -133,8 +135,11 @@ class RecordedAdmin(ModelAdmin):
             record_save(request, obj, stored.get(obj.pk), getattr(form, "reason", ""))
 
     def history_view(self, request, object_id, extra_context=None):
-        if self.get_object(request, object_id) is None:
+        obj = self.get_object(request, object_id)
+        if obj is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
         query = urlencode({"object_type": self.opts.model_name, "object_id": object_id})
         return redirect(f"{reverse('admin:studies_auditevent_changelist')}?{query}")
 

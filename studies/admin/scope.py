@@ -9,11 +9,12 @@ from django.urls import reverse
 from unfold.admin import StackedInline, TabularInline
 
 from studies import access
+from studies.admin.endpoints import DIRECTORS, READERS
 from studies.admin.recording import ReasonedInlineFormSet, RecordedAdmin, study_of
+from studies.endpoints import NOBODY
 from studies.models import Study
-from studies.terms import Role, StudyState
+from studies.terms import StudyState
 
-READERS = frozenset({Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE})
 OPEN_STATES = (StudyState.DRAFT, StudyState.ACTIVE)
 ARM_WORDS = ("arm", "allocation", "randomization")
 
@@ -106,6 +107,7 @@ def _has_study(model) -> bool:
 class ScienceAdmin(GuardedAdmin):
     """Rows of a study, for its members: read by READERS, written by the director while it takes changes."""
 
+    readers, writers, adders = READERS, DIRECTORS, DIRECTORS
     study_path = "study"
     fixed_fields: tuple[str, ...] = ("study",)
 
@@ -136,6 +138,7 @@ class ScienceAdmin(GuardedAdmin):
 class ReadOnlyAdmin(ScienceAdmin):
     """Rows only the tracker itself writes."""
 
+    writers = adders = NOBODY
     fixed_fields = ()
     asks_reason = False
 
@@ -148,6 +151,9 @@ class ReadOnlyAdmin(ScienceAdmin):
 
 class RegistryAdmin(GuardedAdmin):
     """What studies share (PDX models, agents): read by any study's READERS, written by any director."""
+
+    readers, writers, adders = READERS, DIRECTORS, DIRECTORS
+    shared = True
 
     def has_module_permission(self, request) -> bool:
         return self.has_view_permission(request)

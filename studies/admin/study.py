@@ -4,6 +4,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Max
 
+from studies.admin.endpoints import ADMINISTRATORS, DIRECTORS
 from studies.admin.recording import ReasonedForm, record_save
 from studies.admin.scope import BlocksInline, RowsInline, ScienceAdmin, forget_reach, reach
 from studies.models import (
@@ -79,6 +80,7 @@ class StudyForm(ReasonedForm):
 @admin.register(Study)
 class StudyAdmin(ScienceAdmin):
     form = StudyForm
+    adders = DIRECTORS | ADMINISTRATORS
     study_path = "pk"
     list_display = ("code", "title", "state", "blinded", "origin", "director")
     list_filter = ("state", "origin")

@@ -10,6 +10,7 @@ from unfold.admin import ModelAdmin
 
 from studies import access
 from studies.actions.audit import INSTALLATION, record_event
+from studies.admin.endpoints import ADMINISTRATORS, STAFF, Declared
 from studies.admin.scope import ReadOnlyAdmin, reach
 from studies.models import AuditEvent
 from studies.terms import Role
@@ -34,6 +35,7 @@ INSTALLATION_READERS = frozenset({Role.QUALITY_ASSURANCE})
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
+    readers = STAFF
     list_display = (
         "happened_at",
         "actor_name",
@@ -75,9 +77,11 @@ def visible_events(request) -> Q:
     return visible
 
 
-class RemovableAdmin(ModelAdmin):
+class RemovableAdmin(Declared, ModelAdmin):
     """Rows of the sign-in packages: looked at and removed by administrators, each removal recorded."""
 
+    readers = removers = ADMINISTRATORS
+    shared = True
     removal = ""
     actions = None
 

@@ -4,8 +4,9 @@ from django.urls import path, re_path
 from django.views.generic import TemplateView
 
 from studies.desk.api_tokens import api_token_revoke, api_tokens
+from studies.endpoints import ANYONE, endpoint
 
-ask_administrator = TemplateView.as_view(template_name="account/ask_administrator.html")
+ask_administrator = endpoint(ANYONE)(TemplateView.as_view(template_name="account/ask_administrator.html"))
 
 urlpatterns = [
     path("tokens/", api_tokens, name="api_tokens"),

@@ -2,12 +2,12 @@
 
 from allauth.account.decorators import reauthentication_required
 from django import forms
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from studies.actions.api_tokens import LONGEST_DAYS, create_token, revoke_token
+from studies.endpoints import SIGNED_IN, endpoint
 from studies.terms import TokenScope
 
 
@@ -19,7 +19,7 @@ class TokenForm(forms.Form):
     days = forms.IntegerField(label="For how many days", min_value=1, max_value=LONGEST_DAYS, initial=90)
 
 
-@login_required
+@endpoint(SIGNED_IN, post=SIGNED_IN)
 @reauthentication_required
 def api_tokens(request: HttpRequest) -> HttpResponse:
     """The list and the form; a new secret is in the answer to its own request and nowhere else."""
@@ -40,9 +40,8 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
     return render(request, "studies/desk/api_tokens.html", context)
 
 
-@login_required
+@endpoint(post=SIGNED_IN)
 def api_token_revoke(request: HttpRequest, key: int) -> HttpResponse:
     token = get_object_or_404(request.user.api_tokens, pk=key)
-    if request.method == "POST":
-        revoke_token(token, actor=request.user, at=timezone.now())
+    revoke_token(token, actor=request.user, at=timezone.now())
     return redirect("api_tokens")

@@ -2,19 +2,19 @@
 
 from collections import defaultdict
 
-from django.contrib.auth.decorators import login_required
 from django.shortcuts import render
 from django.utils import timezone
 
 from studies.desk.study_list import described
 from studies.desk.worklist import due_sessions
+from studies.endpoints import SIGNED_IN, endpoint
 from studies.models import StudyMembership
 from studies.terms import Role, StudyState
 
 MEASURES = frozenset({Role.TECHNICIAN, Role.STUDY_DIRECTOR})
 
 
-@login_required
+@endpoint(SIGNED_IN)
 def home(request):
     roles = _roles_by_study(request.user)
     groups = [

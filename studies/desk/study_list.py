@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import date
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from django.shortcuts import render
 
 from studies import access
+from studies.endpoints import SIGNED_IN, endpoint
 from studies.models import Measurement, MeasurementSession, Mouse, Study, User
 from studies.terms import StudyState
 
@@ -26,7 +26,7 @@ class StudyRow:
     last_visit_on: date | None = None
 
 
-@login_required
+@endpoint(SIGNED_IN)
 def study_list(request):
     query = request.GET.get("q", "").strip()
     state = request.GET.get("state", "")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.http import JsonResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -11,10 +10,11 @@ from studies import access
 from studies.desk.curves import curves_document
 from studies.desk.study_facts import arm_lines, facts, pdx_model_lines
 from studies.desk.worklist import mice_on_study, next_session
+from studies.endpoints import MEMBERS, endpoint
 from studies.models import Measurement, Study
 
 
-@login_required
+@endpoint(MEMBERS)
 def study_page(request, code: str):
     study = access.study_or_404(request.user, code)
     context = {"nav": "studies", "study": study, "may_edit": _may_edit(request.user, study)}
@@ -33,7 +33,7 @@ def study_page(request, code: str):
     return render(request, "studies/desk/study_page.html", context)
 
 
-@login_required
+@endpoint(MEMBERS)
 def curves(request, code: str) -> JsonResponse:
     study = access.study_or_404(request.user, code)
     return JsonResponse(curves_document(study, request.user))

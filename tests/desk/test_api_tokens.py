@@ -36,7 +36,7 @@ def test_a_token_is_revoked_by_its_owner_alone(signed_in, client, people):
     client.force_login(people.study_director)
     assert client.post(f"{PAGE}{token.pk}/revoke/").status_code == 404
     client.force_login(people.technician)
-    client.get(f"{PAGE}{token.pk}/revoke/")
+    assert client.get(f"{PAGE}{token.pk}/revoke/").status_code == 405
     token.refresh_from_db()
     assert token.revoked_at is None  # looking at an address ends nothing
     client.post(f"{PAGE}{token.pk}/revoke/")

@@ -1,0 +1,89 @@
+"""One thing of every kind in a study: what a sweep over all URLs puts into their places."""
+
+from datetime import UTC, datetime
+
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt
+from django.contrib import admin
+
+from studies.actions.api_tokens import create_token
+from studies.actions.audit import INSTALLATION, record_event, study_chain
+from studies.models import (
+    Agent,
+    AuditEvent,
+    Cage,
+    Cohort,
+    ImportBatch,
+    Patient,
+    PatientSample,
+    Study,
+    User,
+)
+from studies.terms import StudyState, TokenScope
+from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
+from tests.people import People
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SECOND_FACTORS: dict[str, dict] = {
+    "totp": {"secret": "JBSWY3DPEHPK3PXP"},
+    "recovery_codes": {"seed": "0" * 40, "used_mask": 0},
+}
+
+
+def fill_record(study: Study, people: People) -> dict[str, object]:
+    """Makes what a draft study and the registry may hold; returns place in a path -> what fills it."""
+    Study.objects.update(state=StudyState.DRAFT, is_blinded=False)
+    make_arm(study)
+    Agent.objects.create(name="agent one")
+    cage = Cage.objects.create(study=study, code="C1")
+    cohort = Cohort.objects.create(study=study, name="first")
+    sample = PatientSample.objects.create(patient=Patient.objects.create(code="P1"), code="S1")
+    mouse = make_mouse(study, pdx_model=make_pdx_model(sample=sample), cage=cage, cohort=cohort)
+    make_measurement(make_session(study), mouse)
+    ImportBatch.objects.create(
+        study=study, file_name="a.csv", file_sha256="0" * 64, rows_sha256="0" * 64, row_count=0, imported_at=NOON
+    )  # fmt: skip
+    record_event(
+        "added", mouse, actor=people.study_director, at=NOON, chain=study_chain(study), study=study
+    )  # fmt: skip
+    event = AuditEvent.objects.filter(study=study).values_list("pk", flat=True).first()
+    AccessAttempt.objects.create(username="nobody", failures_since_start=1)
+    for person in people.everyone().values():
+        give_things(person)
+    keys = {
+        model._meta.model_name: model._base_manager.order_by("pk").values_list("pk", flat=True).first()
+        for model in admin.site._registry
+    }
+    return keys | {
+        "auditevent": event,
+        "study": study.pk,
+        "studymembership": people.technician.memberships.get().pk,
+        "code": study.code,
+        "rest": "x",
+        "var": "set",
+        "url": "x",
+        "app_label": "studies",
+        "content_type_id": 1,
+        "object_id": 1,
+    }
+
+
+def give_things(person: User) -> None:
+    """Second factors and an API token of one's own; for administrators, an event of the installation."""
+    create_token(person, "scale", [TokenScope.READ], actor=person, at=NOON)
+    for kind, data in SECOND_FACTORS.items():
+        Authenticator.objects.create(user=person, type=kind, data=data)
+
+
+def own_things(person: User | None) -> dict[str, object]:
+    """Place in a path -> the person's own thing that fills it."""
+    if person is None:
+        return {"apitoken": 0, "pk": 0}
+    things = {
+        "apitoken": person.api_tokens.values_list("pk", flat=True).first(),
+        "pk": Authenticator.objects.filter(user=person).values_list("pk", flat=True).first(),
+    }
+    if person.username == "a_administrator":
+        installed = AuditEvent.objects.filter(chain=INSTALLATION)
+        things["auditevent"] = installed.values_list("pk", flat=True).first()
+    return things
