@@ -7,17 +7,16 @@ import numpy as np
 import pandas as pd
 
 from studies.analysis.curves import Curves
-from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_of_curves
 from studies.analysis.plan import Plan
 from studies.analysis.response import IMPLEMENTATION, response_rates, responses
 from studies.analysis.scopes import Scope, scopes_of
-from studies.analysis.survival import compare_survival, time_to_event
+from studies.analysis.survival_rows import endpoint_rows, survival_rows
 from studies.analysis.tgi import METHODS, MiceAtDay, compare_arms, mice_at_day
 from studies.analysis.weight import weight_summary
+from studies.analysis.weight_inference import weight_model, weight_time_rows
 
 MODEL_SCOPE_METHODS = ("delta", "ratio", "rtv")
-FEWEST_MICE_FOR_SURVIVAL = 2
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -125,56 +124,6 @@ def growth_rows(curves: Curves) -> list[dict[str, Any]]:
     return records(growth_of_curves(curves))
 
 
-def survival_rows(frame: pd.DataFrame, plan: Plan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The time of every mouse, and the comparison of arms, stratified by PDX model where there are
-    several.
-    """
-    times = time_to_event(frame, **plan["endpoint"])
-    rows = [
-        _survival_of_scope(scope, times[scope.chosen], plan)
-        for scope in scopes_of(times)
-        if _comparable_times(times[scope.chosen], plan, scope)
-    ]
-    return records(times), rows
-
-
-def _comparable_times(times: pd.DataFrame, plan: Plan, scope: Scope) -> bool:
-    fewest = FEWEST_MICE_FOR_SURVIVAL if scope.name == "pdx_model" else 1
-    mice = times["arm"].value_counts()
-    return mice.get(plan["control"], 0) >= fewest and bool((mice.drop(plan["control"]) >= fewest).any())
-
-
-def _survival_of_scope(scope: Scope, times: pd.DataFrame, plan: Plan) -> dict[str, Any]:
-    strata = "pdx_model" if times["pdx_model"].nunique() > 1 else None
-    row = {
-        **scope.keys, "arm": None, "control": plan["control"], "n_mice": len(times),
-        "n_models": times["pdx_model"].nunique(), "endpoint": plan["endpoint"], "strata": strata,
-    }  # fmt: skip
-    try:
-        result = compare_survival(times, plan["control"], strata, 1 - plan["alpha"])
-    except AnalysisError as error:
-        return {
-            **row,
-            "logrank": None,
-            "medians": {},
-            "cox": None,
-            "cox_reason": str(error),
-            "n": {},
-            "events": {},
-        }
-    competing = times[~times["cause"].isin(["threshold", "size_cull", "censored"])]
-    return {
-        **row,
-        "logrank": vars(result.logrank),
-        "medians": result.medians,
-        "cox": None if result.cox is None else records(result.cox.reset_index()),
-        "cox_reason": result.cox_reason,
-        "n": result.n,
-        "events": result.events,
-        "competing": competing["arm"].value_counts().to_dict(),
-    }
-
-
 def weight_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
     """Weight loss by arm over the study and within MAP2K4 strata; none where no weight was taken."""
     mice = frame[["pdx_model", "map2k4_status"]]
@@ -202,5 +151,8 @@ def sections_of(frame: pd.DataFrame, curves: Curves, plan: Plan) -> Mapping[str,
         "response_rates": rates,
         "times_to_event": times,
         "survival": survival,
+        "survival_endpoints": endpoint_rows(frame, plan),
         "weight": weight_rows(frame, plan),
+        "weight_model": weight_model(frame, plan),
+        "weight_times": weight_time_rows(frame, plan),
     }

@@ -10,29 +10,58 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaincc
+from scipy.special import chdtrc, ndtr, ndtri
 
 from studies.analysis.curves import baselines, curves_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import times_to_volume
+from studies.analysis.hazards import (
+    CoxFit,
+    RiskTable,
+    chisq_p,
+    cox,
+    log_rank,
+    penalized_gain,
+    proportional_hazards,
+)
+from studies.analysis.kaplan_meier import (
+    cumulative_incidence,
+    kaplan_meier,
+    restricted_mean,
+    restricted_mean_difference,
+)
+from studies.analysis.permutation import PermutationTest, permutation_test
 from studies.analysis.tables import NormalizedTable
 from studies.terms import ExitReason, SurvivalCoding, YesNoUnknown
 
 DEFAULT_FOLD = 4.0
+HUMANE_EXITS = {
+    str(reason)
+    for reason in (
+        ExitReason.TUMOR_SIZE, ExitReason.ULCERATION, ExitReason.BODY_WEIGHT, ExitReason.CLINICAL_SIGNS,
+        ExitReason.TREATMENT_TOXICITY,
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class LogRank:
-    """The log-rank test over all arms: chi-square, its degrees of freedom (arms at risk less one), p."""
+    """The log-rank test over all arms: chi-square, its degrees of freedom (arms at risk less one), p; or why not."""
 
     chisq: float | None
     df: int
     p_value: float | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
 class SurvivalComparison:
-    """`medians` holds None where an arm's curve stays above one half; `cox` is None with `cox_reason`."""
+    """`medians` holds None where an arm's curve stays above one half; `cox` is None with `cox_reason`.
+
+    `median_intervals` are on the log-log scale; `last_days` is how long each arm was followed, the lower bound of a
+    median that was not reached. `firth` has a hazard ratio for every arm with a finite one, also where `cox` has none;
+    `proportionality` the check that hazard ratios do not change with time.
+    """
 
     logrank: LogRank
     medians: dict[str, float | None]
@@ -40,6 +69,10 @@ class SurvivalComparison:
     cox_reason: str | None
     n: dict[str, int]
     events: dict[str, int]
+    median_intervals: dict[str, tuple[float | None, float | None]]
+    last_days: dict[str, float]
+    firth: pd.DataFrame | None
+    proportionality: dict[str, float | int] | None
 
 
 def time_to_event(
@@ -80,58 +113,126 @@ def time_to_event(
     )
 
 
+def time_to_exit(table: pd.DataFrame | NormalizedTable, found_dead: bool = False) -> pd.DataFrame:
+    """Time to the humane endpoint, a row a mouse with the columns of `time_to_event`.
+
+    The event is leaving for tumor size, ulceration, body weight, clinical signs or toxicity; `found_dead` counts that
+    too, which makes it overall survival. Time is the mouse's last day with a volume.
+    """
+    curves = curves_of(table)
+    reasons = HUMANE_EXITS | ({str(ExitReason.FOUND_DEAD)} if found_dead else set())
+    cause = curves.mice["exit_reason"].where(curves.mice["exit_reason"].isin(reasons), "censored")
+    facts = curves.mice[["mouse", "pdx_model", "map2k4_status", "arm", "source_study"]]
+    return facts.assign(time=curves.last_day, event=(cause != "censored").astype(int), cause=cause)
+
+
 def compare_survival(
-    times: pd.DataFrame, control: str, strata: str | list[str] | None = None, confidence: float = 0.95
+    times: pd.DataFrame,
+    control: str,
+    strata: str | list[str] | None = None,
+    confidence: float = 0.95,
+    ratios: bool = True,
 ) -> SurvivalComparison:
     """Compare the times of arms (columns arm, time, event 1/0), within the `strata` columns where given.
 
     Log-rank over all arms (its variance for tied times, as R's survdiff); Kaplan-Meier medians, the
     midpoint where a curve rests on one half, as R's survfit; Cox hazard ratios of each arm against the
-    control (Efron's ties). Where an arm has no event a hazard ratio is not estimable: `cox` is None and
-    `cox_reason` says so.
+    control (Efron's ties). Where an arm has no event or arms are separated a hazard ratio is not estimable:
+    `cox` is None, `cox_reason` says so, and Firth's penalized ratios stand in `firth`. Without `ratios`
+    only the plain hazard ratios are made, neither `firth` nor `proportionality`.
     """
     times = times.assign(arm=times["arm"].astype(str), time=times["time"].astype(float))
     _refuse_bad_times(times, control)
-    names = [strata] if isinstance(strata, str) else list(strata or [])
-    stratum = (
-        times.groupby(names, sort=False).ngroup().to_numpy() if names else np.zeros(len(times), dtype=int)
-    )
     arms = [control, *sorted(set(times["arm"]) - {control})]
-    event = times["event"].to_numpy(int)
-    code = pd.Categorical(times["arm"], categories=arms).codes
-    cox, reason = _cox(times, arms, stratum, confidence)
+    table = _risks(times, arms, strata)
+    fit, reason = _cox_fit(times, table, arms)
+    curves = {arm: kaplan_meier(*_of(times, arm), confidence) for arm in arms}
     return SurvivalComparison(
-        logrank=_log_rank(times["time"].to_numpy(), event, code, len(arms), stratum),
-        medians={
-            arm: km_median(times["time"].to_numpy()[code == i], event[code == i])
-            for i, arm in enumerate(arms)
-        },
-        cox=cox,
+        logrank=_log_rank(table, len(arms)),
+        medians={arm: curve.median for arm, curve in curves.items()},
+        cox=None if fit is None else _ratios(fit, arms, confidence),
         cox_reason=reason,
-        n={arm: int((code == i).sum()) for i, arm in enumerate(arms)},
-        events={arm: int(event[code == i].sum()) for i, arm in enumerate(arms)},
+        n={arm: int((times["arm"] == arm).sum()) for arm in arms},
+        events={arm: int(times.loc[times["arm"] == arm, "event"].sum()) for arm in arms},
+        median_intervals={arm: curve.median_interval for arm, curve in curves.items()},
+        last_days={arm: float(times.loc[times["arm"] == arm, "time"].max()) for arm in arms},
+        firth=_firth(table, arms, confidence) if ratios else None,
+        proportionality=_proportionality(table, fit) if fit is not None and ratios else None,
     )
 
 
-def km_median(time: np.ndarray, event: np.ndarray) -> float | None:
-    """The Kaplan-Meier median in days: where the curve first falls below one half, or the middle of a
-    rest on it.
+def exact_log_rank(
+    times: pd.DataFrame, arm: str, control: str, strata: str | list[str] | None = None, seed: int = 0
+) -> PermutationTest:
+    """The log-rank test of one arm against the control by exchanging their labels within strata.
+
+    The statistic is the arm's events less those expected; each mouse's share of it, its event less the hazard it lived
+    through in its stratum, does not hang on labels. All arrangements where they are at most 2000, else 9,999 drawn.
     """
-    days, survival = kaplan_meier(time, event)
-    below = np.flatnonzero(survival < 0.5 - 1e-9)
-    rests = np.flatnonzero(np.abs(survival - 0.5) <= 1e-9)
-    if len(rests):
-        end = days[below[0]] if len(below) else np.nan
-        return float((days[rests[0]] + end) / 2) if len(below) else float(days[rests[0]])
-    return float(days[below[0]]) if len(below) else None
+    pair = times[times["arm"].isin([arm, control])]
+    _refuse_bad_times(pair, control)
+    stratum = _strata(pair, strata)
+    score = np.zeros(len(pair))
+    time, event = pair["time"].to_numpy(float), pair["event"].to_numpy(int)
+    for level in np.unique(stratum):
+        mine = stratum == level
+        days, hazard = _hazard(time[mine], event[mine])
+        lived = np.append(0.0, np.cumsum(hazard))[np.searchsorted(days, time[mine], side="right")]
+        score[mine] = event[mine] - lived
+    return permutation_test((pair["arm"] == arm).to_numpy(), stratum, lambda labels: labels @ score, seed)
 
 
-def kaplan_meier(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Days with events and the Kaplan-Meier share still free of the event after each."""
-    days = np.unique(time[event == 1])
-    at_risk = (time[None, :] >= days[:, None]).sum(axis=1)
-    events = ((time[None, :] == days[:, None]) & (event == 1)[None, :]).sum(axis=1)
-    return days, np.cumprod(1 - events / np.maximum(at_risk, 1))
+def restricted_means(times: pd.DataFrame, control: str, confidence: float = 0.95) -> pd.DataFrame:
+    """Mean days free of the event to the day the first arm was followed to, and each arm's gain over its control's.
+
+    One row an arm: arm, tau, rmst_days, se, gain (days), gain_se, p_value, ci_low, ci_high. With strata it is still the
+    comparison of whole arms, so it is meant for one PDX model or evenly filled ones.
+    """
+    _refuse_bad_times(times, control)
+    arms = [control, *sorted(set(times["arm"]) - {control})]
+    tau = float(times.groupby("arm")["time"].max().min())
+    means = {arm: restricted_mean(*_of(times, arm), tau) for arm in arms}
+    rows = []
+    for arm in arms:
+        gain = restricted_mean_difference(means[arm], means[control], confidence) if arm != control else {}
+        names = {
+            "gain": "estimate",
+            "gain_se": "se",
+            "p_value": "p_value",
+            "ci_low": "ci_low",
+            "ci_high": "ci_high",
+        }
+        row = {"arm": arm, "tau": tau, "rmst_days": means[arm].days, "se": means[arm].se}
+        rows.append(row | {name: gain.get(source) for name, source in names.items()})
+    return pd.DataFrame(rows)
+
+
+def competing_incidence(times: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """By each arm's last day, the share of its mice that had each cause of leaving (Aalen & Johansen 1978, Scand J Stat
+    5:141).
+
+    One row an arm and cause (threshold and size_cull count as event): arm, cause, day, percent, se_percent, ci_low,
+    ci_high. One less the Kaplan-Meier share overstates the event's incidence where other causes compete.
+    """
+    merged = times["cause"].replace({"threshold": "event", "size_cull": "event"})
+    z, rows = float(ndtri(0.5 + confidence / 2)), []
+    for arm in pd.unique(times["arm"]):
+        mine = (times["arm"] == arm).to_numpy()
+        found = cumulative_incidence(times["time"].to_numpy(float)[mine], merged.to_numpy(str)[mine])
+        for cause, share in found.share.items():
+            percent = 100 * float(share[-1])
+            se = None if found.se is None else 100 * float(found.se[cause][-1])
+            row = {
+                "arm": arm,
+                "cause": cause,
+                "day": float(times.loc[mine, "time"].max()),
+                "percent": percent,
+            }
+            limits = (
+                (None, None) if se is None else (max(0.0, percent - z * se), min(100.0, percent + z * se))
+            )
+            rows.append(row | {"se_percent": se, "ci_low": limits[0], "ci_high": limits[1]})
+    return pd.DataFrame(rows, columns=["arm", "cause", "day", "percent", "se_percent", "ci_low", "ci_high"])
 
 
 def _cause(mouse: Any) -> str:
@@ -164,120 +265,74 @@ def _refuse_bad_times(times: pd.DataFrame, control: str) -> None:
         )
 
 
-def _log_rank(
-    time: np.ndarray, event: np.ndarray, code: np.ndarray, arms: int, stratum: np.ndarray
-) -> LogRank:
-    """Observed less expected events by arm and their hypergeometric covariance, summed over strata and
-    event days.
-    """
-    excess, variance = np.zeros(arms), np.zeros((arms, arms))
-    at_some_risk = np.zeros(arms, dtype=bool)
-    for level in np.unique(stratum):
-        mine = stratum == level
-        excess, variance, exposed = _add_stratum(time[mine], event[mine], code[mine], excess, variance)
-        at_some_risk |= exposed
-    if not event.sum():
-        return LogRank(0.0, len(np.unique(code)) - 1, None)
-    kept = np.flatnonzero(at_some_risk)[1:]
-    df = len(kept)
-    if df == 0:
-        return LogRank(None, 0, None)
-    chisq = float(excess[kept] @ np.linalg.pinv(variance[np.ix_(kept, kept)]) @ excess[kept])
-    return LogRank(chisq, df, float(gammaincc(df / 2, chisq / 2)))
+def _of(times: pd.DataFrame, arm: str) -> tuple[np.ndarray, np.ndarray]:
+    mine = times["arm"] == arm
+    return times.loc[mine, "time"].to_numpy(float), times.loc[mine, "event"].to_numpy(int)
 
 
-def _add_stratum(
-    time: np.ndarray, event: np.ndarray, code: np.ndarray, excess: np.ndarray, variance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    exposed = np.zeros(len(excess), dtype=bool)
-    for day in np.unique(time[event == 1]):
-        at_risk = np.bincount(code[time >= day], minlength=len(excess)).astype(float)
-        died = np.bincount(code[(time == day) & (event == 1)], minlength=len(excess))
-        n, d = at_risk.sum(), died.sum()
-        share = at_risk / n
-        excess = excess + died - d * share
-        exposed |= at_risk > 0
-        if n > 1:
-            variance = variance + d * (n - d) / (n - 1) * (np.diag(share) - np.outer(share, share))
-    return excess, variance, exposed
+def _strata(times: pd.DataFrame, strata: str | list[str] | None) -> np.ndarray:
+    names = [strata] if isinstance(strata, str) else list(strata or [])
+    if not names:
+        return np.zeros(len(times), dtype=int)
+    return times.groupby(names, sort=False).ngroup().to_numpy()
 
 
-def _cox(
-    times: pd.DataFrame, arms: list[str], stratum: np.ndarray, confidence: float
-) -> tuple[pd.DataFrame | None, str | None]:
-    """Cox's model of arm against the control by Newton's method, within strata, ties by Efron."""
+def _risks(times: pd.DataFrame, arms: list[str], strata: str | list[str] | None) -> RiskTable:
+    code = pd.Categorical(times["arm"], categories=arms).codes
+    return RiskTable.of(
+        times["time"].to_numpy(float), times["event"].to_numpy(int), code, len(arms), _strata(times, strata)
+    )
+
+
+def _log_rank(table: RiskTable, arms: int) -> LogRank:
+    if not len(table.events):
+        return LogRank(None, arms - 1, None, "no mouse had the event")
+    chisq, df = log_rank(table)
+    if chisq is None:
+        return LogRank(None, 0, None, "no two arms were at risk on a day with an event")
+    return LogRank(chisq, df, chisq_p(chisq, df))
+
+
+def _cox_fit(times: pd.DataFrame, table: RiskTable, arms: list[str]) -> tuple[CoxFit | None, str | None]:
     event = times["event"].to_numpy(int)
     eventless = [arm for arm in arms if not event[(times["arm"] == arm).to_numpy()].sum()]
     if len(arms) < 2:
         return None, "there is only one arm"
     if eventless:
         return None, f"no event in {', '.join(eventless)}: a hazard ratio is not estimable"
-    design = np.column_stack([(times["arm"] == arm).to_numpy(float) for arm in arms[1:]])
-    fit = _newton(times["time"].to_numpy(float), event, design, stratum)
-    if fit is None:
+    if (fit := cox(table)) is None:
         return None, "the arms' times do not overlap (complete separation): a hazard ratio is not estimable"
-    beta, information = fit
-    se = np.sqrt(np.diag(np.linalg.inv(information)))
-    from scipy.special import ndtr, ndtri
+    return fit, None
 
-    z, width = beta / se, float(ndtri(0.5 + confidence / 2))
-    table = pd.DataFrame(
+
+def _ratios(fit: CoxFit, arms: list[str], confidence: float) -> pd.DataFrame:
+    z, width = fit.beta / fit.se, float(ndtri(0.5 + confidence / 2)) * fit.se
+    return pd.DataFrame(
         {
-            "estimate": beta, "se": se, "statistic": z, "p_value": 2 * ndtr(-np.abs(z)),
-            "hazard_ratio": np.exp(beta), "ci_low": np.exp(beta - width * se), "ci_high": np.exp(beta +
-            width * se),
+            "estimate": fit.beta, "se": fit.se, "statistic": z, "p_value": 2 * ndtr(-np.abs(z)),
+            "hazard_ratio": np.exp(fit.beta), "ci_low": np.exp(fit.beta - width),
+            "ci_high": np.exp(fit.beta + width),
         },
         index=pd.Index(arms[1:], name="arm"),
     )  # fmt: skip
-    return table, None
 
 
-def _newton(
-    time: np.ndarray, event: np.ndarray, design: np.ndarray, stratum: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """The maximum of Efron's partial likelihood and its information; None where it has none (separation)."""
-    beta = np.zeros(design.shape[1])
-    loglik, gradient, information = _efron(beta, time, event, design, stratum)
-    for _ in range(50):
-        try:
-            step = np.linalg.solve(information, gradient)
-        except np.linalg.LinAlgError:
-            return None
-        for _ in range(30):
-            tried = _efron(beta + step, time, event, design, stratum)
-            if tried[0] >= loglik - 1e-12:
-                break
-            step = step / 2
-        beta = beta + step
-        loglik, gradient, information = tried
-        if np.abs(beta).max() > 15 or not np.isfinite(loglik):
-            return None
-        if np.abs(step).max() < 1e-10:
-            return beta, information
-    return None
+def _firth(table: RiskTable, arms: list[str], confidence: float) -> pd.DataFrame | None:
+    """Penalized hazard ratios with Wald intervals; p by the penalized likelihood ratio, which separation does not
+    harm."""
+    if not len(table.events) or len(arms) < 2 or (fit := cox(table, penalized=True)) is None:
+        return None
+    gains = [penalized_gain(table, fit, group) for group in range(1, len(arms))]
+    return _ratios(fit, arms, confidence).assign(statistic=gains, p_value=chdtrc(1, np.array(gains)))
 
 
-def _efron(
-    beta: np.ndarray, time: np.ndarray, event: np.ndarray, design: np.ndarray, stratum: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log partial likelihood, its gradient and information (Efron 1977, J Am Stat Assoc 72:557)."""
-    loglik, gradient, information = 0.0, np.zeros(len(beta)), np.zeros((len(beta), len(beta)))
-    risk = np.exp(design @ beta)
-    for level in np.unique(stratum):
-        for day in np.unique(time[(event == 1) & (stratum == level)]):
-            exposed = (time >= day) & (stratum == level)
-            died = (time == day) & (event == 1) & (stratum == level)
-            ties = int(died.sum())
-            s0, s1 = risk[exposed].sum(), risk[exposed] @ design[exposed]
-            s2 = (design[exposed] * risk[exposed, None]).T @ design[exposed]
-            d0, d1 = risk[died].sum(), risk[died] @ design[died]
-            d2 = (design[died] * risk[died, None]).T @ design[died]
-            loglik += float((design[died] @ beta).sum())
-            gradient = gradient + design[died].sum(axis=0)
-            for tie in range(ties):
-                share = tie / ties
-                total, mean = s0 - share * d0, (s1 - share * d1) / (s0 - share * d0)
-                loglik -= float(np.log(total))
-                gradient = gradient - mean
-                information = information + (s2 - share * d2) / total - np.outer(mean, mean)
-    return loglik, gradient, information
+def _proportionality(table: RiskTable, fit: CoxFit) -> dict[str, float | int]:
+    chisq, df, p = proportional_hazards(table, fit)
+    return {"chisq": chisq, "df": df, "p_value": p}
+
+
+def _hazard(time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Days with events and the share of the mice at risk that had it."""
+    days, events = np.unique(time[event == 1], return_counts=True)
+    at_risk = len(time) - np.searchsorted(np.sort(time), days, side="left")
+    return days, events / at_risk

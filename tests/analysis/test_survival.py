@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis import AnalysisError, compare_survival, time_to_event
-from studies.analysis.survival import km_median
+from studies.analysis.kaplan_meier import kaplan_meier
 from tests.analysis.builders import CURVE_X_DAYS, CURVE_X_VOLUMES, curve
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "survival"
@@ -74,9 +74,9 @@ def test_the_threshold_comes_before_the_cull():
 
 
 def test_medians():
-    assert km_median(np.array([1.0, 2, 3, 4, 5]), np.ones(5, dtype=int)) == 3
-    assert km_median(np.array([1.0, 2, 3, 4]), np.ones(4, dtype=int)) == 2.5
-    assert km_median(np.array([1.0, 9, 9]), np.array([1, 0, 0])) is None
+    assert kaplan_meier(np.array([1.0, 2, 3, 4, 5]), np.ones(5, dtype=int)).median == 3
+    assert kaplan_meier(np.array([1.0, 2, 3, 4]), np.ones(4, dtype=int)).median == 2.5
+    assert kaplan_meier(np.array([1.0, 9, 9]), np.array([1, 0, 0])).median is None
 
 
 def test_log_rank_of_two_pairs():

@@ -1,10 +1,19 @@
-"""Body weight: by hand, by law, by refusal."""
+"""Body weight: by hand, against R, by law, by refusal."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from studies.analysis import AnalysisError, analyze_study
 from studies.analysis.weight import weight_change, weight_summary
+from studies.analysis.weight_inference import time_to_weight_loss
 from tests.analysis.builders import together
+
+REFERENCE = Path(__file__).parent.parent / "reference" / "weight"
 
 
 def mouse(
@@ -53,8 +62,76 @@ def test_deaths_of_unknown_cause_count_against_the_dose():
 
 
 def test_a_mean_loss_above_a_fifth_is_over_the_tolerated_dose():
-    assert summary(mouse("1", {0: 20, 7: 15.9}))["over_mtd"]
-    assert not summary(mouse("1", {0: 20, 7: 16}))["over_mtd"]
+    assert summary(*(mouse(name, {0: 20, 7: 15.9}) for name in "123"))["over_mtd"]
+    assert not summary(*(mouse(name, {0: 20, 7: 16}) for name in "123"))["over_mtd"]
+
+
+def test_the_last_mouse_of_an_arm_does_not_judge_the_dose():
+    row = summary(*(mouse(name, {0: 20, 7: 19}) for name in "1234"), mouse("5", {0: 20, 7: 19, 14: 14}))
+    assert (row["max_mean_loss_percent"], row["n_at_nadir"]) == (pytest.approx(30), 1)
+    assert (row["tolerated_loss_percent"], row["over_mtd"]) == (pytest.approx(5), False)
+
+
+def test_one_death_is_tolerated_and_two_are_not_below_ten_mice():
+    alive = [mouse(str(i), {0: 20, 7: 20}) for i in range(4)]
+    dead = [mouse(f"d{i}", {0: 20, 7: 20}, exit_reason="found_dead") for i in range(2)]
+    assert not summary(*alive, dead[0])["over_mtd"]
+    row = summary(*alive, *dead)
+    assert (row["over_mtd"], row["over_mtd_attributed"], row["n_deaths_unknown"]) == (True, False, 2)
+    assert "2 deaths" in row["mtd_reason"]
+
+
+def test_days_below_and_recovery_are_read_along_straight_lines():
+    # 0 to -20 % in 4 days: below -15 % from day 3; back to 0 at day 8: below until day 5
+    row = summary(mouse("1", {0: 20, 4: 16, 8: 20}))
+    assert (row["days_below_15"], row["recovery_day"]) == (pytest.approx(2), 8)
+    assert summary(mouse("1", {0: 20, 4: 16, 8: 17}))["recovery_day"] is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason", "expected"),
+    [
+        ({0: 20, 4: 16, 8: 20}, "scheduled_end", (3, 1, "threshold")),
+        ({0: 20, 4: 19}, "body_weight", (4, 1, "threshold")),
+        ({0: 20, 4: 19}, "tumor_size", (4, 0, "tumor_cull")),
+        ({0: 20, 4: 19}, "found_dead", (4, 0, "other")),
+        ({0: 20, 4: 19}, "", (4, 0, "censored")),
+    ],
+)
+def test_time_to_a_loss_of_15_percent(weights, reason, expected):
+    row = time_to_weight_loss(mouse("1", weights, exit_reason=reason), 15).iloc[0]
+    assert (row["time"], row["event"], row["cause"]) == (pytest.approx(expected[0]), *expected[1:])
+
+
+# Against R
+
+
+def weighed() -> pd.DataFrame:
+    table = pd.read_csv(REFERENCE / "weight.csv", keep_default_na=False)
+    return table.assign(volume_mm3=100.0)
+
+
+def test_the_mixed_model_of_weight_agrees_with_r():
+    expected = json.loads((REFERENCE / "weight.json").read_text())
+    plan = {"control": "vehicle", "window": [0, 21], "day": 21}
+    section = analyze_study(weighed(), plan).to_dict()["weight_model"]
+    rows = {(row["arm"], row["at"]): row for row in section["contrasts"]}
+    assert len(rows) == len(expected["contrasts"]) == 4
+    for told in expected["contrasts"]:
+        mine = rows[(told["arm"], told["at"])]
+        assert mine["day"] == told["day"]
+        assert (mine["estimate"], mine["se"]) == pytest.approx((told["estimate"], told["se"]), rel=1e-5)
+        assert (mine["df"], mine["p_value"]) == pytest.approx((told["df"], told["p"]), rel=1e-3)
+
+
+@pytest.mark.reference
+def test_r_still_gives_the_stored_values(rscript, tmp_path):
+    for name in ("weight.R", "weight.csv"):
+        shutil.copy(REFERENCE / name, tmp_path)
+    subprocess.run([rscript, "weight.R"], cwd=tmp_path, check=True, capture_output=True)
+    fresh, stored = (json.loads((folder / "weight.json").read_text()) for folder in (tmp_path, REFERENCE))
+    for mine, told in zip(fresh["contrasts"], stored["contrasts"], strict=True):
+        assert mine["estimate"] == pytest.approx(told["estimate"], rel=1e-6)
 
 
 # By law
@@ -73,3 +150,13 @@ def test_a_table_without_weights_has_no_rows():
     table = mouse("1", {0: 20}).drop(columns="weight_g")
     assert weight_summary(table).empty
     assert weight_change(table).empty
+
+
+def test_a_loss_reached_at_the_start_is_refused():
+    with pytest.raises(AnalysisError, match="above 0"):
+        time_to_weight_loss(mouse("1", {0: 20}), 0)
+
+
+def test_one_mouse_an_arm_has_no_mixed_model_of_weight():
+    table = together(mouse("1", {0: 20, 7: 19, 14: 18}), mouse("2", {0: 20, 7: 19, 14: 18}, arm="V"))
+    assert analyze_study(table, {"control": "V", "day": 14}).to_dict()["weight_model"] is None

@@ -74,6 +74,9 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
         if name in (row.get("n") or {}):
             line = {"arm": name, "n": row["n"][name], "events": row.get("events", {}).get(name)}
             line["median"] = (row.get("medians") or {}).get(name)
+            low, high = (row.get("median_intervals") or {}).get(name) or (None, None)
+            line |= {"median_low": low, "median_high": high}
+            line["beyond"] = (row.get("median_lower_bounds") or {}).get(name)
             rows.append(
                 line
                 | {
@@ -86,11 +89,39 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
             f"Time to event by arm: {_scope(row)}.",
             _columns(study, bool(cox)),
             rows,
-            "A median stays empty (–) where fewer than half of the mice had an event.",
+            "A median stays empty (–) where fewer than half of the mice had an event; it then lies beyond the "
+            "last day the "
+            "arm was followed to. Intervals of medians are on the log-log scale.",
         )
     )
+    if test and test.get("reason"):
+        blocks.append(Paragraph(f"No log-rank test: {test['reason']}.", "quiet"))
+    blocks += _small_samples(study, row)
     if not cox and row.get("cox_reason"):
         blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
+    return blocks
+
+
+def _small_samples(study: Study, row: Row) -> list[Block]:
+    """Tests that hold with few mice, where there are any: exchanged labels, and Firth's penalized ratios."""
+    blocks: list[Block] = []
+    if exact := row.get("exact_logrank"):
+        columns = [
+            Column("arm", "Arm"),
+            Column("control", "Against"),
+            Column("p_value", "p", "p"),
+            Column("arrangements", "Arrangements", "count"),
+            Column("smallest_p", "Smallest p possible", "p"),
+        ]
+        blocks.append(Table("Log-rank by exchanging the mice's arms.", columns, exact))
+    if not row.get("cox") and row.get("firth"):
+        columns = [
+            Column("arm", "Arm"),
+            Column("hazard_ratio", "Hazard ratio", "ratio"),
+            Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "ratio"),
+            Column("p_value", "p", "p"),
+        ]
+        blocks.append(Table("Hazard ratios with Firth's penalty.", columns, row["firth"]))
     return blocks
 
 
@@ -100,6 +131,8 @@ def _columns(study: Study, with_cox: bool) -> list[Column]:
         Column("n", "Mice", "count"),
         Column("events", "Events", "count"),
         Column("median", "Median, days", "days"),
+        Column(("median_low", "median_high"), f"{confidence(study)} interval", "days"),
+        Column("beyond", "Beyond, days", "days"),
     ]
     if not with_cox:
         return columns

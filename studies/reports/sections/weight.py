@@ -4,7 +4,7 @@ import pandas as pd
 
 from studies.plots.body_weight import body_weight
 from studies.reports.blocks import Block, Column, Figure, Paragraph, Section, Table
-from studies.reports.sections.study import Study, plan, rows_of
+from studies.reports.sections.study import Row, Study, confidence, plan, rows_of
 
 
 def section(study: Study, table: pd.DataFrame) -> Section | None:
@@ -18,6 +18,8 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     ]
     rows = rows_of(study, "weight", scope="study")
     blocks.append(loss_table(rows) if rows else Paragraph("No loss of weight could be computed."))
+    if (tested := study.get("weight_model")) and tested["contrasts"]:
+        blocks.append(model_table(study, tested))
     return Section("weight", "Body weight", blocks)
 
 
@@ -35,9 +37,30 @@ def loss_table(rows: list) -> Table:
         Column("net_mean_max_loss_percent", "Net of tumor, %", "percent"),
         Column("n_exits_weight", "Left for weight", "count"),
         Column("n_deaths_treatment", "Treatment deaths", "count"),
+        Column("n_deaths_unknown", "Of unknown cause", "count"),
+        Column("mtd_reason", "Above the tolerated dose"),
     ]
     note = (
         "Loss of the mean: the lowest mean change of the mice weighed that day, which may be few. Mean of largest "
-        "losses: over mice, each at its own worst day. Net of tumor takes 1 g per 1000 mm³ off first."
+        "losses: over mice, each at its own worst day. Net of tumor takes 1 g per 1000 mm³ off first. A dose is "
+        "above the "
+        "tolerated one by a mean loss over 20 % on a day with at least three mice and half of the arm, or by "
+        "deaths: more "
+        "than one, and than one in ten mice, those of unknown cause counted. Efficacy of such an arm is not to "
+        "be claimed."
     )
     return Table("Loss of body weight.", columns, rows, note)
+
+
+def model_table(study: Study, tested: Row) -> Table:
+    columns = [
+        Column("arm", "Arm"),
+        Column("control", "Against"),
+        Column("at", "At"),
+        Column("day", "Day", "day"),
+        Column("estimate", "Difference, % points", "percent"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "percent"),
+        Column("p_adjusted", "p, adjusted", "p"),
+    ]
+    note = f"{tested['formula']}. An arm's nadir is picked from the same weighings, so its rows describe."
+    return Table("Change of body weight by mixed model.", columns, tested["contrasts"], note)

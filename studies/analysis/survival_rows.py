@@ -1,0 +1,157 @@
+"""The rows of a study's JSON on time to event: the plan's endpoint in full, and the other endpoints beside it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studies.analysis.errors import AnalysisError
+from studies.analysis.plan import Plan
+from studies.analysis.scopes import Scope, scopes_of
+from studies.analysis.survival import (
+    SurvivalComparison,
+    compare_survival,
+    competing_incidence,
+    exact_log_rank,
+    restricted_means,
+    time_to_event,
+    time_to_exit,
+)
+
+FEWEST_MICE_BY_MODEL = 2
+MOST_MICE_EXCHANGED = 10
+VOLUMES_MM3 = (1000.0, 1500.0)
+NOTHING: dict[str, Any] = {
+    "logrank": None, "medians": {}, "median_intervals": {}, "median_lower_bounds": {}, "cox": None, "firth": None,
+    "proportionality": None, "n": {}, "events": {}, "competing": {}, "exact_logrank": [], "restricted_means": [],
+    "incidence": [], "efs_ratios": [],
+}  # fmt: skip
+
+
+def survival_rows(frame: pd.DataFrame, plan: Plan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The time of every mouse, and the comparison of arms, stratified by PDX model where there are several."""
+    times = time_to_event(frame, **plan["endpoint"])
+    rows = [
+        _of_scope(scope, times[scope.chosen], plan)
+        for scope in scopes_of(times)
+        if _comparable(times[scope.chosen], plan, scope)
+    ]
+    return times.to_dict("records"), rows
+
+
+def endpoint_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
+    """Doubling, quadrupling, two volumes, humane endpoint and overall survival over the study: medians and log-rank.
+
+    The plan's endpoint is the one to test; these show whether the answer hangs on it. p values are unadjusted.
+    """
+    endpoints = {
+        "doubling": time_to_event(frame, fold=2),
+        "quadrupling": time_to_event(frame, fold=4),
+        **{f"volume {volume:g} mm3": time_to_event(frame, volume_mm3=volume) for volume in VOLUMES_MM3},
+        "humane endpoint": time_to_exit(frame),
+        "overall survival": time_to_exit(frame, found_dead=True),
+    }
+    rows = []
+    for name, times in endpoints.items():
+        strata = "pdx_model" if times["pdx_model"].nunique() > 1 else None
+        row = {"endpoint": name, "control": plan["control"], "strata": strata}
+        try:
+            result = compare_survival(times, plan["control"], strata, 1 - plan["alpha"], ratios=False)
+        except AnalysisError as error:
+            rows.append({**row, **_medians(None), "logrank": None, "reason": str(error)})
+            continue
+        rows.append(
+            {**row, **_medians(result), "logrank": vars(result.logrank), "reason": result.logrank.reason}
+        )
+    return rows
+
+
+def _comparable(times: pd.DataFrame, plan: Plan, scope: Scope) -> bool:
+    fewest = FEWEST_MICE_BY_MODEL if scope.name == "pdx_model" else 1
+    mice = times["arm"].value_counts()
+    return mice.get(plan["control"], 0) >= fewest and bool((mice.drop(plan["control"]) >= fewest).any())
+
+
+def _of_scope(scope: Scope, times: pd.DataFrame, plan: Plan) -> dict[str, Any]:
+    control, level = plan["control"], 1 - plan["alpha"]
+    strata = "pdx_model" if times["pdx_model"].nunique() > 1 else None
+    row = {
+        **scope.keys, "arm": None, "control": control, "n_mice": len(times),
+        "n_models": times["pdx_model"].nunique(), "endpoint": plan["endpoint"], "strata": strata, **NOTHING,
+    }  # fmt: skip
+    try:
+        result = compare_survival(times, control, strata, level, ratios=scope.name != "pdx_model")
+    except AnalysisError as error:
+        return {**row, "cox_reason": str(error)}
+    competing = times[~times["cause"].isin(["threshold", "size_cull", "censored"])]
+    row |= {
+        **_medians(result),
+        "logrank": vars(result.logrank),
+        "cox": _records(result.cox),
+        "cox_reason": result.cox_reason,
+        "firth": _records(result.firth),
+        "proportionality": result.proportionality,
+        "competing": competing["arm"].value_counts().to_dict(),
+        "efs_ratios": _efs_ratios(result, control),
+    }
+    if scope.name == "pdx_model":
+        return row
+    return row | {
+        "exact_logrank": _exact(times, result, plan, strata),
+        "restricted_means": _records(restricted_means(times, control, level)),
+        "incidence": _records(competing_incidence(times, level)),
+    }
+
+
+def _medians(result: SurvivalComparison | None) -> dict[str, Any]:
+    """Counts and medians by arm; where a median was not reached, the day it lies beyond."""
+    if result is None:
+        return {name: {} for name in ("n", "events", "medians", "median_intervals", "median_lower_bounds")}
+    beyond = {arm: result.last_days[arm] for arm, median in result.medians.items() if median is None}
+    return {
+        "n": result.n, "events": result.events, "medians": result.medians,
+        "median_intervals": result.median_intervals, "median_lower_bounds": beyond,
+    }  # fmt: skip
+
+
+def _efs_ratios(result: SurvivalComparison, control: str) -> list[dict[str, Any]]:
+    """Each arm's median over the control's (EFS T/C); a lower bound where the arm's median was not reached."""
+    below = result.medians[control]
+    rows = []
+    for arm, median in result.medians.items():
+        if arm == control:
+            continue
+        above = result.last_days[arm] if median is None else median
+        ratio = above / below if below else None
+        delay = above - below if below is not None else None
+        rows.append(
+            {
+                "arm": arm,
+                "ratio": ratio,
+                "delay_days": delay,
+                "lower_bound": median is None and ratio is not None,
+            }
+        )
+    return rows
+
+
+def _exact(
+    times: pd.DataFrame, result: SurvivalComparison, plan: Plan, strata: str | None
+) -> list[dict[str, Any]]:
+    """Each small arm, or one without events, against the control by exchanging labels: no large-sample law is leant
+    on."""
+    control, rows = plan["control"], []
+    for arm, mice in result.n.items():
+        small = max(mice, result.n[control]) <= MOST_MICE_EXCHANGED or not result.events[arm]
+        if arm == control or not small or mice + result.n[control] > 4 * MOST_MICE_EXCHANGED:
+            continue
+        test = exact_log_rank(times, arm, control, strata, plan["random_seed"])
+        rows.append({"arm": arm, "control": control, **vars(test)})
+    return rows
+
+
+def _records(table: pd.DataFrame | None) -> list[dict[str, Any]] | None:
+    if table is None:
+        return None
+    named = table.reset_index() if table.index.name else table
+    return named.replace({np.nan: None}).to_dict("records")
