@@ -72,10 +72,10 @@ def _every(treated: np.ndarray, blocks: list[tuple[np.ndarray, int]]) -> np.ndar
 
 
 def _drawn(treated: np.ndarray, blocks: list[tuple[np.ndarray, int]], seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
+    draw = np.random.default_rng(seed)
     table = np.zeros((DRAWS, len(treated)))
     for rows, size in _splitting(blocks):
-        order = random.random((DRAWS, len(rows))).argsort(axis=1)
+        order = draw.random((DRAWS, len(rows))).argsort(axis=1)
         table[:, rows] = order < size
     return table
 
