@@ -76,6 +76,14 @@ def test_a_part_of_another_shape_is_fitted_alone_and_one_that_cannot_be_fitted_i
     assert contrasts.loc["study 0"].index.tolist() == ["A - V", "B - V"]
 
 
+def test_parts_and_mice_coded_in_few_bits_are_the_same_parts():
+    """Pandas codes up to 127 levels in 8 bits: their products must not wrap around."""
+    table = program(40)
+    coded = table.assign(**{name: table[name].astype("category") for name in ("study", "mouse", "arm")})
+    plain, short = (fit_lmm_each(M1, rows, "study") for rows in (table, coded))
+    assert short.loglik.to_numpy() == pytest.approx(plain.loglik.to_numpy(), abs=1e-8)
+
+
 def test_the_order_of_rows_does_not_matter():
     table = program(5)
     straight, shuffled = (

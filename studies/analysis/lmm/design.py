@@ -369,10 +369,10 @@ def _random_design(
 def group_codes(columns: list[pd.Series]) -> tuple[Array, int, Callable[[], Array]]:
     """Each row's group as 0..G-1, G, and what gives the groups' labels: the combination of the columns' values."""
     coded = [_level_codes(column) for column in columns]
-    codes, present = _compact(coded[0][0], len(coded[0][1]))
+    codes, present = _compact(coded[0][0].astype(np.int64), len(coded[0][1]))  # products outgrow less
     chosen = [present]
     for inner, levels in coded[1:]:
-        codes, present = compact_codes(codes.astype(np.int64) * len(levels) + inner)
+        codes, present = compact_codes(codes * len(levels) + inner)
         outer, last = np.divmod(present, len(levels))
         chosen = [*(part[outer] for part in chosen), last]
 
