@@ -1,0 +1,43 @@
+"""The measurement rules R1 to R30: one table for the form, the API, the importer and the replay."""
+
+from studies.validation.corrections import correction_findings
+from studies.validation.findings import Finding, Severity
+from studies.validation.limits import Limits, LimitsRefused, with_overrides
+from studies.validation.numbers import read_number
+from studies.validation.rows import (
+    DeviceFacts,
+    MouseFacts,
+    Reading,
+    Row,
+    SheetFacts,
+    Visit,
+    day_number,
+    read_row,
+    volume_of,
+)
+from studies.validation.rules import BY_ID, RULES, Rule
+from studies.validation.verdicts import Verdict, judge
+
+__all__ = [
+    "BY_ID",
+    "RULES",
+    "DeviceFacts",
+    "Finding",
+    "Limits",
+    "LimitsRefused",
+    "MouseFacts",
+    "Reading",
+    "Row",
+    "Rule",
+    "Severity",
+    "SheetFacts",
+    "Verdict",
+    "Visit",
+    "correction_findings",
+    "day_number",
+    "judge",
+    "read_number",
+    "read_row",
+    "volume_of",
+    "with_overrides",
+]
