@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from studies.admin.endpoints import ADMINISTRATORS, STAFF
+from studies.api.api import urls as api_urls
 from studies.endpoints import ANONYMOUS, ANYONE, NOBODY, SIGNED_IN, Endpoint
 
 # The admin's own login form knows nothing of second factors, so the admin uses the one front door.
@@ -15,6 +16,7 @@ urlpatterns = [
     path("accounts/", include("studies.desk.account_urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/", api_urls),
     path("", include("studies.desk.urls")),
 ]
 

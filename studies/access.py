@@ -15,6 +15,7 @@ ARM_READERS = frozenset(
     {Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE, Role.TECHNICIAN, Role.VETERINARIAN}
 )
 SET_UP_ROLES = frozenset({Role.STUDY_DIRECTOR})
+ENTRY_ROLES = frozenset({Role.TECHNICIAN, Role.STUDY_DIRECTOR})
 SCIENCE_READERS = frozenset(
     {Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE, Role.TECHNICIAN, Role.VETERINARIAN}
 )
@@ -82,3 +83,8 @@ def studies_with_known_arms(user: User) -> QuerySet[Study]:
     readable = Q(pk__in=studies_of(user, ARM_READERS).values("pk")) & opened
     own = Q(pk__in=studies_of(user, SET_UP_ROLES).values("pk")) & drafts
     return Study.objects.filter(readable | own)
+
+
+def may_enter_measurements(user: User, study: Study) -> bool:
+    """Whether this person may enter, correct and void readings of the study."""
+    return bool(roles_in(user, study) & ENTRY_ROLES)

@@ -4,6 +4,7 @@ from .allocation import Allocation, Randomization
 from .api_token import ApiToken
 from .arm import Agent, Arm, ArmAgent
 from .audit import AuditEvent, AuditHead
+from .entry import Device, EntryLimits, ParkedRow, SubmittedSheet
 from .measurement import ImportBatch, Measurement, MeasurementSession
 from .mouse import Cage, CageMove, Cohort, Exclusion, Exit, Mouse, Tumor
 from .pdx_model import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
@@ -22,6 +23,8 @@ __all__ = [
     "Cage",
     "CageMove",
     "Cohort",
+    "Device",
+    "EntryLimits",
     "Exclusion",
     "Exit",
     "ExpectedSignDeclaration",
@@ -30,6 +33,7 @@ __all__ = [
     "Measurement",
     "MeasurementSession",
     "Mouse",
+    "ParkedRow",
     "Passage",
     "Patient",
     "PatientSample",
@@ -38,6 +42,7 @@ __all__ = [
     "StatusOverrule",
     "Study",
     "StudyMembership",
+    "SubmittedSheet",
     "Tumor",
     "User",
     "WelfareLimits",

@@ -102,7 +102,7 @@ class Measurement(models.Model):
     is_void = models.BooleanField(default=False)
     observer = models.ForeignKey("User", PROTECT, null=True, blank=True, related_name="measurements")
     observer_name = models.CharField(max_length=120, blank=True, help_text="As an imported file names them.")
-    device = models.CharField(max_length=60, blank=True)
+    device = models.CharField(max_length=2000, blank=True)
     observed_at = models.DateTimeField(null=True, blank=True)
     recorded_at = models.DateTimeField(help_text="Server time at which the revision was stored.")
     client_id = models.UUIDField(null=True, blank=True, unique=True)
@@ -110,6 +110,9 @@ class Measurement(models.Model):
         max_length=2000, blank=True, help_text="Why a revision after the first was made."
     )
     confirmations = models.JSONField(default=list, blank=True)
+    limits_version = models.CharField(
+        max_length=20, blank=True, default="", help_text="Entry and welfare limits it was judged by."
+    )
     import_batch = models.ForeignKey(
         "ImportBatch", PROTECT, null=True, blank=True, related_name="measurements"
     )

@@ -1,0 +1,37 @@
+"""What can go wrong with a request as a whole, and the status each gets."""
+
+from django.db import DatabaseError, DataError, IntegrityError, ProgrammingError
+from ninja import NinjaAPI
+
+from studies.actions.record_measurements import KeyReused
+from studies.api.auth import Forbidden
+from studies.api.schemas import Problem
+
+PROBLEMS = dict.fromkeys((400, 401, 403, 404, 422, 503, 507), Problem)
+FULL = ("disk is full", "no space left", "could not extend file", "disk full")
+
+
+def answer_problems(api: NinjaAPI) -> None:
+    """Lay the answers to what a view may raise."""
+
+    @api.exception_handler(Forbidden)
+    def forbidden(request, error):
+        return api.create_response(request, {"detail": str(error)}, status=403)
+
+    @api.exception_handler(KeyReused)
+    def key_reused(request, error):
+        return api.create_response(request, {"detail": str(error)}, status=422)
+
+    @api.exception_handler(DatabaseError)
+    def database_error(request, error):
+        """Locked, read-only, gone or full: nothing was stored, and the client keeps its rows and tries again."""
+        if isinstance(error, IntegrityError | DataError | ProgrammingError):
+            raise error
+        is_full = any(words in str(error).lower() for words in FULL)
+        status = 507 if is_full else 503
+        why = "the disk of the server is full" if is_full else "the database takes no writing now"
+        response = api.create_response(
+            request, {"detail": f"{why}; nothing was stored, keep the rows and try again"}, status=status
+        )
+        response.headers["Retry-After"] = "5"
+        return response
