@@ -34,7 +34,6 @@ def create_token(
     actor: User | None,
     at: datetime,
     days: int = 90,
-    secret: str = "",
 ) -> tuple[ApiToken, str]:
     """A new token of `user` and its secret, which is stored nowhere.
 
@@ -49,7 +48,7 @@ def create_token(
         raise TokenRefused(f"scopes are {' and '.join(TokenScope.values())}; at least one is needed")
     if not 1 <= days <= LONGEST_DAYS:
         raise TokenRefused(f"a token lasts 1 to {LONGEST_DAYS} days, not {days}")
-    secret = secret or PREFIX + secrets.token_urlsafe(32)
+    secret = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,
         name=name.strip(),
