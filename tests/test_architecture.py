@@ -18,6 +18,7 @@ PURE = (
     "volumes",
     "columns",
     "days",
+    "doses",
     "formula_safety",
     "analysis",
     "randomization",
