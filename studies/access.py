@@ -6,7 +6,7 @@ Deny by default. An unknown or deactivated user, and a superuser without a membe
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from studies.models import Allocation, Study, StudyMembership, User
+from studies.models import Allocation, PdxModel, Study, StudyMembership, User
 from studies.terms import Role, StudyState
 
 # Roles that may see arms by name once a study's arms are open. The doser's sheet and the custodian's
@@ -88,3 +88,30 @@ def studies_with_known_arms(user: User) -> QuerySet[Study]:
 def may_enter_measurements(user: User, study: Study) -> bool:
     """Whether this person may enter, correct and void readings of the study."""
     return bool(roles_in(user, study) & ENTRY_ROLES)
+
+
+def may_begin_studies(user: User) -> bool:
+    """Whether this person may begin a study: those granted it, and whoever directs one already."""
+    if not user.is_authenticated or not user.is_active:
+        return False
+    return user.may_begin_studies or studies_of(user, SET_UP_ROLES).exists()
+
+
+def draft_or_404(user: User, code: str) -> Study:
+    """A study this person sets up, whatever its state; 404 for everybody else."""
+    return get_object_or_404(studies_of(user, SET_UP_ROLES), code=code)
+
+
+def pdx_models_with_hidden_status(user: User) -> frozenset[int]:
+    """Keys of the PDX models whose biomarker status this person may not see.
+
+    Those of any study, by its mice or its plan, in which the person is kept from the biomarker.
+    """
+    hiding = [study.pk for study in studies_of(user) if not may_see_biomarker(user, study)]
+    used = Q(mice__study__in=hiding) | Q(planned_studies__study__in=hiding)
+    return frozenset(PdxModel.objects.filter(used).values_list("pk", flat=True)) if hiding else frozenset()
+
+
+def may_read_registry(user: User) -> bool:
+    """PDX models are shared by all studies: read by whoever reads the science of one, or may begin one."""
+    return studies_of(user, SCIENCE_READERS).exists() or may_begin_studies(user)

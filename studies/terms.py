@@ -67,6 +67,34 @@ class StudyState(Term):
     ARCHIVED = "archived"
 
 
+class SignedAct(Term):
+    """What a signature is given for."""
+
+    ACTIVATION = "activation", "activation of the study"
+    AMENDMENT = "amendment", "amendment of the protocol"
+    DATA_LOCK = "data_lock", "lock of the data"
+    UNLOCK_REQUEST = "unlock_request", "request to unlock the data"
+    UNLOCK = "unlock", "unlock of the data"
+    UNBLINDING = "unblinding", "unblinding of the study"
+    ARCHIVING = "archiving", "archiving of the study"
+    SHEET = "sheet", "measurement sheet"
+    REPORT = "report"
+
+
+class SignatureMeaning(Term):
+    ENTERED = "entered"
+    REVIEWED = "reviewed"
+    APPROVED = "approved"
+    QA_RELEASED = "qa_released", "released by QA"
+
+
+class CohortKind(Term):
+    """What a cohort is for: a comparison of arms, or tumor for the next passage."""
+
+    EFFICACY = "efficacy"
+    EXPANSION = "expansion", "expansion (tumor for the next passage)"
+
+
 class StudyOrigin(Term):
     """Imported studies are history: visits carry a study day and no date, and much may be unrecorded."""
 

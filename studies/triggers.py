@@ -16,7 +16,11 @@ APPEND_ONLY = (
     "studies_allocation",
     "studies_randomization",
     "studies_auditevent",
+    "studies_signature",
+    "studies_amendment",
+    "studies_deviation",
 )
+UNDER_WAY = "(SELECT state FROM studies_study WHERE id = OLD.study_id) <> 'draft'"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,28 @@ def _rules() -> Iterable[Rule]:
         "NEW.volume_formula <> OLD.volume_formula AND EXISTS (SELECT 1 FROM studies_measurement m"
         " JOIN studies_measurementsession s ON s.id = m.session_id WHERE s.study_id = OLD.id)",
     )
+    yield Rule(
+        "formula_fixed_by_activation",
+        "studies_study",
+        "update",
+        "the volume formula is fixed: the study was activated",
+        "NEW.volume_formula <> OLD.volume_formula AND OLD.state <> 'draft'",
+    )
+    for act in ("update", "delete"):
+        yield Rule(
+            f"locked_plan_no_{act}",
+            "studies_analysisplan",
+            act,
+            "a locked analysis plan stays as it is; amend it by a further version",
+            "OLD.locked_at IS NOT NULL",
+        )
+        yield Rule(
+            f"limits_in_force_no_{act}",
+            "studies_welfarelimits",
+            act,
+            "limits of an activated study stay as they are; amend them by a further version",
+            UNDER_WAY,
+        )
     yield Rule(
         "blinding_of_allocated_study",
         "studies_study",

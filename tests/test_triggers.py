@@ -3,9 +3,10 @@
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, InternalError, connection, transaction
+from django.utils import timezone
 
 from studies import triggers
-from studies.models import Allocation, AuditHead, Measurement, Study
+from studies.models import Allocation, AnalysisPlan, AuditHead, Measurement, Study, WelfareLimits
 from tests.factories import make_arm, make_measurement, make_mouse, make_session, make_study
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +79,7 @@ def test_a_mouse_is_not_measured_in_a_session_of_another_study(study):
 
 
 def test_the_volume_formula_is_locked_once_the_study_holds_a_measurement(study):
+    Study.objects.filter(pk=study.pk).update(state="draft")
     Study.objects.filter(pk=study.pk).update(volume_formula="pi6_lw2")
     make_measurement(make_session(study), make_mouse(study))
     with pytest.raises(REFUSED, match="formula is locked"), transaction.atomic():
@@ -86,9 +88,26 @@ def test_the_volume_formula_is_locked_once_the_study_holds_a_measurement(study):
 
 
 def test_the_formula_of_another_study_stays_free(study, measurement):
-    other = make_study("PDX-TEST-02")
+    other = make_study("PDX-TEST-02", state="draft")
     Study.objects.filter(pk=other.pk).update(volume_formula="pi6_lw2")
     assert Study.objects.get(pk=other.pk).volume_formula == "pi6_lw2"
+
+
+def test_activation_fixes_formula_limits_and_locked_plan(study):
+    AnalysisPlan.objects.create(study=study, plan={}, reason="protocol", locked_at=timezone.now())
+    WelfareLimits.objects.create(study=study, reason="protocol")
+    for row, change in (
+        (Study.objects.filter(pk=study.pk), {"volume_formula": "pi6_lw2"}),
+        (study.analysis_plans, {"plan": {"alpha": 0.1}}),
+        (study.welfare_limits, {"volume_cap_mm3": 3000}),
+    ):
+        with pytest.raises(REFUSED), transaction.atomic():
+            row.update(**change)
+    for rows in (study.analysis_plans, study.welfare_limits):
+        with pytest.raises(REFUSED), transaction.atomic():
+            rows.all().delete()
+    Study.objects.filter(pk=study.pk).update(state="draft")
+    assert study.welfare_limits.update(volume_cap_mm3=3000) == 1
 
 
 def test_unticking_blinded_is_no_way_to_the_arms_once_mice_are_allocated(study):

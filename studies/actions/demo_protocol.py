@@ -20,6 +20,7 @@ from studies.models import (
     PdxModel,
     Study,
     StudyMembership,
+    StudyPdxModel,
     User,
     WelfareLimits,
 )
@@ -110,6 +111,7 @@ def create_study(
     clock: LabClock,
     at: datetime,
     members: Iterable[str],
+    models: Iterable[PdxModel],
     locks_plan: bool = True,
 ) -> Study:
     """A draft with everything a protocol fixes, and an event for each decision in it."""
@@ -134,6 +136,7 @@ def create_study(
         "members": roles, "volume_formula": study.volume_formula,
         "schedule_days": study.schedule_days, "time_zone": study.time_zone,
     })  # fmt: skip
+    _plan_models(study, models, director, at + timedelta(minutes=5))
     _limits(study, director, at + timedelta(minutes=10))
     _arms(study, director, at + timedelta(minutes=20))
     _plan(study, director, at + timedelta(minutes=40), locks_plan)
@@ -146,6 +149,15 @@ def _join(study: Study, people: dict[str, User], members: Iterable[str]) -> list
         StudyMembership(study=study, user=people[name], role=roles[name]) for name in members
     )
     return [[name, str(roles[name])] for name in members]
+
+
+def _plan_models(study: Study, models: Iterable[PdxModel], director: User, at: datetime) -> None:
+    for model in models:
+        passage = model.passages.order_by("-number").first()
+        row = StudyPdxModel.objects.create(study=study, pdx_model=model, passage=passage)
+        act(study, "planned a PDX model", row, director, at, new={
+            "pdx_model": model.code, "passage": str(passage),
+        })  # fmt: skip
 
 
 def _limits(study: Study, director: User, at: datetime) -> None:

@@ -65,7 +65,7 @@ def load_studies(people: dict[str, User], now: datetime) -> None:
     models = register_models(people["director"], clock, clock.at(SET_UP_DAY, 9))
     _completed_study(people, models, clock, now)
     _active_study(people, models, now)
-    _draft_study(people, now)
+    _draft_study(people, models, now)
 
 
 def _a_tuesday(today: date) -> date:
@@ -77,7 +77,7 @@ def _completed_study(
     people: dict[str, User], models: dict[str, PdxModel], clock: LabClock, now: datetime
 ) -> None:
     title = "Simulated: binimetinib and HRX-0233 in six PDX models by MAP2K4 status"
-    study = create_study(COMPLETED, title, people, clock, clock.at(SET_UP_DAY, 10), EVERYONE)
+    study = create_study(COMPLETED, title, people, clock, clock.at(SET_UP_DAY, 10), EVERYONE, models.values())
     director = people["director"]
     change_state(study, StudyState.ACTIVE, director, clock.at(ACTIVATION_DAY, 10), "activated the study", "")
     half = len(declared.DEMO_MODELS) // 2
@@ -98,7 +98,8 @@ def _active_study(people: dict[str, User], models: dict[str, PdxModel], now: dat
     first = LabClock(zone, today - timedelta(days=max(cohort.day_today for cohort in ACTIVE_COHORTS)))
     # Technicians read the title, so it names no arm.
     title = "Simulated: MAP kinase inhibitors in two breast PDX models (blinded, running)"
-    study = create_study(ACTIVE, title, people, first, first.at(SET_UP_DAY, 10), EVERYONE)
+    planned = [models[code] for code in ACTIVE_MODELS]
+    study = create_study(ACTIVE, title, people, first, first.at(SET_UP_DAY, 10), EVERYONE, planned)
     director, activated = people["director"], first.at(ACTIVATION_DAY, 10)
     change_state(study, StudyState.ACTIVE, director, activated, "activated the study", "")
     steps = [
@@ -179,8 +180,10 @@ def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
         act(study, "excluded a mouse", exclusion, observer, at, reason=reason, new={"mouse": label})
 
 
-def _draft_study(people: dict[str, User], now: datetime) -> None:
+def _draft_study(people: dict[str, User], models: dict[str, PdxModel], now: datetime) -> None:
     clock = LabClock(COMPLETED_ZONE, local_date(now, COMPLETED_ZONE) + timedelta(days=25))
     title = "Simulated: MAP kinase inhibitors in colon PDX models (draft, no mice yet)"
-    study = create_study(DRAFT, title, people, clock, clock.at(SET_UP_DAY, 10), DRAFTERS, locks_plan=False)
+    colon = [models[demo.code] for demo in declared.DEMO_MODELS if demo.tissue == "colon"]
+    at = clock.at(SET_UP_DAY, 10)
+    study = create_study(DRAFT, title, people, clock, at, DRAFTERS, colon, locks_plan=False)
     _say_where_from(study, people["director"], now)

@@ -40,6 +40,7 @@ def study_list(request):
         "state": state,
         "states": StudyState.choices(),
         "filtered": bool(query or state),
+        "may_begin": access.may_begin_studies(request.user),
     }
     return render(request, "studies/desk/study_list.html", context)
 

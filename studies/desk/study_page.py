@@ -17,7 +17,7 @@ from studies.models import Measurement, Study
 @endpoint(MEMBERS)
 def study_page(request, code: str):
     study = access.study_or_404(request.user, code)
-    context = {"nav": "studies", "study": study, "may_edit": _may_edit(request.user, study)}
+    context = {"nav": "studies", "study": study, "may_set_up": _may_set_up(request.user, study)}
     if not access.may_see_measurements(request.user, study):
         return render(request, "studies/desk/study_closed.html", context)
     context |= _counts(study) | {
@@ -50,5 +50,5 @@ def _counts(study: Study) -> dict[str, Any]:
     }
 
 
-def _may_edit(user, study: Study) -> bool:
-    return user.is_staff and bool(access.roles_in(user, study) & access.SET_UP_ROLES)
+def _may_set_up(user, study: Study) -> bool:
+    return bool(access.roles_in(user, study) & access.SET_UP_ROLES)

@@ -1,12 +1,13 @@
 """The desk: home and study pages for directors and statisticians."""
 
-from django.urls import path
+from django.urls import include, path
 
 from studies.desk import home, study_list, study_page
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("studies/", study_list.study_list, name="study_list"),
+    path("", include("studies.desk.set_up.urls")),
     # A code taken from an imported file may hold a slash, hence `path`; the longer pattern goes first.
     path("studies/<path:code>/curves.json", study_page.curves, name="study_curves"),
     path("studies/<path:code>/", study_page.study_page, name="study_page"),

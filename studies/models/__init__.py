@@ -9,11 +9,14 @@ from .measurement import ImportBatch, Measurement, MeasurementSession
 from .mouse import Cage, CageMove, Cohort, Exclusion, Exit, Mouse, Tumor
 from .pdx_model import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
 from .people import StudyMembership, User
+from .protocol import Amendment, Deviation, StudyPdxModel, StudyTemplate
+from .signature import Signature, SigningFailures
 from .study import AnalysisPlan, ExpectedSignDeclaration, Study, WelfareLimits
 
 __all__ = [
     "Agent",
     "Allocation",
+    "Amendment",
     "AnalysisPlan",
     "ApiToken",
     "Arm",
@@ -25,6 +28,7 @@ __all__ = [
     "Cohort",
     "Device",
     "EntryLimits",
+    "Deviation",
     "Exclusion",
     "Exit",
     "ExpectedSignDeclaration",
@@ -39,10 +43,14 @@ __all__ = [
     "PatientSample",
     "PdxModel",
     "Randomization",
+    "Signature",
+    "SigningFailures",
     "StatusOverrule",
     "Study",
     "StudyMembership",
     "SubmittedSheet",
+    "StudyPdxModel",
+    "StudyTemplate",
     "Tumor",
     "User",
     "WelfareLimits",

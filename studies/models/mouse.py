@@ -4,7 +4,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import PROTECT, Q
 
-from studies.terms import ExitReason, Sex, YesNoUnknown
+from studies.terms import CohortKind, ExitReason, Sex, YesNoUnknown
 
 from .pdx_model import Passage, PdxModel
 from .study import Study
@@ -29,16 +29,21 @@ class Cage(models.Model):
 
 
 class Cohort(models.Model):
-    """Mice that are randomized and start dosing together; its day 0 is theirs."""
+    """Mice that are randomized and start dosing together; its day 0 is theirs.
+
+    An expansion cohort grows tumor to pass on: its mice are donors of the next passage.
+    """
 
     study = models.ForeignKey(Study, PROTECT, related_name="cohorts")
     name = models.CharField(max_length=60)
+    kind = models.CharField(max_length=10, choices=CohortKind.choices(), default=CohortKind.EFFICACY)
     day0 = models.DateField("day 0", null=True, blank=True, help_text="Local date of the first dose.")
 
     class Meta:
         ordering = ["study", "name"]
         constraints = [
             models.UniqueConstraint(fields=["study", "name"], name="cohort_name_once_per_study"),
+            models.CheckConstraint(condition=Q(kind__in=CohortKind.values()), name="cohort_kind_known"),
         ]
 
     def __str__(self) -> str:

@@ -11,6 +11,9 @@ class User(AbstractUser):
     """A person who signs in. Deactivated, never deleted: their name stays on what they recorded."""
 
     full_name = models.CharField(max_length=120, blank=True, help_text="As it should stand on records.")
+    may_begin_studies = models.BooleanField(
+        default=False, help_text="May begin a study, and directs what they begin."
+    )
 
     def __str__(self) -> str:
         return self.full_name or self.username

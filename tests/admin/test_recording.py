@@ -55,6 +55,7 @@ def test_each_row_of_a_page_is_an_event_of_its_own(client, study, director):
         **study_data(study),
         "cohorts-TOTAL_FORMS": 1,
         "cohorts-0-name": "A",
+        "cohorts-0-kind": "efficacy",
         "cohorts-0-day0": "2026-03-02",
     }
     assert client.post(form("study", study.pk), data).status_code == 302

@@ -1,0 +1,36 @@
+"""Addresses of the guide. A code may hold a slash, hence `path`; these go before the study page."""
+
+from django.urls import path
+
+from studies.desk.set_up import (
+    arms,
+    blinding,
+    criteria,
+    mice,
+    new_study,
+    pdx_models,
+    plan,
+    protocol,
+    review,
+    steps,
+)
+
+PAGES = (
+    protocol.protocol,
+    pdx_models.pdx_models,
+    arms.arms,
+    mice.mice,
+    criteria.criteria,
+    plan.plan,
+    blinding.blinding,
+    review.review,
+)
+
+urlpatterns = [
+    path("studies/new/", new_study.new_study, name="new_study"),
+    path("studies/<path:code>/setup/", steps.overview, name="set_up"),
+    *(
+        path(f"studies/<path:code>/setup/{slug}/", page, name=f"set_up_{slug.replace('-', '_')}")
+        for slug, page in zip(steps.SLUGS, PAGES, strict=True)
+    ),
+]

@@ -1,0 +1,97 @@
+"""Signatures: the person again, a meaning, a hash; five failures lock; nothing rewrites one."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import IntegrityError, InternalError, transaction
+
+from studies.actions.sign import (
+    FAILURE_LIMIT,
+    SigningRefused,
+    changed_after,
+    lift_signing_lock,
+    sign,
+    verify_signer,
+)
+from studies.models import AuditEvent, Signature, SigningFailures, User
+from studies.terms import SignatureMeaning, SignedAct
+from tests.people import PASSWORD, make_user
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def person():
+    return make_user("head", full_name="Head of Study")
+
+
+def signed(study, person, record):
+    signer = verify_signer(person, "head", PASSWORD, NOW)
+    with transaction.atomic():
+        return sign(
+            study, record, signer, act=SignedAct.REPORT, meaning=SignatureMeaning.REVIEWED, study=study
+        )
+
+
+def test_a_signature_keeps_who_when_meaning_and_the_hash(study, person):
+    signature = signed(study, person, {"title": "A", "n": 3})
+    assert (signature.signer_name, signature.signed_at, signature.meaning) == (
+        "Head of Study",
+        NOW,
+        "reviewed",
+    )
+    event = AuditEvent.objects.get(action="signed")
+    assert event.new["record_sha256"] == signature.record_sha256
+    assert "title" not in event.new  # a record may name an arm
+
+
+def test_what_changed_after_the_signature_is_named(study, person):
+    signature = signed(study, person, {"title": "A", "n": 3})
+    assert changed_after(signature, {"n": 3, "title": "A"}) == []
+    assert changed_after(signature, {"title": "B", "n": 3, "new": 1}) == ["new", "title"]
+
+
+def test_another_persons_name_or_a_wrong_password_signs_nothing(person):
+    make_user("other")
+    for name, password in (("other", PASSWORD), ("head", "wrong"), ("Head", PASSWORD), ("", "")):
+        with pytest.raises(SigningRefused, match="nothing was signed"):
+            verify_signer(person, name, password, NOW)
+    assert not Signature.objects.exists()
+
+
+def test_five_failures_lock_signing_until_an_administrator_lifts_it(person):
+    for _ in range(FAILURE_LIMIT - 1):
+        with pytest.raises(SigningRefused, match="left"):
+            verify_signer(person, "head", "wrong", NOW)
+    with pytest.raises(SigningRefused, match="locked for head after 5 failures"):
+        verify_signer(person, "head", "wrong", NOW)
+    with pytest.raises(SigningRefused, match="locked"):
+        verify_signer(person, "head", PASSWORD, NOW)
+    lift_signing_lock(SigningFailures.objects.get(), User.objects.get(), NOW)
+    assert verify_signer(person, "head", PASSWORD, NOW).user == person
+    assert AuditEvent.objects.filter(action="failed to sign").count() == FAILURE_LIMIT
+
+
+def test_a_success_in_between_starts_the_count_again(person):
+    for _ in range(2):
+        for _ in range(FAILURE_LIMIT - 1):
+            with pytest.raises(SigningRefused, match="left"):
+                verify_signer(person, "head", "wrong", NOW)
+        verify_signer(person, "head", PASSWORD, NOW)
+
+
+def test_a_deactivated_person_cannot_sign(person):
+    person.is_active = False
+    with pytest.raises(SigningRefused):
+        verify_signer(person, "head", PASSWORD, NOW)
+
+
+def test_the_database_refuses_to_change_or_delete_a_signature(study, person):
+    signed(study, person, {"n": 3})
+    for act in (
+        lambda: Signature.objects.update(signer_name="Other"),
+        lambda: Signature.objects.all().delete(),
+    ):
+        with pytest.raises((IntegrityError, InternalError), match="append-only"), transaction.atomic():
+            act()
