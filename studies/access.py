@@ -97,11 +97,6 @@ def may_begin_studies(user: User) -> bool:
     return user.may_begin_studies or studies_of(user, SET_UP_ROLES).exists()
 
 
-def draft_or_404(user: User, code: str) -> Study:
-    """A study this person sets up, whatever its state; 404 for everybody else."""
-    return get_object_or_404(studies_of(user, SET_UP_ROLES), code=code)
-
-
 def pdx_models_with_hidden_status(user: User) -> frozenset[int]:
     """Keys of the PDX models whose biomarker status this person may not see.
 

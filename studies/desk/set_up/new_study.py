@@ -1,14 +1,13 @@
 """Begin a study: from scratch, from a template, or as a clone of another."""
 
 from django import forms
-from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.shortcuts import redirect, render
 
 from studies import access
 from studies.actions.protocol_facts import begin_from_template, clone_study
 from studies.actions.set_up import SetUpRefused, begin_study
 from studies.desk.set_up.steps import by, refused, step_address
+from studies.endpoints import SIGNED_IN, endpoint
 from studies.models import Study, StudyTemplate
 
 RESERVED_CODES = frozenset({"new"})
@@ -49,10 +48,11 @@ class NewStudyForm(forms.Form):
         return begin_study(code, title, by(request))
 
 
-@login_required
+@endpoint(SIGNED_IN, post=SIGNED_IN)
 def new_study(request):
+    """The form, or for those who may not begin a study, who grants it."""
     if not access.may_begin_studies(request.user):
-        raise PermissionDenied
+        return render(request, "studies/desk/set_up/new_study.html", {"nav": "studies"})
     initial = {"begin": request.GET.get("begin", "")}
     form = NewStudyForm(request.POST or None, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid():

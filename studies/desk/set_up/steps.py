@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -11,6 +10,7 @@ from django.utils import timezone
 from studies import access
 from studies.actions.set_up import By, SetUpRefused
 from studies.actions.set_up_gaps import Gap, set_up_gaps
+from studies.endpoints import endpoint
 from studies.models import Study
 from studies.terms import StudyState
 
@@ -61,21 +61,27 @@ def step_address(study: Study, slug: str) -> str:
 def step_view(slug: str):
     """A page of the guide: `view(request, study)` for the study's director, in a draft.
 
-    Once the study is under way, steps that only a draft takes lead to the review.
+    Once the study is under way, or its arms are hidden, steps that only a draft takes lead to the review.
     """
     step = STEPS[SLUGS.index(slug)]
 
     def wrap(view):
-        @login_required
+        @endpoint(access.SET_UP_ROLES, post=access.SET_UP_ROLES)
         def page(request, code: str):
-            study = access.draft_or_404(request.user, code)
-            if study.state != StudyState.DRAFT and not step.after_activation and slug != "review":
+            study = access.study_or_404(request.user, code)
+            is_open = takes_steps(request.user, study) or step.after_activation or slug == "review"
+            if not is_open:
                 return redirect(step_address(study, "review"))
             return view(request, study)
 
         return page
 
     return wrap
+
+
+def takes_steps(user, study: Study) -> bool:
+    """A draft whose arms this person may know: an allocated one is not written by its steps any more."""
+    return study.state == StudyState.DRAFT and access.may_know_arms(user, study)
 
 
 def by(request) -> By:
@@ -85,7 +91,8 @@ def by(request) -> By:
 def show(request, study: Study, slug: str, **context):
     """The step's page with the list of steps beside it."""
     place = SLUGS.index(slug)
-    gaps = set_up_gaps(study)
+    is_draft = takes_steps(request.user, study)
+    gaps = set_up_gaps(study) if is_draft else []
     context |= {
         "nav": "studies",
         "study": study,
@@ -94,7 +101,7 @@ def show(request, study: Study, slug: str, **context):
         "steps": step_lines(study, gaps, slug),
         "gaps": [gap for gap in gaps if gap.step == slug],
         "all_gaps": [(gap, step_address(study, gap.step)) for gap in gaps],
-        "is_draft": study.state == StudyState.DRAFT,
+        "is_draft": is_draft,
     }
     return render(request, f"studies/desk/set_up/{slug.replace('-', '_')}.html", context)
 
@@ -130,12 +137,10 @@ def refused(form, error: SetUpRefused | ValidationError) -> None:
         form.add_error(None, reason)
 
 
+@endpoint(access.SET_UP_ROLES)
 def overview(request, code: str):
     """The guide's front door: the first step that lacks something."""
-    study = access.draft_or_404(request.user, code)
+    study = access.study_or_404(request.user, code)
     gaps = [gap for gap in set_up_gaps(study) if gap.is_missing]
-    slug = gaps[0].step if gaps and study.state == StudyState.DRAFT else "review"
+    slug = gaps[0].step if gaps and takes_steps(request.user, study) else "review"
     return redirect(step_address(study, slug))
-
-
-overview = login_required(overview)

@@ -8,7 +8,7 @@ from django.urls import reverse
 from studies.actions.audit import broken_link, study_chain
 from studies.models import AuditEvent, Passage, Study, StudyPdxModel
 from studies.terms import BiomarkerStatus, Role, StudyState
-from tests.factories import make_mouse, make_pdx_model, make_study
+from tests.factories import make_arm, make_mouse, make_pdx_model, make_study
 from tests.people import PASSWORD, join, make_user
 
 pytestmark = pytest.mark.django_db
@@ -255,7 +255,8 @@ def test_the_guide_is_the_directors_alone(client, people):
     Study.objects.filter(pk=people.study.pk).update(state=StudyState.DRAFT)
     for name, person in people.everyone().items():
         client.force_login(person)
-        expected = 200 if name == Role.STUDY_DIRECTOR else 404
+        strangers = ("outsider", "superuser")
+        expected = 200 if name == Role.STUDY_DIRECTOR else 404 if name in strangers else 403
         for step in ("protocol", "pdx_models", "arms", "mice", "criteria", "plan", "blinding", "review"):
             address = reverse(f"set_up_{step}", args=[people.study.code])
             assert client.get(address).status_code == expected, (name, step)
@@ -265,7 +266,19 @@ def test_who_may_not_begin_a_study_is_told_so(client, people):
     for name, person in people.everyone().items():
         client.force_login(person)
         allowed = name in (Role.STUDY_DIRECTOR, "outsider")  # both direct a study
-        assert client.get(reverse("new_study")).status_code == (200 if allowed else 403), name
+        answer = begin(client)
+        assert (answer.status_code == 302) == allowed, name
+        assert allowed or "You may not begin studies yet." in answer.content.decode()
+        Study.objects.filter(code=CODE).update(code=f"taken by {name}")
+
+
+def test_a_draft_with_an_allocation_shows_no_arm(client, study):
+    Study.objects.filter(pk=study.pk).update(state=StudyState.DRAFT)
+    make_mouse(study, "M001", make_arm(study, "canaryarm"))
+    client.force_login(join(make_user("head"), study, Role.STUDY_DIRECTOR))
+    for step in ("arms", "plan", "mice", "review"):
+        answer = client.get(reverse(f"set_up_{step}", args=[study.code]), follow=True)
+        assert answer.status_code == 200 and "canaryarm" not in answer.content.decode()
 
 
 def test_a_running_study_is_not_set_up_again(client, study):

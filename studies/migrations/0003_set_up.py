@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("studies", "0001_the_record"),
+        ("studies", "0002_api_token"),
     ]
 
     operations = [
