@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from typing import Any
 
 from studies.columns import fold
 from studies.imports.decoding import decode
@@ -96,7 +97,8 @@ def _header(records: Records, defects: list[RowError]) -> Iterator[tuple[int, st
 
 
 def _row(records: Records, place: int, names: dict[int, str], defects: list[RowError]) -> MouseRow | None:
-    line, values = records.lines[place], {}
+    line = records.lines[place]
+    values: dict[str, Any] = {}
     before = len(defects)
     for column, name in names.items():
         text = records.cells[place][column]

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("studies", "0002_api_token"),
+        ("studies", "0003_measurement_entry"),
     ]
 
     operations = [
