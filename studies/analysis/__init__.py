@@ -20,6 +20,8 @@ from studies.analysis.power import (
     power_of,
 )
 from studies.analysis.response import mrecist, response_rates, responses
+from studies.analysis.response_criteria import response_criteria
+from studies.analysis.response_tests import compare_responses, model_responses
 from studies.analysis.study import StudyAnalysis, analyze_study
 from studies.analysis.survival import compare_survival, time_to_event
 from studies.analysis.tables import NormalizedTable, normalize_table, pool_studies, study_names
@@ -34,6 +36,7 @@ __all__ = [
     "StudyAnalysis",
     "Variability",
     "analyze_study",
+    "compare_responses",
     "compare_survival",
     "detectable_effect",
     "fit_lmm",
@@ -41,12 +44,14 @@ __all__ = [
     "growth",
     "mice_per_arm",
     "mice_per_arm_for_bliss",
+    "model_responses",
     "models_or_mice",
     "models_per_status",
     "mrecist",
     "normalize_table",
     "pool_studies",
     "power_of",
+    "response_criteria",
     "response_rates",
     "responses",
     "study_names",

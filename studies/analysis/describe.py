@@ -10,6 +10,8 @@ from studies.analysis.curves import Curves
 from studies.analysis.growth import growth_of_curves
 from studies.analysis.plan import Plan
 from studies.analysis.response import IMPLEMENTATION, response_rates, responses
+from studies.analysis.response_criteria import response_criteria, response_discordance
+from studies.analysis.response_tests import compare_responses, model_rates, model_responses
 from studies.analysis.scopes import Scope, scopes_of
 from studies.analysis.survival_rows import endpoint_rows, survival_rows
 from studies.analysis.tgi import METHODS, MiceAtDay, compare_arms, mice_at_day
@@ -102,22 +104,45 @@ def tgi_by_day_rows(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def response_rows(frame: pd.DataFrame, plan: Plan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """mRECIST of every mouse, and response rates by arm over all mice and within MAP2K4 strata."""
+def response_sections(frame: pd.DataFrame, plan: Plan) -> dict[str, Any]:
+    """Every mouse by each rule of response; rates by arm over all mice and within MAP2K4 strata, compared with the
+    control's; the calls of PDX models; and where the rules disagree."""
     mice = responses(frame, plan["lod_mm3"])
-    rates = []
+    controls = {arm: plan.control_of(arm) for arm in plan.treated_arms}
+    criteria = response_criteria(frame, plan["day"], controls, plan["lod_mm3"])
+    rates, tests = [], []
     for scope in scopes_of(mice):
         if scope.name == "pdx_model":
             continue
         part = mice[scope.chosen]
         models = part.groupby("arm")["pdx_model"].nunique()
+        free = criteria[scope.chosen].groupby("arm")["tumor_free_survivor"].sum()
         for row in records(response_rates(part, 1 - plan["alpha"])):
-            control = plan.control_of(row["arm"]) if row["arm"] != plan["control"] else None
-            counts = {"n_mice": row["n"], "n_models": int(models[row["arm"]])}
+            control = controls.get(row["arm"])
+            counts = {
+                "n_mice": row["n"],
+                "n_models": int(models[row["arm"]]),
+                "n_tumor_free": int(free[row["arm"]]),
+            }
             rates.append(
                 {**scope.keys, "control": control, **counts, **row, "implementation": IMPLEMENTATION}
             )
-    return records(mice), rates
+            if control is not None and control in models.index:
+                shared = part[part["pdx_model"].isin(part.loc[part["arm"] == row["arm"], "pdx_model"])]
+                if (shared["arm"] == control).any():
+                    tests.append({**scope.keys, **counts, **compare_responses(shared, row["arm"], control)})
+    calls = model_responses(mice)
+    shown = [
+        name for name in criteria if name not in ("mouse", "pdx_model", "map2k4_status", "arm", "mrecist")
+    ]
+    return {
+        "responses": records(pd.concat([mice, criteria[shown]], axis=1)),
+        "response_rates": rates,
+        "response_tests": tests,
+        "response_discordance": response_discordance(criteria),
+        "model_responses": records(calls),
+        "model_response_rates": model_rates(calls, 1 - plan["alpha"]),
+    }
 
 
 def growth_rows(curves: Curves) -> list[dict[str, Any]]:
@@ -141,14 +166,12 @@ def weight_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
 
 def sections_of(frame: pd.DataFrame, curves: Curves, plan: Plan) -> Mapping[str, Any]:
     """Every descriptive section of the JSON."""
-    mice, rates = response_rows(frame, plan)
     times, survival = survival_rows(frame, plan)
     return {
         "tgi": tgi_rows(curves, plan),
         "tgi_by_day": tgi_by_day_rows(curves, plan),
         "growth": growth_rows(curves),
-        "responses": mice,
-        "response_rates": rates,
+        **response_sections(frame, plan),
         "times_to_event": times,
         "survival": survival,
         "survival_endpoints": endpoint_rows(frame, plan),

@@ -1,9 +1,10 @@
-"""Intervals that several statistics share: Fieller's for a ratio of means, Wilson's for a share."""
+"""Intervals that several statistics share: Fieller's for a ratio of means, Wilson's and the exact one
+for a share."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import betaincinv, ndtri, stdtrit
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,13 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float | No
     half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
     low, high = max(0.0, center - half), min(1.0, center + half)
     return (0.0 if successes == 0 else 100 * low), (100.0 if successes == n else 100 * high)
+
+
+def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> tuple[float | None, float | None]:
+    """The exact interval of a share, in percent (Clopper & Pearson 1934, Biometrika 26:404); None without trials."""
+    if n == 0:
+        return None, None
+    tail = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else float(betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(betaincinv(successes + 1, n - successes, 1 - tail))
+    return 100 * low, 100 * high

@@ -15,7 +15,7 @@ import pandas as pd
 
 from studies.analysis.curves import Baseline, Curves, baselines, curves_of
 from studies.analysis.errors import AnalysisError
-from studies.analysis.intervals import wilson
+from studies.analysis.intervals import clopper_pearson, wilson
 from studies.analysis.tables import NormalizedTable
 from studies.terms import ExitReason
 
@@ -92,7 +92,7 @@ def response_rates(table: pd.DataFrame, confidence: float = 0.95) -> pd.DataFram
     `responses`.
 
     Percent of all mice, one not evaluable counting as no response, and of the evaluable mice, each with
-    Wilson's interval. Expects the columns arm and category.
+    Wilson's interval and the exact one (exact_ci). Expects the columns arm and category.
     """
     rows = [
         {"arm": arm, **_rates(group["category"], confidence)}
@@ -113,6 +113,8 @@ def _rates(categories: pd.Series, confidence: float) -> dict[str, float | int | 
             low, high = wilson(successes, n, confidence)
             row[f"{name}{suffix}_percent"] = 100 * successes / n if n else None
             row[f"{name}{suffix}_ci_low"], row[f"{name}{suffix}_ci_high"] = low, high
+            exact = clopper_pearson(successes, n, confidence)
+            row[f"{name}{suffix}_exact_ci_low"], row[f"{name}{suffix}_exact_ci_high"] = exact
     return row
 
 
@@ -146,6 +148,14 @@ def _best_responses(curves: Curves, start: Baseline, lod_mm3: float) -> pd.DataF
     return _with_category(frame, late[back], start.volume_mm3, lod_mm3)
 
 
+def category_of(best: np.ndarray, average: np.ndarray) -> np.ndarray:
+    """mRECIST's category of best and best average response, in percent; the last rule that holds decides."""
+    category = np.full(len(best), "PD", dtype=object)
+    for name, best_below, average_below in RULES:
+        category[(best < best_below) & (average < average_below)] = name
+    return category
+
+
 def _keep_least(
     least: np.ndarray, least_day: np.ndarray, value: np.ndarray, day: np.ndarray, counts: np.ndarray
 ) -> None:
@@ -155,11 +165,9 @@ def _keep_least(
 
 
 def _with_category(frame: pd.DataFrame, late: np.ndarray, v0: np.ndarray, lod_mm3: float) -> pd.DataFrame:
-    best = frame["best_response_percent"].to_numpy()
-    average = frame["best_average_response_percent"].to_numpy()
-    category = np.full(len(frame), "PD", dtype=object)
-    for name, best_below, average_below in RULES:
-        category[(best < best_below) & (average < average_below)] = name
+    category = category_of(
+        frame["best_response_percent"].to_numpy(), frame["best_average_response_percent"].to_numpy()
+    )
     below_lod = ~(v0 > 0) | (v0 < lod_mm3)
     too_few = late < FEWEST_READINGS
     reason = np.full(len(frame), None, dtype=object)

@@ -18,6 +18,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         Paragraph(_rule(rates)),
         rate_table(study, rates),
         waterfall_figure(study),
+        *compared(study),
         *each_mouse(study),
     ]
     return Section("responses", "Response", blocks)
@@ -53,6 +54,37 @@ def rate_table(study: Study, rates: list[Row]) -> Table:
     ]
     note = "Rates of all mice, NE counting as no response; Wilson intervals treat mice as independent."
     return Table("Responses by arm.", columns, shown, note)
+
+
+def compared(study: Study) -> list[Block]:
+    """Rates against the control's, and how the rules of response disagree."""
+    tests = rows_of(study, "response_tests", scope="study")
+    blocks: list[Block] = []
+    if tests:
+        columns = [
+            Column("arm", "Arm"),
+            Column("control", "Against"),
+            Column("orr_difference_percent", "ORR less control's, % points", "percent"),
+            Column("orr_p_value", "p, ORR (Fisher)", "p"),
+            Column("dcr_p_value", "p, DCR (Fisher)", "p"),
+            Column("trend_p_value", "p, trend (Cochran-Armitage)", "p"),
+            Column("n_tumor_free", "Tumor-free", "count"),
+        ]
+        note = "p values are unadjusted and treat mice as independent. Tumor-free: below the limit of detection at the "
+        note += "last two visits and in the study to its end."
+        blocks.append(Table("Responses against the control.", columns, tests, note))
+    if pairs := study.get("response_discordance"):
+        columns = [
+            Column("first", "Rule"),
+            Column("second", "Other rule"),
+            Column("n", "Mice judged by both", "count"),
+            Column("n_agree", "Agree", "count"),
+            Column("percent_discordant", "Disagree, %", "percent"),
+        ]
+        note = "Agreement on response, stable disease or progression. PPTC is called by its 100 mm³ line only from a "
+        note += "baseline of 200 mm³ on; below, the line is the limit of detection (modified)."
+        blocks.append(Table("The same mice by other rules.", columns, pairs, note))
+    return blocks
 
 
 def waterfall_figure(study: Study) -> Figure:
