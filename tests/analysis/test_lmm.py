@@ -350,3 +350,59 @@ def test_a_singular_fit_says_so():
     fit = fit_lmm("flat ~ day * arm + (1 + day | mouse)", growth())
     assert fit.is_singular and any("singular" in note for note in fit.notes)
     assert np.isfinite(fit.coefficients().to_numpy()).all()
+
+
+# Residuals correlated in time
+
+CAR1 = {"formula": "log_volume ~ day * arm + (1 | mouse)", "residual_correlation": "day | mouse"}
+
+
+def test_residuals_correlated_in_time_agree_with_nlme():
+    expected = EXPECTED["car1"]
+    fit = fit_lmm(data=growth(), **CAR1)
+    assert expected["loglik"] - 1e-8 <= fit.loglik <= expected["loglik"] + 1e-4
+    assert fit.residual_correlation == pytest.approx(expected["phi"], rel=1e-3)
+    assert fit.sigma == pytest.approx(expected["sigma"], rel=1e-3)
+    mine = by_term(fit.coefficients("satterthwaite"))
+    for term, estimate in expected["estimates"].items():
+        row = mine[r_name(term)]
+        assert row["estimate"] == pytest.approx(estimate, rel=1e-3, abs=1e-3 * row["se"])
+        assert row["se"] == pytest.approx(expected["se"][term], rel=1e-3)
+
+
+def test_no_correlation_in_time_is_the_fit_without_and_said():
+    alternating = growth().assign(y=lambda t: t["log_volume"] + 0.8 * (-1.0) ** np.arange(len(t)))
+    formula = "y ~ day * arm + (1 | mouse)"
+    fit = fit_lmm(formula, alternating, residual_correlation="day | mouse")
+    assert fit.residual_correlation == 0 and any("No correlation" in note for note in fit.notes)
+    assert fit.loglik == pytest.approx(fit_lmm(formula, alternating).loglik, abs=1e-9)
+
+
+def test_the_unit_of_time_does_not_matter_to_correlated_residuals():
+    days, hours = (
+        fit_lmm(data=growth().assign(day=lambda t, f=factor: t["day"] * f), **CAR1) for factor in (1.0, 24.0)
+    )
+    assert hours.residual_correlation**24 == pytest.approx(days.residual_correlation, rel=1e-5)
+    scale = np.array([24.0, 24.0, 1, 1, 1])
+    assert numbers(hours) * scale == pytest.approx(numbers(days), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("correlation", "change", "reason"),
+    [
+        ("day", {}, "time \\| series"),
+        ("day | cask", {}, "column cask"),
+        ("arm | mouse", {}, "as numbers"),
+        ("day | pdx_model", {}, "two readings at day 0"),
+        (
+            "day | mouse",
+            {"mouse": lambda t: np.arange(len(t)), "cage": lambda t: t.index % 5},
+            "No mouse has two",
+        ),
+    ],
+)
+def test_a_correlation_that_cannot_be_read_is_refused(correlation, change, reason):
+    with pytest.raises(AnalysisError, match=reason):
+        fit_lmm(
+            "log_volume ~ day * arm + (1 | cage)", growth().assign(**change), residual_correlation=correlation
+        )

@@ -27,6 +27,7 @@ from studies.analysis.lmm.structure import (
     split_basis,
     triangle_of,
 )
+from studies.analysis.lmm.white import Whitening
 
 Array = np.ndarray
 MOST_BASIS_COLUMNS = 8
@@ -49,34 +50,44 @@ class Assembled:
     notes: tuple[str, ...] = ()
 
 
-def assemble(design: Design, reml: bool) -> Assembled:
-    """Check that the model can be fitted and form its sums, by the shortest way that is exact for it."""
+def assemble(design: Design, reml: bool, phi: float = 0.0) -> Assembled:
+    """Check that the model can be fitted and form its sums, by the shortest way that is exact for it.
+
+    `phi` is the correlation of residuals one unit of time apart, where the design has a series.
+    """
     check_sizes(design)
     plan = plan_levels(design.random)
-    assembled = assemble_atoms(design, plan, reml) or assemble_rows(design, plan, reml)
+    assembled = (assemble_atoms(design, plan, reml) if phi == 0 else None) or assemble_rows(
+        design, plan, reml, phi
+    )
     check_absorbed(assembled.model)
     check_residual_variance(design, assembled.model)
     return assembled
 
 
-def assemble_rows(design: Design, plan: Plan, reml: bool) -> Assembled:
+def whitening(design: Design, phi: float = 0.0) -> Whitening:
+    return Whitening(None if design.weights is None else np.sqrt(design.weights), design.series, phi)
+
+
+def assemble_rows(design: Design, plan: Plan, reml: bool, phi: float = 0.0) -> Assembled:
     """Sums formed row by row: exact for any fixed columns, crossed terms and residual classes."""
     bases = common_basis(design.random, plan, [])
     blocks, levels = make_blocks(design, plan, bases)
-    root = np.ones(len(design.response)) if design.weights is None else np.sqrt(design.weights)
-    fixed = design.fixed_matrix()
-    upper = triangle_of(fixed * root[:, None])
+    white = whitening(design, phi)
+    fixed = white(design.fixed_matrix())
+    upper = triangle_of(fixed)
     turn = fixed_turn(upper)
     orthonormal = fixed[:, turn.kept] @ turn.back
-    residual, ordinary = take_out(orthonormal * root[:, None], design.response * root)
+    residual, ordinary = take_out(orthonormal, white(design.response))
     check_unexplained(design, float(residual @ residual))
-    crossed = crossed_columns(design, plan, blocks)
-    dense = np.column_stack([orthonormal * root[:, None], crossed * root[:, None], residual])
+    crossed = white(crossed_columns(design, plan, blocks))
+    dense = np.column_stack([orthonormal, crossed, residual])
     classes = design.residual_codes
-    sums = row_sums(bases.t * root[:, None], dense, plan.codes[0], plan.n_groups[0], classes,
-                    max(1, len(design.residual_levels)))  # fmt: skip
+    sums = row_sums(
+        white(bases.t), dense, plan.codes[0], plan.n_groups[0], classes, max(1, len(design.residual_levels))
+    )
     model = Model(blocks, RowBottom(levels[0], sums), levels[1:], crossed.shape[1], len(turn.kept),
-                  len(design.response), _constant(design, turn, reml), reml)  # fmt: skip
+                  len(design.response), _constant(turn, reml, white), reml)  # fmt: skip
     return _finish(design, plan, turn, upper, ordinary, model)
 
 
@@ -115,11 +126,11 @@ def assemble_atoms(design: Design, plan: Plan, reml: bool) -> Assembled | None:
     whole_fold[:-1, :-1], whole_fold[-1, -1] = fold, 1.0
     return _finish(design, plan, turn, upper, ordinary + step,
                    Model(blocks, bottom, levels[1:], 0, len(turn.kept), len(design.response),
-                         _constant(design, turn, reml), reml, whole_fold))  # fmt: skip
+                         _constant(turn, reml, whitening(design)), reml, whole_fold))  # fmt: skip
 
 
-def _constant(design: Design, turn: FixedTurn, reml: bool) -> float:
-    return turn.logdet * reml - (0.0 if design.weights is None else float(np.log(design.weights).sum()))
+def _constant(turn: FixedTurn, reml: bool, white: Whitening) -> float:
+    return turn.logdet * reml + white.logdet
 
 
 def _finish(

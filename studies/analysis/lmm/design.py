@@ -21,6 +21,7 @@ import patsy
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.formula import MixedFormula, RandomTerm, parse_formula
 from studies.analysis.lmm.orthogonal import poly
+from studies.analysis.lmm.white import Series, make_series
 
 Array = np.ndarray
 FORMULA_WORDS = {
@@ -107,6 +108,7 @@ class Design:
     weights: Array | None
     residual_codes: Array | None
     residual_levels: tuple[str, ...]
+    series: Series | None
     kept_rows: Array
     info: patsy.DesignInfo = field(repr=False)
     frame: pd.DataFrame = field(repr=False)
@@ -164,6 +166,7 @@ def build_design(
     table: pd.DataFrame,
     weights: object = None,
     residual_by: str | None = None,
+    residual_correlation: str | None = None,
 ) -> Design:
     """Read the formula's columns off the table. Rows with a missing cell are left out and counted in a
     note.
@@ -171,7 +174,8 @@ def build_design(
     if not isinstance(table, pd.DataFrame):
         raise AnalysisError("The data must be a pandas DataFrame, one row a reading.")
     formula = parse_formula(text, [str(column) for column in table.columns])
-    used = formula.columns + ([residual_by] if residual_by is not None else [])
+    serial = _serial_columns(residual_correlation, table)
+    used = [*formula.columns, *([residual_by] if residual_by is not None else []), *serial]
     if residual_by is not None and residual_by not in table.columns:
         raise AnalysisError(f"residual_by names the column {residual_by}, which the table does not have.")
     row_weights = _row_weights(weights, table)
@@ -181,6 +185,9 @@ def build_design(
     notes = _missing_note(len(table) - len(frame))
     info, pieces = _fixed_pieces(formula, aliased)
     residual = pd.factorize(frame[residual_by], sort=True) if residual_by is not None else None
+    series = _series(serial, frame) if serial else None
+    if series is not None and residual is not None:
+        _check_classes(series, residual[0], str(residual_by), serial[1])
     return Design(
         formula=formula,
         response=_response(formula, aliased, kept),
@@ -189,11 +196,44 @@ def build_design(
         weights=row_weights[kept] if row_weights is not None else None,
         residual_codes=residual[0] if residual is not None else None,
         residual_levels=tuple(str(level) for level in residual[1]) if residual is not None else (),
+        series=series,
         kept_rows=kept,
         info=info,
         frame=aliased,
         notes=notes,
     )
+
+
+def _serial_columns(text: str | None, table: pd.DataFrame) -> list[str]:
+    """The time and series columns of "day | mouse"."""
+    if text is None:
+        return []
+    parts = [part.strip().strip("`") for part in text.split("|")]
+    if len(parts) != 2 or not all(parts):
+        raise AnalysisError(f'residual_correlation reads "time | series", "day | mouse" say, not "{text}".')
+    for name in parts:
+        if name not in table.columns:
+            raise AnalysisError(
+                f"residual_correlation names the column {name}, which the table does not have."
+            )
+    return parts
+
+
+def _series(columns: list[str], frame: pd.DataFrame) -> Series:
+    time_name, name = columns
+    if isinstance(frame[time_name].dtype, pd.CategoricalDtype):
+        raise AnalysisError(f"residual_correlation needs {time_name} as numbers.")
+    codes, _, label = group_codes([frame[name]])
+    return make_series(codes, frame[time_name].to_numpy(), label(), name, time_name)
+
+
+def _check_classes(series: Series, classes: Array, class_name: str, name: str) -> None:
+    first = np.zeros(int(series.codes.max()) + 1, dtype=np.int64)
+    first[series.codes] = classes
+    if (first[series.codes] != classes).any():
+        raise AnalysisError(
+            f"residual_by={class_name} changes within a {name}, whose residuals correlate in time."
+        )
 
 
 def _missing_note(dropped: int) -> tuple[str, ...]:

@@ -64,10 +64,18 @@ class FixedInference:
         return scale * statistic, float(q), float(df)
 
 
-def infer(derivatives: Derivatives, p: int, sigma2: float, reml: bool, natural: Array) -> FixedInference:
+def infer(
+    derivatives: Derivatives,
+    p: int,
+    sigma2: float,
+    reml: bool,
+    natural: Array,
+    curved: Derivatives | None = None,
+) -> FixedInference:
     """Inference for `p` fixed effects from the derivatives at the optimum (at V / sigma^2).
 
-    `natural` takes parameters in the formula's units to those of the derivatives.
+    `natural` takes parameters in the formula's units to those of the derivatives. Where V is not linear in a parameter
+    the derivatives are to first order in it, and `curved` are the whole ones, for the observed information.
     """
     parts = fixed_parts(derivatives, p)
     phi, half = parts.phi, parts.half
@@ -77,7 +85,9 @@ def infer(derivatives: Derivatives, p: int, sigma2: float, reml: bool, natural: 
     adjustment = (expected.ravel() @ second.reshape(n * n, -1)).reshape(p, p) / 2
     adjustment -= (np.tensordot(expected, first, 1) @ half).sum(axis=0)
     adjusted = phi + 2 * phi @ adjustment @ phi
-    hessian = derivatives.logdet_second + reml * parts.log_second + parts.squares_second / sigma2
+    whole = parts if curved is None else fixed_parts(curved, p)
+    log_second = (derivatives if curved is None else curved).logdet_second
+    hessian = log_second + reml * whole.log_second + whole.squares_second / sigma2
     observed = 2 * _safe_inverse(hessian)
     slopes = -half @ phi
     return FixedInference(sigma2 * phi, sigma2 * adjusted, sigma2 * slopes, expected, observed, notes)

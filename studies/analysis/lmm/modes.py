@@ -6,6 +6,7 @@ going down, each level's effects are predicted after those above it were taken f
 
 import numpy as np
 
+from studies.analysis.lmm.assemble import whitening
 from studies.analysis.lmm.criterion import Model
 from studies.analysis.lmm.design import Design
 from studies.analysis.lmm.elimination import Level, sum_by
@@ -15,18 +16,19 @@ Array = np.ndarray
 
 
 def conditional_modes(
-    design: Design, plan: Plan, model: Model, psis: list[Array], precision: Array, errors: Array
+    design: Design, plan: Plan, model: Model, psis: list[Array], precision: Array, errors: Array, phi: float
 ) -> list[Array]:
     """Random effects of each term (groups x effects) in the formula's units; `errors` are y - X beta by row."""
     bases = common_basis(design.random, plan, [])
     blocks, levels = make_blocks(design, plan, bases)
-    weights = np.ones(len(errors)) if design.weights is None else design.weights
-    if design.residual_codes is not None:
-        weights = weights * precision[design.residual_codes]
+    white = whitening(design, phi)
+    t, errors = white(bases.t), white(errors)
+    weights = np.ones(len(errors)) if design.residual_codes is None else precision[design.residual_codes]
     turned: dict[int, Array] = {}
     if plan.crossed:
-        turned, errors = _crossed_modes(design, plan, model, psis, weights, errors, levels, bases.t)
-    effects = _nested_modes(plan, model, psis, weights, errors, levels, bases.t)
+        dummies = white(crossed_columns(design, plan, model.blocks))
+        turned, errors = _crossed_modes(dummies, plan, model, psis, weights, errors, levels, t)
+    effects = _nested_modes(plan, model, psis, weights, errors, levels, t)
     for index, block in enumerate(blocks):
         if not block.crossed:
             turned[index] = effects[block.level][:, block.offset : block.offset + block.size]
@@ -67,7 +69,7 @@ def _upward(
 
 
 def _crossed_modes(
-    design: Design,
+    dummies: Array,
     plan: Plan,
     model: Model,
     psis: list[Array],
@@ -77,7 +79,6 @@ def _crossed_modes(
     t: Array,
 ) -> tuple[dict[int, Array], Array]:
     """Effects of the crossed terms, and the errors less these effects."""
-    dummies = crossed_columns(design, plan, model.blocks)
     dense = np.column_stack([dummies, errors])
     root = np.sqrt(weights)[:, None]
     p = sum_by((t * root)[:, :, None] * (t * root)[:, None, :], plan.codes[0], plan.n_groups[0])

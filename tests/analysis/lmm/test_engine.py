@@ -9,9 +9,11 @@ import pytest
 from studies.analysis import fit_lmm
 from studies.analysis.lmm.assemble import assemble, assemble_atoms, assemble_rows
 from studies.analysis.lmm.atoms import AtomBottom
-from studies.analysis.lmm.derivatives import profile_curvature
+from studies.analysis.lmm.derivatives import Derivatives, profile_curvature
 from studies.analysis.lmm.design import build_design
+from studies.analysis.lmm.inference import infer
 from studies.analysis.lmm.optimum import difference_hessian, find_optimum, start_at
+from studies.analysis.lmm.serial import dense_derivatives
 from studies.analysis.lmm.structure import plan_levels
 
 GROWTH = pd.read_csv(Path(__file__).parents[2] / "reference" / "lmm" / "growth.csv")
@@ -31,16 +33,30 @@ def dense(fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     design = fit.design
     weights = np.ones(fit.n_rows) if design.weights is None else design.weights
     covariance = np.diag(fit.sigma**2 / weights)
+    if design.series is not None:
+        series, spread = design.series, fit.sigma / np.sqrt(weights)
+        gap = np.abs(series.times[:, None] - series.times[None, :])
+        same = series.codes[:, None] == series.codes[None, :]
+        covariance = same * fit.residual_correlation**gap * np.outer(spread, spread)
     for term, psi in zip(design.random, fit.psis, strict=True):
         same = term.codes[:, None] == term.codes[None, :]
         covariance += same * (term.columns @ psi @ term.columns.T)
     return covariance, design.fixed_matrix()[:, fit.assembled.turn.kept], design.response
 
 
-@pytest.mark.parametrize("formula", FORMULAS)
-@pytest.mark.parametrize("weights", [None, "weight"])
-def test_the_log_likelihood_is_that_of_the_written_out_covariance(formula, weights):
-    fit = fit_lmm(formula, GROWTH, weights=weights)
+SERIAL = [
+    (FORMULAS[0], None, "day | mouse"),
+    (FORMULAS[3], "weight", "day | mouse"),
+    (FORMULAS[5], None, "day | mouse"),
+]
+
+
+@pytest.mark.parametrize(
+    ("formula", "weights", "correlation"),
+    [*((formula, weights, None) for formula in FORMULAS for weights in (None, "weight")), *SERIAL],
+)
+def test_the_log_likelihood_is_that_of_the_written_out_covariance(formula, weights, correlation):
+    fit = fit_lmm(formula, GROWTH, weights=weights, residual_correlation=correlation)
     covariance, fixed, response = dense(fit)
     solved = np.linalg.solve(covariance, fixed)
     errors = response - fixed @ fit.beta
@@ -58,9 +74,11 @@ def test_the_log_likelihood_is_that_of_the_written_out_covariance(formula, weigh
     assert fit.vcov("satterthwaite").to_numpy() == pytest.approx(np.linalg.inv(fixed.T @ solved), rel=1e-6)
 
 
-@pytest.mark.parametrize("formula", FORMULAS)
-def test_random_effects_are_the_best_linear_predictions(formula):
-    fit = fit_lmm(formula, GROWTH)
+@pytest.mark.parametrize(
+    ("formula", "correlation"), [*((formula, None) for formula in FORMULAS), *((s[0], s[2]) for s in SERIAL)]
+)
+def test_random_effects_are_the_best_linear_predictions(formula, correlation):
+    fit = fit_lmm(formula, GROWTH, residual_correlation=correlation)
     covariance, fixed, response = dense(fit)
     solved = np.linalg.solve(covariance, response - fixed @ fit.beta)
     for term, psi, table in zip(fit.design.random, fit.psis, fit.random_effects, strict=True):
@@ -143,3 +161,38 @@ def test_no_start_finds_a_better_optimum():
     best = find_optimum(model).solution.deviance
     for scale in (0.03, 0.3, 3.0, 30.0):
         assert find_optimum(model, [start_at(model, scale)]).solution.deviance >= best - 2e-8
+
+
+def serial_derivatives(design, values):
+    """R and log|V| of a fit with one (1 | mouse), at (variance, covariances..., residual variances, log phi)."""
+    fixed = design.fixed_matrix()
+    return dense_derivatives(
+        design, fixed, [np.array([[values[0]]])], values[1:-1], float(np.exp(values[-1]))
+    )
+
+
+def test_derivatives_with_correlated_residuals_are_those_of_differences():
+    design = build_design("log_volume ~ day + (1 | mouse)", GROWTH, None, "arm", "day | mouse")
+    at, step = np.array([0.2, 0.05, 0.08, 0.06, np.log(0.7)]), 1e-5
+    linear, whole = serial_derivatives(design, at)
+    for i, unit in enumerate(np.eye(at.size) * step):
+        above, below = (serial_derivatives(design, at + sign * unit)[1] for sign in (1, -1))
+        for name, order in (("r", "r_first"), ("r_first", "r_second"), ("logdet_first", "logdet_second")):
+            difference = (getattr(above, name) - getattr(below, name)) / (2 * step)
+            assert getattr(whole, order)[i] == pytest.approx(difference, rel=1e-5, abs=1e-4)
+    assert linear.r_second[0, 1] == pytest.approx(whole.r_second[0, 1])
+    assert not np.allclose(linear.r_second[-1, -1], whole.r_second[-1, -1])
+
+
+def test_correlated_residuals_give_the_inference_of_the_fit_without_where_phi_is_nearly_0():
+    fit = fit_lmm(FORMULAS[0], GROWTH)
+    design = build_design(FORMULAS[0], GROWTH, None, None, "day | mouse")
+    fixed = design.fixed_matrix() @ fit.assembled.turn.back
+    linear, _ = dense_derivatives(design, fixed, fit.psis, np.array([fit.sigma**2]), 1e-9)
+    without = Derivatives(linear.r, linear.r_first[:-1], linear.r_second[:-1, :-1], linear.logdet_first[:-1],
+                          linear.logdet_second[:-1, :-1])  # fmt: skip
+    dense = infer(without, fixed.shape[1], 1.0, True, np.eye(4))
+    assert dense.adjusted == pytest.approx(fit.inference.adjusted, rel=1e-6, abs=1e-9)
+    row = fit.assembled.turn.back[-1]
+    for method in ("kenward-roger", "satterthwaite"):
+        assert dense.df(row, method) == pytest.approx(fit.inference.df(row, method), rel=1e-6)
