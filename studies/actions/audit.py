@@ -146,10 +146,10 @@ def _locked_head(chain: str) -> AuditHead:
 
 @dataclass(frozen=True)
 class BrokenLink:
-    """The first place at which a chain no longer holds."""
+    """A place at which the record no longer holds; `sequence` is None where no event is there to name."""
 
     chain: str
-    sequence: int
+    sequence: int | None
     reason: str
 
 

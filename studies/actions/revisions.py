@@ -38,7 +38,7 @@ HASHED = (
     "client_id",
     "reason",
 )
-STORED = (*HASHED, "confirmations", "import_batch_id")
+STORED = (*HASHED, "confirmations", "limits_version", "import_batch_id")
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=str).encode
 
 
@@ -64,7 +64,7 @@ def insert_revisions(batch: ImportBatch, rows: Sequence[Sequence[Any]]) -> None:
 
     def stored() -> Iterator[list[Any]]:
         for row in rows:
-            values = [*row, "[]", batch.pk]
+            values = [*row, "[]", "", batch.pk]
             for place in times.values():
                 values[place] = adapt(values[place])
             yield values

@@ -1,17 +1,19 @@
-"""Verify every audit chain, and the rows that imports vouch for; name the first broken link."""
+"""Verify every audit chain, and every reading against the event that vouches for it; name what is broken."""
 
 import json
+from dataclasses import asdict
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from studies import triggers
-from studies.actions import audit, revisions
-from studies.models import AuditEvent, ImportBatch
+from studies.actions import audit
+from studies.actions.coverage import uncovered_readings
+from studies.models import AuditEvent
 
 
 class Command(BaseCommand):
-    help = "Verify the audit chains, their seals, imported rows and the guarding triggers."
+    help = "Verify the audit chains, their seals, every reading and the guarding triggers."
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -31,11 +33,8 @@ class Command(BaseCommand):
 
 def _broken_links() -> list[dict]:
     links = [link for chain in audit.chains() if (link := audit.broken_link(chain))]
-    broken = [{"chain": link.chain, "sequence": link.sequence, "reason": link.reason} for link in links]
-    for batch in ImportBatch.objects.select_related("study"):
-        if revisions.stored_sha256(batch) != batch.rows_sha256:
-            reason = f"readings imported from {batch.file_name} were changed beneath the audit"
-            broken.append({"chain": audit.study_chain(batch.study), "sequence": None, "reason": reason})
+    links += uncovered_readings()
+    broken: list[dict] = [asdict(link) for link in links]
     for name in triggers.missing(connection):
         broken.append({"chain": None, "sequence": None, "reason": f"the database trigger {name} is missing"})
     return broken

@@ -1,0 +1,82 @@
+"""A reading changed, lost or added beneath the audit is found, however it came onto the record."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from studies import triggers
+from studies.actions.acceptance import plant_acceptance
+from studies.actions.coverage import uncovered_readings
+from studies.actions.record_measurements import SentRow, record_measurements
+from studies.models import AuditEvent, Measurement, MeasurementSession, User
+from studies.validation import Row
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def entered(db) -> Measurement:
+    """A reading entered at the cage, beside sessions recorded as a whole."""
+    told = plant_acceptance(3, now=NOW)["studies"][0]["sessions"][-1]
+    row = Row(mouse=told["mice"][0], observed_at=NOW, length_mm="9.1", width_mm="8.0", weight_g="21.4")
+    sent = SentRow("7b0c6f5e-94c6-4b36-8f3e-0d8d3ad6a001", row)
+    technician = User.objects.get(username="acc_technician")
+    session = MeasurementSession.objects.get(pk=told["id"])
+    (result,) = record_measurements(session, [sent], user=technician, at=NOW)
+    assert result.http_status == 201, result.findings
+    return Measurement.objects.get(pk=result.id)
+
+
+def tamper(statement: str, *values) -> None:
+    triggers.drop(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+    triggers.install(connection)
+
+
+def test_an_untouched_record_is_covered(entered):
+    assert list(uncovered_readings()) == []
+    call_command("verify_audit", "--json")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("length_mm", 9.2), ("weight_g", None), ("observed_at", "2026-06-09 10:00:00+00:00"), ("device", "x"),
+     ("status", "ulcerated"), ("mouse_id", 2), ("confirmations", "[1]")],
+)  # fmt: skip
+def test_an_edited_value_is_named_with_its_event(entered, column, value):
+    tamper(f"UPDATE studies_measurement SET {column} = %s WHERE id = %s", value, entered.pk)
+    (link,) = uncovered_readings()
+    event = AuditEvent.objects.get(object_type="measurement", object_id=str(entered.pk))
+    assert (link.chain, link.sequence) == (event.chain, event.sequence)
+    assert link.reason == f"reading {entered.pk} was changed beneath the audit: {column}"
+
+
+def test_a_lost_reading_is_named(entered):
+    tamper("DELETE FROM studies_measurement WHERE id = %s", entered.pk)
+    (link,) = uncovered_readings()
+    assert "was taken away" in link.reason
+
+
+def test_a_reading_nobody_recorded_is_named(entered):
+    session = MeasurementSession.objects.order_by("pk").last()
+    mouse = session.study.mice.first()
+    slipped = Measurement.objects.create(
+        session=session, mouse=mouse, length_mm=9, width_mm=8, recorded_at=NOW
+    )
+    (link,) = uncovered_readings()
+    assert (link.sequence, link.reason) == (None, f"reading {slipped.pk} has no audit event")
+
+
+def test_a_session_recorded_as_a_whole_is_held_by_its_hash(entered, capsys):
+    first = Measurement.objects.order_by("pk").first()
+    tamper("UPDATE studies_measurement SET weight_g = weight_g + 1 WHERE id = %s", first.pk)
+    (link,) = uncovered_readings()
+    assert link.reason == f"readings of session {first.session_id} were changed beneath the audit"
+    assert link.sequence
+    with pytest.raises(CommandError):
+        call_command("verify_audit")
+    assert "changed beneath" in capsys.readouterr().out
