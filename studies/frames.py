@@ -132,7 +132,7 @@ def growth_curves(study: Study, viewer: Viewer) -> list[MouseCurve]:
     for (mouse, day), visit in by_visit.items():
         curve = curves[mouse]
         curve.days.append(day)
-        curve.volumes_mm3.append(_volume_of_visit(visit, study))
+        curve.volumes_mm3.append(visit_volume_mm3(visit, study))
         curve.weights_g.append(next((r.weight_g for r in visit if r.weight_g is not None), None))
     return list(curves.values())
 
@@ -251,7 +251,7 @@ def _empty_curves(study: Study, viewer: Viewer) -> dict[int, MouseCurve]:
     return curves
 
 
-def _volume_of_visit(visit: list[Reading], study: Study) -> float | None:
+def visit_volume_mm3(visit: list[Reading], study: Study) -> float | None:
     """The mouse's tumor volume at one visit: replicates averaged on lengths, tumors by the study's rule."""
     by_tumor: dict[int, list[Reading]] = defaultdict(list)
     for reading in visit:

@@ -15,6 +15,7 @@ APPEND_ONLY = (
     "studies_importbatch",
     "studies_allocation",
     "studies_randomization",
+    "studies_syringecode",
     "studies_auditevent",
     "studies_signature",
     "studies_amendment",

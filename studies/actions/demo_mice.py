@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
 from studies.actions import demo_design as declared
+from studies.actions.allocate_mice import code_version
 from studies.actions.audit import allocation_chain, record_event
 from studies.actions.demo_allocation import (
     ALGORITHM_VERSION,
@@ -110,7 +110,7 @@ def record_allocation(
         method=METHOD,
         seed=str(seed),
         algorithm_version=ALGORITHM_VERSION,
-        code_version=_code_version(),
+        code_version=code_version(),
         parameters={"arms": list(arms), "block_size": len(arms), "blocks_within": "pdx_model"},
         ordered_input=rows,
         input_sha256=input_sha256(rows),
@@ -138,12 +138,3 @@ def record_allocation(
             "allocation": [[one.mouse, one.arm, one.block] for one in drawn],
         },
     )
-
-
-def _code_version() -> str:
-    """The tracker's own version where it is installed as a package, and NumPy's, whose generator drew."""
-    try:
-        own = version("pdx-tracker")
-    except PackageNotFoundError:
-        own = "source"
-    return f"pdx-tracker {own}, numpy {version('numpy')}"

@@ -101,7 +101,7 @@ class StudyAdmin(ScienceAdmin):
                     "tumor_rule",
                     "lod_mm3",
                     "day0_rule",
-                    ("enrollment_min_mm3", "enrollment_max_mm3"),
+                    ("enrollment_min_mm3", "enrollment_max_mm3", "enrollment_min_weight_g"),
                     "schedule_days",
                     "time_zone",
                 ),

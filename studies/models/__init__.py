@@ -1,6 +1,6 @@
 """The record, one aggregate a file."""
 
-from .allocation import Allocation, Randomization
+from .allocation import Allocation, Randomization, SyringeCode
 from .api_token import ApiToken
 from .arm import Agent, Arm, ArmAgent
 from .audit import AuditEvent, AuditHead
@@ -51,6 +51,7 @@ __all__ = [
     "StudyPdxModel",
     "StudyTemplate",
     "SubmittedSheet",
+    "SyringeCode",
     "Tumor",
     "User",
     "WelfareLimits",

@@ -41,6 +41,22 @@ class Randomization(models.Model):
         return f"{self.study} randomization, {self.method}"
 
 
+class SyringeCode(models.Model):
+    """What stands on an arm's syringes while the study is blinded. Drawn once, never changed."""
+
+    arm = models.OneToOneField(Arm, PROTECT, related_name="syringe_code")
+    study = models.ForeignKey(Study, PROTECT, related_name="syringe_codes")
+    code = models.CharField(max_length=8)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "code"], name="syringe_code_once_per_study"),
+        ]
+
+    def __str__(self) -> str:
+        return f"syringe code of arm {self.arm_id}"
+
+
 class Allocation(models.Model):
     """One mouse's arm. Written once; an imported study's allocations have no randomization of ours."""
 

@@ -64,6 +64,9 @@ class Study(models.Model):
     )
     enrollment_min_mm3 = models.FloatField("enroll from (mm³)", default=100)
     enrollment_max_mm3 = models.FloatField("enroll up to (mm³)", default=200)
+    enrollment_min_weight_g = models.FloatField(
+        "enroll from (g body weight)", default=17, null=True, blank=True, help_text="Blank for no floor."
+    )
     schedule_days = models.JSONField(
         "measurement days", default=list, blank=True, validators=[schedule_of_days],
         help_text="Study days on which every mouse is measured, such as [0, 3, 7, 10, 14].",
@@ -83,6 +86,10 @@ class Study(models.Model):
                 condition=Q(enrollment_min_mm3__gte=0) & Q(enrollment_min_mm3__lt=F("enrollment_max_mm3")),
                 name="study_enrollment_window_ordered",
                 violation_error_message="The enrollment window starts below its end.",
+            ),
+            models.CheckConstraint(
+                condition=Q(enrollment_min_weight_g__isnull=True) | Q(enrollment_min_weight_g__gt=0),
+                name="study_weight_floor_positive",
             ),
             models.CheckConstraint(condition=Q(lod_mm3__gte=0), name="study_lod_not_negative"),
         ]

@@ -69,7 +69,12 @@ class Plan:
         return tuple(share.ratio for share in self.arms)
 
     def as_record(self) -> dict[str, Any]:
-        return asdict(self) | {"arms": [[share.arm, share.ratio] for share in self.arms]}
+        """The plan as JSON keeps it, lists for tuples."""
+        return asdict(self) | {
+            "arms": [[share.arm, share.ratio] for share in self.arms],
+            "strata": list(self.strata),
+            "cuts": {name: list(values) for name, values in self.cuts.items()},
+        }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:

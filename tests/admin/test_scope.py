@@ -185,6 +185,7 @@ def study_data(study) -> dict:
         "lod_mm3": 13.5,
         "enrollment_min_mm3": 100,
         "enrollment_max_mm3": 200,
+        "enrollment_min_weight_g": 17,
         "schedule_days": "[]",
         "initial-schedule_days": "[]",  # as the page sends it along
     }

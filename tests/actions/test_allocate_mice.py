@@ -1,0 +1,386 @@
+"""Randomizing a cohort: once, for the right mice, sealed, and drawn again to the bit."""
+
+import threading
+from collections import Counter
+from datetime import UTC, date, datetime
+from math import log
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+
+from studies import triggers
+from studies.actions.allocate_mice import (
+    AllocationRefused,
+    AlreadyAllocated,
+    Choices,
+    ConcernsRaised,
+    allocate,
+    propose,
+    syringe_codes,
+)
+from studies.actions.audit import allocation_chain, broken_link, study_chain
+from studies.actions.enrollment import standings, take_rates, waves
+from studies.models import (
+    Allocation,
+    Arm,
+    AuditEvent,
+    Cohort,
+    Exclusion,
+    Mouse,
+    PdxModel,
+    Randomization,
+    SyringeCode,
+)
+from studies.terms import StudyState
+from tests.cohorts import ARMS, BASELINE, make_arms, make_baseline, make_cohort, read
+from tests.factories import make_pdx_model, make_study
+from tests.people import make_user
+
+NOW = datetime(2026, 6, 1, 15, tzinfo=UTC)
+SEED = "5eed" * 8
+QUICK = Choices(method="sorted_block")
+
+
+@pytest.fixture
+def ready(study):
+    make_arms(study)
+    make_cohort(study, 16)
+    return study
+
+
+@pytest.fixture
+def director(db):
+    return make_user("a_director", full_name="Dr. Rivera")
+
+
+def press(study, director, cohort="A", choices=None, seed=SEED, at=NOW, **options) -> Randomization:
+    return allocate(study, cohort, choices or QUICK, seed=seed, actor=director, at=at, **options)
+
+
+def test_a_cohort_is_drawn_and_what_a_replay_needs_is_stored(ready, director):
+    drawn = press(ready, director, choices=Choices())
+    assert Counter(drawn.allocations.values_list("arm__name", flat=True)) == dict.fromkeys(ARMS, 4)
+    assert (drawn.seed, drawn.method, drawn.made_by) == (SEED, "balanced_exchange", director)
+    assert [row["mouse"] for row in drawn.ordered_input] == [f"M{n:03d}" for n in range(1, 17)]
+    assert drawn.parameters["plan"]["weights"] == {"log_volume": 1.0, "weight": 1.0, "growth_rate": 1.0}
+    assert len(drawn.input_sha256) == 64 and "numpy" in drawn.code_version
+    call_command("verify_allocation", ready.code)
+
+
+def test_the_arms_stand_in_the_sealed_chain_alone(ready, director):
+    press(ready, director)
+    open_events = AuditEvent.objects.filter(chain=study_chain(ready))
+    sealed = AuditEvent.objects.get(chain=allocation_chain(ready))
+    assert sealed.new["seed"] == SEED and len(sealed.new["allocation"]) == 16
+    for event in open_events:
+        told = f"{event.old} {event.new} {event.reason}"
+        assert SEED not in told and not any(arm in told for arm in ARMS)
+    assert broken_link(allocation_chain(ready)) is None and broken_link(study_chain(ready)) is None
+
+
+def test_every_arm_gets_a_syringe_code_that_later_cohorts_keep(ready, director):
+    press(ready, director)
+    codes = dict(SyringeCode.objects.values_list("arm__name", "code"))
+    assert set(codes) == set(ARMS) and len(set(codes.values())) == 4
+    make_cohort(ready, 8, "B", first=17)
+    press(ready, director, "B", seed="b" * 32)
+    assert dict(SyringeCode.objects.values_list("arm__name", "code")) == codes
+    call_command("verify_allocation")
+
+
+def test_syringe_codes_of_many_arms_differ():
+    assert len(set(syringe_codes(SEED, 200))) == 200
+
+
+def test_planned_mice_give_the_arms_their_shares(ready, director):
+    ready.arms.filter(name="vehicle").update(planned_mice=10)
+    ready.arms.exclude(name="vehicle").update(planned_mice=5)
+    make_cohort(ready, 4, None, first=17, session=ready.sessions.get())
+    Mouse.objects.update(cohort=ready.cohorts.get())
+    drawn = press(ready, director)
+    counts = Counter(drawn.allocations.values_list("arm__name", flat=True))
+    assert counts == {"vehicle": 8, "drug A": 4, "drug B": 4, "drug A + drug B": 4}
+
+
+# Pressed twice
+
+
+def test_a_second_press_and_a_changed_seed_draw_nothing(ready, director):
+    first = press(ready, director)
+    before = set(Allocation.objects.values_list("mouse", "arm"))
+    with pytest.raises(
+        AlreadyAllocated, match="cohort A was randomized .* by Dr. Rivera; no second seed"
+    ) as told:
+        press(ready, director, seed="0" * 31 + "1")
+    assert told.value.randomization == first
+    assert set(Allocation.objects.values_list("mouse", "arm")) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_pressing_at_once_allocate_once():
+    study = make_study()
+    make_arms(study)
+    make_cohort(study, 12)
+    people = [make_user(f"director_{number}") for number in range(4)]
+    together, outcomes = threading.Barrier(len(people)), []
+
+    def press_at_once(person, seed):
+        try:
+            together.wait(timeout=20)
+            outcomes.append(press(study, person, seed=seed).pk)
+        except AlreadyAllocated as told:
+            outcomes.append(told)
+        finally:
+            connections.close_all()
+
+    threads = [
+        threading.Thread(target=press_at_once, args=(person, f"{number:032x}"))
+        for number, person in enumerate(people)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyAllocated"] * 3 + ["int"]
+    assert Randomization.objects.count() == 1 and Allocation.objects.count() == 12
+    assert AuditEvent.objects.filter(action="allocated mice").count() == 1
+    call_command("verify_allocation")
+
+
+# Replay
+
+
+def tamper(statement: str) -> None:
+    triggers.drop(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+    triggers.install(connection)
+
+
+def verdict(capsys) -> str:
+    with pytest.raises(CommandError) as failure:
+        call_command("verify_allocation")
+    assert failure.value.returncode == 1
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        (
+            "UPDATE studies_randomization SET seed = '0123'",
+            "not in the arm that seed and input give: M0",
+        ),
+        (
+            "UPDATE studies_randomization SET ordered_input = replace(CAST(ordered_input AS text), 'M001', 'M999')"
+            "{json}",
+            "the ordered input was changed",
+        ),
+        (
+            "UPDATE studies_allocation SET arm_id = (SELECT max(id) FROM studies_arm WHERE id <> arm_id) "
+            "WHERE mouse_id = (SELECT id FROM studies_mouse WHERE label = 'M005')",
+            "not in the arm that seed and input give: M005",
+        ),
+        (
+            "DELETE FROM studies_allocation WHERE mouse_id = (SELECT id FROM studies_mouse WHERE label = 'M005')",
+            "drawn, but not allocated: M005",
+        ),
+        ("UPDATE studies_randomization SET rejected_count = 999", "stored are 999"),
+        ("UPDATE studies_syringecode SET code = 'A' || code", "syringe codes are not those of the seed"),
+        ("UPDATE studies_randomization SET algorithm_version = '0'", "drawn by version 0"),
+    ],
+)
+def test_a_changed_seed_input_or_arm_is_named(ready, director, capsys, statement, named):
+    press(ready, director, choices=Choices() if "rejected" in statement else QUICK)
+    tamper(statement.format(json="::jsonb" if connection.vendor == "postgresql" else ""))
+    told = verdict(capsys)
+    assert named in told
+    assert not any(arm in told for arm in ARMS)
+
+
+def test_verify_of_nothing_and_of_no_study(db, capsys):
+    call_command("verify_allocation")
+    assert "no randomization" in capsys.readouterr().out
+    with pytest.raises(CommandError, match="no study X"):
+        call_command("verify_allocation", "X")
+
+
+def test_an_allocation_cannot_be_changed_by_a_query(ready, director):
+    press(ready, director)
+    for statement in ("UPDATE studies_syringecode SET code = 'X'", "DELETE FROM studies_randomization"):
+        with pytest.raises(Exception, match="append-only"), connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT before")
+            try:
+                cursor.execute(statement)
+            finally:
+                cursor.execute("ROLLBACK TO SAVEPOINT before")
+
+
+# Who may be drawn
+
+
+def test_mice_outside_the_window_are_left_out_with_their_reason(study, director):
+    make_arms(study)
+    mice = make_cohort(study, 10)
+    session = study.sessions.get()
+    extra = [
+        (make_other(study, "M100"), 80.0, 22.0),
+        (make_other(study, "M101"), 240.0, 22.0),
+        (make_other(study, "M102"), 150.0, 15.2),
+        (make_other(study, "M103"), 150.0, None),
+        (make_other(study, "M104"), None, None),
+    ]
+    for mouse, volume, weight in extra:
+        if volume:
+            read(session, mouse, volume, weight)
+    Exclusion.objects.create(mouse=mice[0], reason="fighting", excluded_at=NOW)
+    reasons = {one.mouse.label: "; ".join(one.reasons) for one in standings(study) if one.reasons}
+    assert reasons == {
+        "M001": "excluded: fighting",
+        "M100": "80 mm³ is below the window of 100 to 200 mm³",
+        "M101": "240 mm³ is above the window of 100 to 200 mm³",
+        "M102": "15.2 g is below the 17 g a mouse must weigh",
+        "M103": "no weight at baseline, where 17 g is the least",
+        "M104": "no baseline reading",
+    }
+    drawn = press(study, director, exclude_outside=True)
+    assert drawn.allocations.count() == 9
+    assert dict(drawn.parameters["left_out"]) == reasons
+    told = Exclusion.objects.get(mouse__label="M100").reason
+    assert told == "Not enrolled: 80 mm³ is below the window of 100 to 200 mm³."
+    assert AuditEvent.objects.filter(action="excluded a mouse").count() == 5
+
+
+def make_other(study, label: str) -> Mouse:
+    return Mouse.objects.create(
+        study=study, label=label, pdx_model=PdxModel.objects.first(), cohort=study.cohorts.first()
+    )
+
+
+def test_cohorts_are_randomized_as_their_tumors_arrive(study, director):
+    make_arms(study)
+    mice = make_cohort(study, 12, None)
+    session = study.sessions.get()
+    late = [make_other(study, f"L{number}") for number in range(4)]
+    for mouse in late:
+        read(session, mouse, 60.0)
+    assert [(wave.cohort, len(wave.ready), len(wave.left_out)) for wave in waves(standings(study))] == [
+        (None, 12, 4)
+    ]
+    first = press(study, director, "A")
+    assert {allocation.mouse for allocation in first.allocations.all()} == set(mice)
+    (wave,) = waves(standings(study))
+    assert (wave.cohort, len(wave.ready), len(wave.left_out)) == (None, 0, 4)
+    again = make_baseline(study, on=date(2026, 6, 8))
+    for mouse in late:
+        read(again, mouse, 130.0)
+    second = press(study, director, "B", seed="beef", at=datetime(2026, 6, 8, 15, tzinfo=UTC))
+    assert Counter(second.allocations.values_list("arm__name", flat=True)) == dict.fromkeys(ARMS, 1)
+    assert Mouse.objects.get(label="L0").cohort.name == "B"
+    assert len(second.ordered_input) == 16 and sum(bool(row["arm"]) for row in second.ordered_input) == 12
+    call_command("verify_allocation")
+
+
+def test_minimization_takes_a_mouse_alone(study, director):
+    make_arms(study)
+    make_cohort(study, 3, "A")
+    press(study, director, choices=Choices(method="minimization"))
+    make_cohort(study, 1, "B", first=9)
+    drawn = press(study, director, "B", Choices(method="minimization"), seed="1")
+    assert drawn.allocations.count() == 1
+    assert drawn.parameters["plan"]["cuts"] == {"log_volume": [126.0, 158.7]}
+    call_command("verify_allocation")
+
+
+def test_the_growth_rate_before_baseline_is_balanced_too(study, director):
+    make_arms(study)
+    mice = make_cohort(study, 8)
+    earlier = make_session_before(study)
+    for mouse in mice:
+        read(earlier, mouse, 75.0)
+    rows = {one.mouse.label: one for one in standings(study)}
+    volume = rows["M001"].volume_mm3
+    assert rows["M001"].growth_rate_per_day == pytest.approx(log(volume / 75) / 4)
+    assert press(study, director).ordered_input[0]["growth_rate_per_day"] is not None
+
+
+def make_session_before(study):
+    from studies.models import MeasurementSession
+
+    return MeasurementSession.objects.create(study=study, due_on=date(2026, 5, 28))
+
+
+def test_take_rate_counts_mice_that_ever_had_a_tumor(study):
+    make_cohort(study, 5)
+    make_other(study, "M100")
+    (rate,) = take_rates(study)
+    assert (rate.implanted, rate.took) == (6, 5) and rate.percent == pytest.approx(83.3, abs=0.1)
+
+
+# Refused or asked about by name
+
+
+def refused(study, director, match: str, kind=AllocationRefused, **options):
+    with pytest.raises(kind, match=match):
+        press(study, director, **options)
+    assert not Allocation.objects.exists() and not AuditEvent.objects.exists()
+
+
+def test_before_baseline(study, director):
+    make_arms(study)
+    make_cohort(study, 8)
+    other = make_study("PDX-OTHER-09")
+    make_arms(other)
+    Mouse.objects.create(
+        study=other,
+        label="M1",
+        pdx_model=PdxModel.objects.get(),
+        cohort=Cohort.objects.create(study=other, name="A"),
+    )
+    refused(other, director, "no baseline is measured")
+
+
+def test_after_the_first_dose(ready, director):
+    ready.cohorts.update(day0=BASELINE)
+    refused(
+        ready, director, "cohort A was first dosed on 01 June 2026", at=datetime(2026, 6, 2, 9, tzinfo=UTC)
+    )
+    assert press(ready, director).pk  # on day 0 itself, before the dose
+
+
+def test_more_arms_than_mice(study, director):
+    make_arms(study)
+    make_cohort(study, 3)
+    refused(study, director, "4 arms .*vehicle.* are more than the 3 mice")
+
+
+def test_a_draft_is_activated_first(ready, director):
+    ready.state = StudyState.DRAFT
+    ready.save()
+    refused(ready, director, "is draft: mice are randomized in an active study")
+
+
+def test_a_stratum_with_one_mouse_is_asked_about(ready, director):
+    Mouse.objects.filter(label="M003").update(pdx_model=make_pdx_model("BR-777"))
+    choices = Choices("sorted_block", strata=("pdx_model",))
+    concern = "PDX model BR-777 holds one mouse, M003"
+    refused(ready, director, concern, ConcernsRaised, choices=choices)
+    drawn = press(ready, director, choices=choices, accepted=[concern])
+    assert drawn.parameters["accepted"] == [concern]
+
+
+def test_overlapping_arms_are_asked_about(ready, director):
+    Arm.objects.create(study=ready, name="second vehicle", role="vehicle", position=9)
+    refused(ready, director, "arms vehicle and second vehicle give the same", ConcernsRaised)
+
+
+def test_an_old_baseline_is_asked_about(ready, director):
+    at = datetime(2026, 6, 9, 9, tzinfo=UTC)
+    refused(ready, director, "M001, .* and 11 more is up to 8 days old", ConcernsRaised, at=at)
+
+
+def test_mice_that_changed_since_they_were_shown(ready, director):
+    shown = propose(ready, "A", QUICK, NOW.date()).input_sha256
+    Exclusion.objects.create(mouse=ready.mice.first(), reason="died", excluded_at=NOW)
+    refused(ready, director, "changed since they were shown", expected_sha256=shown)
