@@ -40,7 +40,7 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
     sample = PatientSample.objects.create(patient=Patient.objects.create(code="P1"), code="S1")
     mouse = make_mouse(study, pdx_model=make_pdx_model(sample=sample), cage=cage, cohort=cohort)
     session = make_session(study)
-    make_measurement(session, mouse)
+    measurement = make_measurement(session, mouse)
     ImportBatch.objects.create(
         study=study, file_name="a.csv", file_sha256="0" * 64, rows_sha256="0" * 64, row_count=0, imported_at=NOON
     )  # fmt: skip
@@ -67,6 +67,7 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "content_type_id": 1,
         "object_id": 1,
         "session_id": session.pk,
+        "measurement_id": measurement.pk,
     }
 
 

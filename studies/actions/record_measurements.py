@@ -7,7 +7,7 @@ and however often; a place that is taken is never overwritten.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,12 +64,17 @@ def record_measurements(
     at: datetime,
     key: str = "",
     body: Any = None,
+    beside: Measurement | None = None,
+    reason: str = "",
 ) -> list[RowResult]:
-    """One result a row, in their order. Raises KeyReused, and DatabaseError with nothing stored."""
+    """One result a row, in their order. Raises KeyReused, and DatabaseError with nothing stored.
+
+    With `beside`, the one row becomes the next replicate of that reading, kept for `reason`.
+    """
     for attempt in (1, 2, 3):
         try:
             with transaction.atomic():
-                return _Recording(session.pk, user, at).record(rows, key, body)
+                return _Recording(session.pk, user, at, beside, reason).record(rows, key, body)
         except IntegrityError:
             # The same client id reached another session of another study at this moment: look again.
             if attempt == 3:
@@ -84,6 +89,8 @@ class _Recording:
     session_id: int
     user: User
     at: datetime
+    beside: Measurement | None = None
+    reason: str = ""
     taken: dict[tuple[int, int, int], StoredReading | Measurement] = field(default_factory=dict)
     known: dict[UUID, Measurement] = field(default_factory=dict)
     parked: dict[UUID, ParkedRow] = field(default_factory=dict)
@@ -96,13 +103,26 @@ class _Recording:
             self._claim(key, body)
         self.facts = load_session(self.session)
         self.taken = {(one.mouse_id, one.tumor, one.replicate): one for one in self.facts.here}
-        ids = [_uuid(sent.client_id) for sent in rows]
+        ids = [client_uuid(sent.client_id) for sent in rows]
         wanted = [one for one in ids if one]
         self.known = {one.client_id: one for one in Measurement.objects.filter(client_id__in=wanted)}
         self.parked = {one.client_id: one for one in ParkedRow.objects.filter(client_id__in=wanted)}
+        if self.beside:
+            rows = [self._next_replicate(rows[0], self.beside)]
         results, pending = self._sort_out(rows, ids)
         self._judge(rows, ids, pending, results)
         return [results[place] for place in range(len(rows))]
+
+    def _next_replicate(self, sent: SentRow, beside: Measurement) -> SentRow:
+        taken = [
+            replicate
+            for mouse, tumor, replicate in self.taken
+            if (mouse, tumor) == (beside.mouse_id, beside.tumor_number)
+        ]
+        stored = self.known.get(client_uuid(sent.client_id) or UUID(int=0))
+        number = stored.replicate if stored else max(taken) + 1
+        place = {"mouse": self._key_of(beside.mouse_id), "tumor": beside.tumor_number, "replicate": number}
+        return replace(sent, row=replace(sent.row, **place))
 
     def _claim(self, key: str, body: Any) -> None:
         digest = body_sha256(self.session_id, body)
@@ -138,7 +158,7 @@ class _Recording:
         return results, pending
 
     def _again(self, sent: SentRow, stored: Measurement) -> RowResult:
-        values = _values(stored, self._key_of(stored.mouse_id))
+        values = values_of(stored, self._key_of(stored.mouse_id))
         if stored.session_id == self.session_id and _same(sent.row, values):
             return RowResult(sent.client_id, REPLAYED, stored.pk, values)
         told = refusal("client_id", "was stored with other values")
@@ -182,7 +202,7 @@ class _Recording:
         there = self.taken.get((mouse.pk, row.tumor, row.replicate)) if mouse else None
         if there is not None and not there.is_void:
             told = refusal("mouse", "this reading was taken already; both values are here: choose one")
-            values = _values(there, row.mouse)
+            values = values_of(there, row.mouse)
             return RowResult(sent.client_id, CONFLICT, there.pk, values, told, _sent(sent))
         refusals = {finding.rule for finding in verdict.refusals}
         if refusals == {"R28"} and not verdict.open_questions:
@@ -231,7 +251,7 @@ class _Recording:
             tumor_number=row.tumor,
             replicate=row.replicate,
             revision=voided.revision + 1 if voided else 1,
-            reason=ENTERED_AGAIN if voided else "",
+            reason=self.reason or (ENTERED_AGAIN if voided else ""),
             status=reading.status or MeasurementStatus.MEASURED,
             length_mm=_float(reading.length_mm),
             width_mm=_float(reading.width_mm),
@@ -280,7 +300,7 @@ class _Recording:
             study=study,
         )
         for place, one in new.items():
-            values = _values(one, rows[place].row.mouse)
+            values = values_of(one, rows[place].row.mouse)
             told = verdicts[place].findings
             results[place] = RowResult(rows[place].client_id, CREATED, one.pk, values, told)
 
@@ -299,7 +319,7 @@ def audited(one: Measurement) -> dict[str, Any]:
     return values | {"confirmations": one.confirmations, "limits_version": one.limits_version}
 
 
-def _uuid(text: str) -> UUID | None:
+def client_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
@@ -312,7 +332,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _values(one: StoredReading | Measurement, mouse: str) -> dict[str, Any]:
+def values_of(one: StoredReading | Measurement, mouse: str) -> dict[str, Any]:
     """A reading as a receipt tells it."""
     return {
         "mouse": mouse,

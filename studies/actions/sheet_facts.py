@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Q
@@ -135,7 +136,7 @@ class SessionFacts:
         baseline = [one for one in earlier if one.session_id in self.baseline_ids]
         weights = [(self.days[one.session_id], one.weight_g) for one in earlier if one.weight_g]
         at_baseline = next((one.weight_g for one in baseline if one.weight_g), None)
-        now = [one for one in self.here if one.mouse_id == found.pk and not one.is_void]
+        now = [one for one in self.of_mouse(found.pk) if not one.is_void]
         return MouseFacts(
             key=key,
             tumors=tuple(found.tumors) or (1,),
@@ -148,14 +149,25 @@ class SessionFacts:
             visits=tuple(visits),
             weights=tuple((day, _decimal(weight)) for day, weight in weights),
             baseline_weight_g=_decimal(at_baseline or (weights[0][1] if weights else None)),
-            baseline_observer=self._observer(baseline[0]) if baseline else "",
+            baseline_observer=self.observer(baseline[0]) if baseline else "",
             other_tumors_mm3=sum(
-                (self._volume(one) or Decimal(0) for one in now if one.tumor != tumor and one.replicate == 1),
+                (self.volume(one) or Decimal(0) for one in now if one.tumor != tumor and one.replicate == 1),
                 Decimal(0),
             ),
             weight_today_g=next((_decimal(one.weight_g) for one in now if one.weight_g), None),
             was_seen_today_elsewhere=on is not None and self._seen_elsewhere(earlier, on),
         )
+
+    def of_mouse(self, pk: int) -> list[StoredReading]:
+        """The mouse's current revisions in this session, voided ones included."""
+        return self._here.get(pk, [])
+
+    @cached_property
+    def _here(self) -> dict[int, list[StoredReading]]:
+        found: dict[int, list[StoredReading]] = defaultdict(list)
+        for one in self.here:
+            found[one.mouse_id].append(one)
+        return found
 
     def readings(self) -> list[tuple[Reading, MouseFacts]]:
         """The session's valid first readings as the rules of the whole sheet want them."""
@@ -185,13 +197,13 @@ class SessionFacts:
             day=self.days[one.session_id],
             length_mm=_decimal(one.length_mm),
             width_mm=_decimal(one.width_mm),
-            volume_mm3=self._volume(one),
+            volume_mm3=self.volume(one),
             weight_g=_decimal(one.weight_g),
             device=one.device,
-            observer=self._observer(one),
+            observer=self.observer(one),
         )
 
-    def _volume(self, one: StoredReading) -> Decimal | None:
+    def volume(self, one: StoredReading) -> Decimal | None:
         if one.status == MeasurementStatus.NOT_PALPABLE:
             return Decimal(0)
         if one.reported_volume_mm3 is not None:
@@ -201,7 +213,7 @@ class SessionFacts:
             return None
         return volume_of(length, width, self.study.volume_formula, _decimal(one.height_mm))
 
-    def _observer(self, one: StoredReading) -> str:
+    def observer(self, one: StoredReading) -> str:
         return self.names.get(one.observer_id or 0, one.observer_name)
 
     def _seen_elsewhere(self, earlier: tuple[StoredReading, ...], on: datetime) -> bool:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja.parser import Parser
 
-from studies.api import measurements
+from studies.api import measurements, revisions, sheets
 from studies.api.auth import AUTH
 from studies.api.declared import declared_urls
 from studies.api.problems import answer_problems
@@ -30,5 +30,6 @@ api = NinjaAPI(
     docs_url=None,
 )
 answer_problems(api)
-api.add_router("", measurements.router)
+for module in (measurements, sheets, revisions):
+    api.add_router("", module.router)
 urls = declared_urls(api)

@@ -73,7 +73,10 @@ def let_in(request: HttpRequest, user: User) -> None:
 
 def study_of(place: Mapping[str, Any]) -> Study:
     """The study of what a URL names. Raises Http404 where it names nothing."""
-    found = Study.objects.filter(sessions=place["session_id"]).first()
+    if "session_id" in place:
+        found = Study.objects.filter(sessions=place["session_id"]).first()
+    else:
+        found = Study.objects.filter(sessions__measurements=place["measurement_id"]).first()
     if found is None:
         raise Http404
     return found

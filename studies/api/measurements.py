@@ -1,17 +1,18 @@
 """Measurements of a session: send rows, get receipts."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from ninja import Header, Router
 
 from studies.access import ENTRY_ROLES
 from studies.actions.record_measurements import RowResult, SentRow, record_measurements
-from studies.api.auth import now
+from studies.api import auth
 from studies.api.declared import answers
 from studies.api.problems import PROBLEMS
-from studies.api.schemas import ResultsOut, RowIn, SheetIn
+from studies.api.schemas import CorrectionIn, ResultsOut, RowIn, SheetIn
 from studies.models import MeasurementSession
-from studies.validation import Row
+from studies.validation import Finding, Row
 
 YEARS = range(1950, 9000)  # beyond, a change of time zone runs off the calendar
 
@@ -31,34 +32,37 @@ def record(
     session = MeasurementSession.objects.get(pk=session_id)
     results = record_measurements(
         session,
-        [_sent(row) for row in sheet.rows],
+        [sent_row(row) for row in sheet.rows],
         user=request.auth,
-        at=now(),
+        at=auth.now(),
         key=idempotency_key,
         body=[row.model_dump() for row in sheet.rows],
     )
     return {"results": [result_out(result) for result in results]}
 
 
-def _sent(row: RowIn) -> SentRow:
-    return SentRow(
-        client_id=row.client_id,
-        observed_text=row.observed_at,
-        row=Row(
-            mouse=row.mouse,
-            tumor=row.tumor,
-            replicate=row.replicate,
-            observed_at=read_moment(row.observed_at),
-            length_mm=row.length_mm,
-            width_mm=row.width_mm,
-            height_mm=row.height_mm,
-            weight_g=row.weight_g,
-            status=row.status or "",
-            device=row.device or "",
-            confirmations={one.rule: one.reason for one in row.confirmations},
-            scanned=row.scanned or "",
-            shortest_interval_ms=row.shortest_interval_ms,
-        ),
+def sent_row(row: RowIn) -> SentRow:
+    return SentRow(row.client_id, row_of(row), row.observed_at)
+
+
+def row_of(row: RowIn | CorrectionIn) -> Row:
+    """A row for the rules; of a correction, mouse and tumor are those of the reading it corrects."""
+    place = {
+        name: getattr(row, name)
+        for name in ("tumor", "replicate", "scanned", "shortest_interval_ms")
+        if getattr(row, name, None) is not None
+    }
+    return Row(
+        mouse=getattr(row, "mouse", ""),
+        observed_at=read_moment(row.observed_at),
+        length_mm=row.length_mm,
+        width_mm=row.width_mm,
+        height_mm=row.height_mm,
+        weight_g=row.weight_g,
+        status=row.status or "",
+        device=row.device or "",
+        confirmations={one.rule: one.reason for one in row.confirmations},
+        **place,
     )
 
 
@@ -77,10 +81,14 @@ def result_out(result: RowResult) -> dict:
         "http_status": result.http_status,
         "id": result.id,
         "stored": result.stored,
-        "rules": [
-            {"id": one.rule, "field": one.field, "message": one.message, "severity": str(one.severity)}
-            for one in result.findings
-        ],
+        "rules": rules_out(result.findings),
         "sent": result.sent,
         "parked": result.is_parked,
     }
+
+
+def rules_out(findings: Iterable[Finding]) -> list[dict]:
+    return [
+        {"id": one.rule, "field": one.field, "message": one.message, "severity": str(one.severity)}
+        for one in findings
+    ]

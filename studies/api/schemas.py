@@ -1,6 +1,6 @@
 """The shapes of requests and replies; what a value must be is the rules' to say, row by row."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -115,3 +115,148 @@ class ResultsOut(Schema):
     """One result a row, in the order they were sent."""
 
     results: list[ResultOut]
+
+
+class StoredOut(ReadingOut):
+    """A reading on record in this session, by its id."""
+
+    id: int
+    observer: str
+
+
+class SessionOut(Schema):
+    """One session of measuring, and how far it is."""
+
+    id: int
+    study: str
+    due_on: date | None
+    is_baseline: bool
+    state: Literal["due", "overdue", "partly done", "measured"]
+    n_mice: int
+    n_done: int
+    places: list[str] = Field(description="Room / rack, in order.")
+
+
+class SessionsOut(Schema):
+    """What the caller may measure today, across studies, the longest overdue first."""
+
+    sessions: list[SessionOut]
+
+
+class WindowsOut(Schema):
+    """Values that ask no question, lowest and highest as text; shown to nobody before entry."""
+
+    volume_mm3: tuple[str, str] | None
+    length_mm: tuple[str, str] | None
+    width_mm: tuple[str, str] | None
+    weight_g: tuple[str, str] | None
+
+
+class PreviousOut(Schema):
+    """The tumor's last visit, to be compared after entry."""
+
+    days_ago: float
+    length_mm: float | None
+    width_mm: float | None
+    volume_mm3: float | None
+    weight_g: float | None
+
+
+class TumorOut(Schema):
+    """One tumor of a mouse: what is on record for this session, and what may be expected."""
+
+    number: int
+    readings: list[StoredOut]
+    cv_percent: float | None = Field(description="Of the volumes of its replicates.")
+    previous: PreviousOut | None
+    expected: WindowsOut
+
+
+class SheetMouseOut(Schema):
+    """One mouse of the sheet, without a word of arms."""
+
+    mouse: str
+    label: str
+    room: str
+    rack: str
+    cage: str
+    ear_tag: str
+    rfid: str
+    exited_on: date | None
+    tumors: list[TumorOut]
+
+
+class SheetOut(Schema):
+    """A session's sheet: its mice in order, the limits that hold, and why it takes nothing if it is closed."""
+
+    id: int
+    study: str
+    due_on: date | None
+    is_baseline: bool
+    time_zone: str
+    volume_formula: str
+    server_time: datetime
+    closed_because: str
+    order: Literal["rack", "random"]
+    limits: dict[str, Any]
+    mice: list[SheetMouseOut]
+
+
+class RevisionOut(ReadingOut):
+    """One revision of one reading, and who made it why."""
+
+    id: int
+    session_id: int
+    due_on: date | None
+    study_day: float | None
+    is_void: bool
+    is_current: bool
+    observer: str
+    reason: str
+    confirmations: list[ConfirmationIn]
+    limits_version: str
+
+
+class HistoryOut(Schema):
+    """Every revision of every reading, the newest first."""
+
+    revisions: list[RevisionOut]
+
+
+class RemeasureOut(Schema):
+    """Mice to measure again, and how well readings taken again agree so far."""
+
+    mice: list[str]
+    n_agreement: int
+    cv_percent: float | None
+    icc: float | None
+
+
+class CorrectionIn(Strict):
+    """The values that should stand instead, and why."""
+
+    client_id: str = Field(description="A UUID of the client's own; the same one for every try.")
+    reason: str
+    observed_at: str
+    length_mm: Any = Field(None, description=ANY_NUMBER)
+    width_mm: Any = Field(None, description=ANY_NUMBER)
+    height_mm: Any = Field(None, description=ANY_NUMBER)
+    weight_g: Any = Field(None, description=ANY_NUMBER)
+    status: str | None = None
+    device: str | None = None
+    confirmations: list[ConfirmationIn] = []
+
+
+class VoidIn(Strict):
+    """Why the reading is taken away."""
+
+    client_id: str = Field(description="A UUID of the client's own; the same one for every try.")
+    reason: str
+
+
+class ChoiceIn(Strict):
+    """How the second of two people settles a conflict: which values stand, and why."""
+
+    choice: Literal["stored", "sent", "both"]
+    reason: str
+    row: RowIn

@@ -1,6 +1,9 @@
 """The measurement rules R1 to R30: one table for the form, the API, the importer and the replay."""
 
-from studies.validation.corrections import correction_findings
+from studies.validation.corrections import correction_findings, reason_findings
+from studies.validation.devices import DeviceLine, read_device_line
+from studies.validation.expected import Windows, windows
+from studies.validation.export import limits_json
 from studies.validation.findings import Finding, Severity
 from studies.validation.limits import Limits, LimitsRefused, with_overrides
 from studies.validation.numbers import read_number
@@ -22,6 +25,7 @@ __all__ = [
     "BY_ID",
     "RULES",
     "DeviceFacts",
+    "DeviceLine",
     "Finding",
     "Limits",
     "LimitsRefused",
@@ -33,11 +37,16 @@ __all__ = [
     "SheetFacts",
     "Verdict",
     "Visit",
+    "Windows",
     "correction_findings",
     "day_number",
     "judge",
+    "limits_json",
+    "read_device_line",
     "read_number",
     "read_row",
+    "reason_findings",
     "volume_of",
+    "windows",
     "with_overrides",
 ]

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
+from studies.validation.expected import dimension_windows, volume_window
 from studies.validation.findings import Finding, hard, notice, soft
-from studies.validation.numbers import UNITS
 from studies.validation.rows import Checked
 
 
@@ -66,13 +66,12 @@ def volume(row: Checked) -> Iterator[Finding]:
 
 def growth(row: Checked) -> Iterator[Finding]:
     """R8"""
-    last, now = row.mouse.last, row.reading.volume_mm3
-    if last is None or now is None or not last.volume_mm3 or row.reading.day is None:
+    last, now, day = row.mouse.last, row.reading.volume_mm3, row.reading.day
+    if last is None or now is None or day is None or not last.volume_mm3:
         return
-    ratio = now / last.volume_mm3
-    days = Decimal(max(0.0, row.reading.day - last.day))
-    most = row.limits.growth_factor * Decimal(2) ** (days / row.limits.growth_doubling_days)
-    if ratio > most or ratio < row.limits.shrink_factor:
+    window = volume_window(row.mouse, day, row.limits)
+    if window is not None and not window[0] <= now <= window[1]:
+        ratio = now / last.volume_mm3
         yield soft("R8", "length_mm", f"the volume is {_times(ratio)} that of the last visit{slip(ratio)}")
 
 
@@ -90,14 +89,14 @@ def _times(ratio: Decimal) -> str:
 
 def jump(row: Checked) -> Iterator[Finding]:
     """R9"""
-    last, sizes = row.mouse.last, row.reading.sizes
-    if last is None or sizes is None or last.length_mm is None or last.width_mm is None:
+    last, sizes, day = row.mouse.last, row.reading.sizes, row.reading.day
+    if last is None or sizes is None or day is None:
         return
-    before = max(last.length_mm, last.width_mm), min(last.length_mm, last.width_mm)
-    for field, now, then in zip(("length_mm", "width_mm"), sizes, before, strict=True):
-        change = abs(now - then)
-        if change > row.limits.jump_mm and change > row.limits.jump_fraction * then:
-            yield soft("R9", field, f"changed by {change} {UNITS[field]} since the last visit")
+    for field, now, window in zip(
+        ("length_mm", "width_mm"), sizes, dimension_windows(row.mouse, day, row.limits), strict=True
+    ):
+        if window is not None and not window[0] <= now <= window[1]:
+            yield soft("R9", field, f"{now} mm is far from the last visit's")
 
 
 def tumor_endpoint(row: Checked) -> Iterator[Finding]:

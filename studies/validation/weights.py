@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from studies.validation.expected import weight_window
 from studies.validation.findings import Finding, hard, notice, soft
 from studies.validation.rows import Checked
 
@@ -25,17 +26,13 @@ def weight_range(row: Checked) -> Iterator[Finding]:
 def weight_change(row: Checked) -> Iterator[Finding]:
     """R12"""
     weight, day = row.reading.weight_g, row.reading.day
-    if weight is None or day is None or not row.mouse.weights:
+    if not weight or day is None:
         return
-    last_day, last = row.mouse.weights[-1]
-    change = abs(weight - last)
-    within = day - last_day <= row.limits.weight_change_days
-    if change > row.limits.weight_change_any_fraction * last or (
-        within and change > row.limits.weight_change_fraction * last
-    ):
+    window = weight_window(row.mouse, day, row.limits)
+    if window is not None and not window[0] <= weight <= window[1]:
+        last = row.mouse.weights[-1][1]
         percent = (weight - last) / last * 100
-        ratio = max(weight, last) / min(weight, last)
-        hint = ": typo?" if Decimal(5) < ratio else ""
+        hint = ": typo?" if max(weight, last) > 5 * min(weight, last) else ""
         yield soft("R12", "weight_g", f"changed by {percent:+.0f} % since the last weighing{hint}")
 
 

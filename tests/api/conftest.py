@@ -56,7 +56,6 @@ class Api:
 def at_noon(monkeypatch):
     """The server's clock stands at noon UTC, when nobody asks which day it is."""
     monkeypatch.setattr("studies.api.auth.now", lambda: NOON)
-    monkeypatch.setattr("studies.api.measurements.now", lambda: NOON)
 
 
 @pytest.fixture
