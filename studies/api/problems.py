@@ -4,6 +4,8 @@ from django.db import DatabaseError, DataError, IntegrityError, ProgrammingError
 from ninja import NinjaAPI
 
 from studies.actions.record_measurements import KeyReused
+from studies.actions.sign import SigningRefused
+from studies.actions.sign_session import NotSignable
 from studies.api.auth import Forbidden
 from studies.api.schemas import Problem
 
@@ -19,7 +21,9 @@ def answer_problems(api: NinjaAPI) -> None:
         return api.create_response(request, {"detail": str(error)}, status=403)
 
     @api.exception_handler(KeyReused)
-    def key_reused(request, error):
+    @api.exception_handler(NotSignable)
+    @api.exception_handler(SigningRefused)
+    def refused(request, error):
         return api.create_response(request, {"detail": str(error)}, status=422)
 
     @api.exception_handler(DatabaseError)

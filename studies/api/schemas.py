@@ -260,3 +260,19 @@ class ChoiceIn(Strict):
     choice: Literal["stored", "sent", "both"]
     reason: str
     row: RowIn
+
+
+class SignatureIn(Strict):
+    """User id and password, given again by the person who signs."""
+
+    username: str = Field(max_length=150)
+    password: str = Field(max_length=500)
+
+
+class SignatureOut(Schema):
+    """The signature that closed the session."""
+
+    id: int
+    signer: str
+    signed_at: datetime
+    record_sha256: str

@@ -12,10 +12,12 @@ from studies.access import ENTRY_ROLES, SCIENCE_READERS, studies_of
 from studies.actions.record_measurements import values_of
 from studies.actions.revise_measurements import remeasure_list
 from studies.actions.sheet_facts import SessionFacts, SheetMouse, StoredReading, closed_because, load_session
+from studies.actions.sign import verify_signer
+from studies.actions.sign_session import sign_session
 from studies.api import auth
 from studies.api.declared import answers
 from studies.api.problems import PROBLEMS
-from studies.api.schemas import HistoryOut, RemeasureOut, SessionsOut, SheetOut
+from studies.api.schemas import HistoryOut, RemeasureOut, SessionsOut, SheetOut, SignatureIn, SignatureOut
 from studies.days import local_date
 from studies.endpoints import SIGNED_IN
 from studies.models import Measurement, MeasurementSession, Mouse
@@ -196,4 +198,23 @@ def remeasures(request, session_id: int):
         "n_agreement": so_far.n_mice,
         "cv_percent": so_far.cv_percent,
         "icc": so_far.icc,
+    }
+
+
+@router.post(
+    "/sessions/{int:session_id}/signature",
+    response={200: SignatureOut, **PROBLEMS},
+    operation_id="sign_session",
+)
+@answers(ENTRY_ROLES)
+def sign(request, session_id: int, signature: SignatureIn):
+    """Close the session: a sheet is complete only when it is signed. 422 says what is missing or wrong."""
+    now = auth.now()
+    signer = verify_signer(request.auth, signature.username, signature.password, now)
+    signed = sign_session(session_id, signer, at=now)
+    return {
+        "id": signed.pk,
+        "signer": signed.signer_name,
+        "signed_at": signed.signed_at,
+        "record_sha256": signed.record_sha256,
     }

@@ -8,6 +8,7 @@ from studies.models import Cage, MeasurementSession
 from studies.terms import StudyState
 from tests.api.conftest import NOON
 from tests.factories import make_measurement
+from tests.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -76,3 +77,30 @@ def test_a_tenth_is_measured_again_and_the_agreement_is_told(api, get):
     api.results(api.row(place, replicate=2, length_mm=10.5))
     after = get(f"/sessions/{api.session.pk}/remeasures")
     assert after["n_agreement"] == 1 and 2 < after["cv_percent"] < 2.1
+
+
+@pytest.fixture
+def sign(api):
+    def post(username: str, password: str = PASSWORD):
+        return api.client.post(
+            f"/api/v1/sessions/{api.session.pk}/signature",
+            {"username": username, "password": password},
+            content_type="application/json",
+        )
+
+    return post
+
+
+def test_a_sheet_is_complete_only_when_signed(api, sign, people):
+    api.results(*(api.row(place) for place in range(9)))
+    refused = sign("a_technician")
+    assert refused.status_code == 422 and api.mice[9].key in refused.json()["detail"]
+    api.results(api.row(9, status="not_done", length_mm=None, width_mm=None))
+    assert sign("a_technician", "wrong").status_code == 422
+    assert sign("a_study_director").status_code == 422  # not the person at the screen
+    api.session.refresh_from_db()
+    assert api.session.completed_at is None
+    assert sign("a_technician").status_code == 200
+    (late,) = api.results(api.row(0, replicate=2))
+    assert (late["http_status"], late["parked"]) == (422, True)
+    assert sign("a_technician").status_code == 422  # once

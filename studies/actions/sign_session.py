@@ -1,0 +1,66 @@
+"""Sign a measurement sheet: it is complete when nothing is left unsaid and its signer's password says so."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from studies.actions.audit import record_event, study_chain
+from studies.actions.revisions import HASHED, rows_sha256
+from studies.actions.sheet_facts import SessionFacts, closed_because, load_session
+from studies.actions.sign import Signer, sign
+from studies.models import Measurement, MeasurementSession, Signature
+from studies.terms import SignatureMeaning, SignedAct
+
+
+class NotSignable(ValueError):
+    """A sheet that cannot be signed now; the message names what is missing."""
+
+
+def unmeasured(facts: SessionFacts) -> list[str]:
+    """Mice of the sheet, still in the study, of which a tumor has neither a reading nor a code."""
+    seen = {(one.mouse_id, one.tumor) for one in facts.here if not one.is_void}
+    due = facts.session.due_on
+    return [
+        mouse.key
+        for mouse in facts.mice.values()
+        if mouse.exited_on is None or (due is not None and mouse.exited_on > due)
+        if any((mouse.pk, number) not in seen for number in mouse.tumors or (1,))
+    ]
+
+
+def session_record(session: MeasurementSession) -> dict:
+    """What a signature of the sheet binds: its readings, one hash over every revision of them."""
+    rows = Measurement.objects.filter(session=session).order_by("id").values_list(*HASHED)
+    return {
+        "session": session.pk,
+        "due_on": session.due_on.isoformat() if session.due_on else None,
+        "revisions": len(rows),
+        "rows_sha256": rows_sha256(rows),
+    }
+
+
+def sign_session(session_id: int, signer: Signer, *, at: datetime) -> Signature:
+    """Close the session under the signer's name. Raises NotSignable, naming the mice without a reading."""
+    with transaction.atomic():
+        locked = MeasurementSession.objects.select_for_update(of=("self",)).select_related("study")
+        session = locked.get(pk=session_id)
+        study = session.study
+        if because := closed_because(session, study):
+            raise NotSignable(because)
+        if missing := unmeasured(load_session(session)):
+            raise NotSignable(f"{len(missing)} mice have no reading and no code: {', '.join(missing[:10])}")
+        session.completed_at = at
+        session.save(update_fields=["completed_at"])
+        record = session_record(session)
+        record_event(
+            "completed a measurement session",
+            session,
+            actor=signer.user,
+            at=at,
+            chain=study_chain(study),
+            study=study,
+            new={"completed_at": at.isoformat(), **record},
+        )
+        return sign(
+            session, record, signer, act=SignedAct.SHEET, meaning=SignatureMeaning.ENTERED, study=study
+        )
