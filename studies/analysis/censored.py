@@ -1,212 +1,240 @@
-"""Growth with readings below the limit of detection: M1 with those readings left-censored, not left out or made up.
+"""Growth with readings below the limit of detection: the mixed model with those readings left-censored ("MC").
 
-ln V = x'b + z'u + e as in M1; a reading below the limit says only that ln V lies below ln of the limit. The likelihood
-of a mouse is that of its readings above the limit times the chance, given those, that the others lie below; the chance
-is an integral over the mouse's two random effects, by Gauss-Hermite quadrature about its mode. Maximum likelihood; t
-with the degrees of freedom Kenward and Roger give the same readings with the limit put in.
+A reading below the limit says only that ln V lies below ln of the limit; no constant is put in its place. Estimates
+maximize the restricted likelihood of `studies.analysis.tobit`; without a censored reading they are those of `fit_lmm`.
+Degrees of freedom, and the factor by which Kenward and Roger widen standard errors, are those of the same design with
+the limit put in. With few mice an arm the p value by parametric bootstrap of the likelihood ratio stands beside.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_ndtr, logsumexp, stdtr, stdtrit
 
 from studies.analysis.errors import AnalysisError
-from studies.analysis.growth_models import GrowthData, GrowthFit, fit_m1, growth_data
-from studies.analysis.plan import Plan
+from studies.analysis.lmm.inference import FixedInference
+from studies.analysis.mixed_model import LmmFit, fit_lmm
+from studies.analysis.tobit import (
+    BELOW,
+    COARSE_NODES,
+    SEEN,
+    Restricted,
+    Units,
+    make_units,
+    maximize,
+    maximize_restricted,
+    modes,
+)
 
-NODES = 15
-NEWTON_STEPS = 8
-DAY_SCALE = 10.0
-LEAST_SD = 1e-4
+Array = np.ndarray
+LEAST_SD_SHARE = 1e-3
+MOST_GRADIENT = 1e-2
+LEAST_CURVATURE = 1e-9
+BOOTSTRAP_DRAWS, BOOTSTRAP_NODES, BOOTSTRAP_TOLERANCE, BOOTSTRAP_STEPS = 199, 4, 1e-3, 20
 
 
 @dataclass(frozen=True)
-class CensoredFit:
-    """Effects of arms by (arm, control), per day on ln V, of a left-censored M1."""
+class CensoredInference(FixedInference):
+    """`fitted` is the covariance at the censored fit; the rest, and so the degrees of freedom, the filled design's."""
 
-    effects: pd.DataFrame
-    loglik: float
-    n_censored: int
+    fitted: Array = field(kw_only=True)
+
+    def covariance(self, method: str) -> Array:
+        return self.adjusted if method == "kenward-roger" else self.fitted
 
 
 @dataclass(frozen=True)
 class _Problem:
-    """Rows sorted by mouse: design, random design, response (ln limit where censored) and which rows are censored."""
+    """What is maximized: turned fixed columns, scaled random columns, responses, kinds of rows and owners."""
 
-    x: np.ndarray
-    z: np.ndarray
-    y: np.ndarray
-    censored: np.ndarray
-    mouse: np.ndarray
+    x: Array
+    z: Array
+    scale: Array
+    y: Array
+    kind: Array
+    mouse: Array
     n_mice: int
 
-
-def fit_censored(frame: pd.DataFrame, plan: Plan, pairs: list[tuple[str, str]]) -> CensoredFit:
-    """Fit the left-censored M1 of one PDX model and give the effects of the (arm, control) pairs.
-
-    Refuses several PDX models, blocks, and a study without a reading below the limit of detection.
-    """
-    limit = float(plan["lod_mm3"])
-    if not limit > 0:
-        raise AnalysisError("a limit of detection of 0 censors nothing")
-    filled = frame.assign(volume_mm3=frame["volume_mm3"].clip(lower=limit))
-    data = growth_data(filled, plan)
-    if data.mice["pdx_model"].nunique() > 1 or data.frame["source_study"].nunique() > 1 or plan["blocks"]:
-        raise AnalysisError("the left-censored model is fitted for one PDX model without blocks only")
-    start = fit_m1(data, plan)
-    problem = _problem(data, limit, frame)
-    if not problem.censored.any():
-        raise AnalysisError("no reading lies below the limit of detection")
-    parameters, loglik, covariance = _maximize(problem, _start(start, problem))
-    effects = _effects(start, plan, pairs, parameters, covariance)
-    return CensoredFit(effects, loglik, int(problem.censored.sum()))
-
-
-def log_likelihood(problem: _Problem, parameters: np.ndarray) -> float:
-    """The log-likelihood at (b, Cholesky factor of the random effects' covariance by rows, ln residual SD)."""
-    p = problem.x.shape[1]
-    factor = np.array([[parameters[p], 0.0], [parameters[p + 1], parameters[p + 2]]])
-    sigma = float(np.exp(parameters[p + 3]))
-    residual = (problem.y - problem.x @ parameters[:p]) / sigma
-    spread = problem.z @ factor / sigma
-    seen = ~problem.censored
-    precision = np.eye(2) + _sums(problem, spread[:, :, None] * spread[:, None, :], seen)
-    pull = _sums(problem, spread * residual[:, None], seen)
-    mean = np.linalg.solve(precision, pull[:, :, None])[:, :, 0]
-    squares = _sums(problem, residual**2, seen)
-    count = int(seen.sum())
-    total = -0.5 * (squares.sum() - (pull * mean).sum()) - 0.5 * np.linalg.slogdet(precision)[1].sum()
-    total -= count * (0.5 * np.log(2 * np.pi) + parameters[p + 3])
-    return float(total + _log_chances(problem, residual, spread, mean, precision))
-
-
-def _sums(problem: _Problem, values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    total = np.zeros((problem.n_mice, *values.shape[1:]))
-    np.add.at(total, problem.mouse[chosen], values[chosen])
-    return total
-
-
-def _log_chances(
-    problem: _Problem, residual: np.ndarray, spread: np.ndarray, mean: np.ndarray, precision: np.ndarray
-) -> float:
-    """Sum over mice of ln of the chance that their censored readings lie below the limit, given the others."""
-    rows = np.flatnonzero(problem.censored)
-    mice, owner = np.unique(problem.mouse[rows], return_inverse=True)
-    width = np.bincount(owner).max()
-    place = np.arange(len(rows)) - np.searchsorted(owner, owner)
-    bound, slope = np.full((len(mice), width), np.inf), np.zeros((len(mice), width, 2))
-    bound[owner, place], slope[owner, place] = residual[rows], spread[rows]
-    mean, precision = mean[mice], precision[mice]
-    mode, curvature = _modes(bound, slope, mean, precision)
-    root = np.linalg.cholesky(np.linalg.inv(curvature))
-    nodes, weights = np.polynomial.hermite.hermgauss(NODES)
-    grid = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
-    log_weights = np.log(np.outer(weights, weights)).ravel() + (grid**2).sum(axis=1)
-    u = mode[:, None, :] + np.sqrt(2) * np.einsum("mij,kj->mki", root, grid)
-    away = u - mean[:, None, :]
-    log_density = (
-        0.5 * np.linalg.slogdet(precision)[1][:, None] - np.log(2 * np.pi)
-        - 0.5 * np.einsum("mki,mij,mkj->mk", away, precision, away)
-    )  # fmt: skip
-    log_chance = log_ndtr(bound[:, None, :] - np.einsum("mci,mki->mkc", slope, u)).sum(axis=2)
-    log_volume = np.log(2) + np.linalg.slogdet(root)[1]
-    return float((logsumexp(log_density + log_chance + log_weights, axis=1) + log_volume).sum())
-
-
-def _modes(
-    bound: np.ndarray, slope: np.ndarray, mean: np.ndarray, precision: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Where each mouse's integrand is greatest, and minus its second derivatives there; it is log-concave."""
-    u = mean.copy()
-    for _ in range(NEWTON_STEPS):
-        gradient, curvature = _derivatives(u, bound, slope, mean, precision)
-        u = u + np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
-    return u, _derivatives(u, bound, slope, mean, precision)[1]
-
-
-def _derivatives(
-    u: np.ndarray, bound: np.ndarray, slope: np.ndarray, mean: np.ndarray, precision: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    argument = bound - np.einsum("mci,mi->mc", slope, u)
-    finite = np.isfinite(argument)
-    safe = np.where(finite, argument, 0.0)
-    ratio = np.where(finite, np.exp(-0.5 * safe**2 - 0.5 * np.log(2 * np.pi) - log_ndtr(safe)), 0.0)
-    gradient = -np.einsum("mij,mj->mi", precision, u - mean) - np.einsum("mc,mci->mi", ratio, slope)
-    bend = ratio * (ratio + safe)
-    return gradient, precision + np.einsum("mc,mci,mcj->mij", bend, slope, slope)
-
-
-def _problem(data: GrowthData, limit: float, frame: pd.DataFrame) -> _Problem:
-    read = data.frame
-    below = frame[frame["volume_mm3"] < limit].set_index(["mouse", "day"]).index
-    censored = pd.MultiIndex.from_frame(read[["mouse", "day"]]).isin(below)
-    mouse, names = pd.factorize(read["mouse"])
-    day = read["day"].to_numpy() / DAY_SCALE
-    arms = np.column_stack([(read["arm"] == arm).to_numpy(float) for arm in data.arms])
-    return _Problem(
-        np.column_stack([arms, arms * day[:, None]]), np.column_stack([np.ones(len(day)), day]),
-        read["log_volume"].to_numpy(), censored, mouse, len(names),
-    )  # fmt: skip
-
-
-def _start(fit: GrowthFit, problem: _Problem) -> np.ndarray:
-    beta = np.linalg.lstsq(problem.x, fit.fit.fixed_fitted, rcond=None)[0]
-    psi = fit.fit.psis[0] * np.outer([1, DAY_SCALE], [1, DAY_SCALE])
-    root = np.linalg.cholesky(psi + np.eye(2) * LEAST_SD)
-    return np.concatenate([beta, [root[0, 0], root[1, 0], root[1, 1], np.log(fit.fit.sigma)]])
-
-
-def _maximize(problem: _Problem, start: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """The maximum, its log-likelihood, and the inverse of the observed information."""
-    from scipy.optimize import minimize
-
-    def loss(parameters: np.ndarray) -> float:
-        return -log_likelihood(problem, parameters)
-
-    found = minimize(loss, start, method="BFGS", options={"gtol": 1e-4, "maxiter": 300})
-    if not np.isfinite(found.fun):
-        raise AnalysisError("the left-censored model did not converge")
-    hessian = _hessian(loss, found.x)
-    values, vectors = np.linalg.eigh(hessian)
-    if values[0] <= 1e-8 * values[-1]:
-        # a variance at 0 leaves its own direction flat; the effects' directions are what is needed
-        values = np.where(values <= 1e-8 * values[-1], np.inf, values)
-    return found.x, -float(found.fun), (vectors / values) @ vectors.T
-
-
-def _hessian(loss, at: np.ndarray) -> np.ndarray:  # type: ignore[no-untyped-def]
-    step = 1e-4 * np.maximum(1.0, np.abs(at))
-    size = len(at)
-    hessian = np.zeros((size, size))
-    for i in range(size):
-        for j in range(i + 1):
-            ei, ej = np.eye(size)[i] * step[i], np.eye(size)[j] * step[j]
-            corners = loss(at + ei + ej) - loss(at + ei - ej) - loss(at - ei + ej) + loss(at - ei - ej)
-            hessian[i, j] = hessian[j, i] = corners / (4 * step[i] * step[j])
-    return hessian
-
-
-def _effects(
-    fit: GrowthFit, plan: Plan, pairs: list[tuple[str, str]], parameters: np.ndarray, covariance: np.ndarray
-) -> pd.DataFrame:
-    arms = fit.data.arms
-    df = fit.contrasts(
-        {f"{arm} - {control}": fit.effect(arm, control) for arm, control in pairs}, plan, "none"
-    )["df"]
-    rows = []
-    for (arm, control), degrees in zip(pairs, df, strict=True):
-        weights = np.zeros(len(parameters))
-        weights[len(arms) + arms.index(arm)], weights[len(arms) + arms.index(control)] = 1, -1
-        estimate = float(weights @ parameters) / DAY_SCALE
-        se = float((weights @ covariance @ weights) ** 0.5) / DAY_SCALE
-        p, half = (
-            float(2 * stdtr(degrees, -abs(estimate / se))),
-            float(stdtrit(degrees, 1 - plan["alpha"] / 2)) * se,
+    def units(self, x: Array | None = None, y: Array | None = None, kind: Array | None = None) -> Units:
+        x, y, kind = (
+            (self.x if x is None else x),
+            (self.y if y is None else y),
+            (self.kind if kind is None else kind),
         )
-        rows.append({
-            "arm": arm, "control": control, "estimate": estimate, "se": se, "df": float(degrees), "p_value": p,
-            "p_adjusted": p, "ci_low": estimate - half, "ci_high": estimate + half,
-        })  # fmt: skip
-    return pd.DataFrame(rows)
+        return make_units(x, self.z, np.atleast_2d(y), np.atleast_2d(kind), self.mouse, self.n_mice)
+
+
+@dataclass(frozen=True)
+class CensoredLmmFit(LmmFit):
+    """A mixed model some of whose rows are censored; every table as `LmmFit` gives it."""
+
+    problem: _Problem = field(kw_only=True, repr=False)
+    found: Restricted = field(kw_only=True, repr=False)
+
+    @property
+    def loglik(self) -> float:
+        """Restricted log-likelihood, the fixed effects integrated out by Laplace's method."""
+        return self.found.loglik + float(np.linalg.slogdet(self.assembled.turn.back)[1])
+
+    @property
+    def sigma(self) -> float:
+        return float(1 / self.found.parameters[-1])
+
+    @property
+    def n_censored(self) -> int:
+        return int((self.problem.kind != SEEN).sum())
+
+    @cached_property
+    def _factor(self) -> Array:
+        """Lambda in the scaled columns."""
+        q = self.problem.z.shape[1]
+        factor = np.zeros((q, q))
+        factor[np.tril_indices(q)] = self.found.parameters[self.problem.x.shape[1] : -1] * self.sigma
+        return factor
+
+    @cached_property
+    def psis(self) -> list[Array]:
+        return [self._factor @ self._factor.T / np.outer(self.problem.scale, self.problem.scale)]
+
+    @cached_property
+    def is_singular(self) -> bool:
+        return float(np.abs(np.diag(self._factor)).min()) < LEAST_SD_SHARE * self.sigma
+
+    @cached_property
+    def at_boundary(self) -> bool:
+        return self.is_singular
+
+    @cached_property
+    def beta(self) -> Array:
+        turned = self.found.parameters[: self.problem.x.shape[1]] * self.sigma
+        return self.assembled.turn.back @ turned
+
+    @cached_property
+    def inference(self) -> FixedInference:
+        filled = super().inference
+        widened = np.linalg.cholesky(filled.adjusted) @ np.linalg.inv(np.linalg.cholesky(filled.phi))
+        adjusted = widened @ self.found.covariance @ widened.T
+        return CensoredInference(filled.phi, adjusted, filled.slopes, filled.expected, filled.observed, filled.notes,
+                                 fitted=self.found.covariance)  # fmt: skip
+
+    @cached_property
+    def _modes(self) -> list[Array]:
+        """Each mouse's random effects where its likelihood is greatest, given the estimates."""
+        modal = modes(self.problem.units(), self.found.parameters)
+        return [modal @ self._factor.T / self.problem.scale]
+
+    @cached_property
+    def residuals(self) -> Array:
+        """As `LmmFit` gives them; NaN for a censored reading, which has none."""
+        return np.where(self.problem.kind == SEEN, (self.design.response - self.fitted) / self.sigma, np.nan)
+
+
+def fit_censored(formula: str, data: pd.DataFrame, kind: Array) -> CensoredLmmFit:
+    """Fit a mixed model of one random term, the response of some rows being a limit it lies below or above.
+
+    `data` has one row a reading, the limit standing in the response of a censored one; `kind` is BELOW, SEEN or ABOVE.
+    Refuses other random parts, and data whose likelihood has no maximum (an arm hardly ever seen above the limit).
+    """
+    filled = fit_lmm(formula, data)
+    design = filled.design
+    if len(design.random) != 1 or len(design.response) != len(kind):
+        raise AnalysisError("censored readings are fitted with one random term, as (1 + day | mouse)")
+    term = design.random[0]
+    scale = np.sqrt((term.columns**2).mean(axis=0))
+    x = design.fixed_matrix()[:, filled.assembled.turn.kept] @ filled.assembled.turn.back
+    problem = _Problem(
+        x, term.columns / scale, scale, design.response, np.asarray(kind), term.codes, len(term.levels)
+    )
+    try:
+        found = maximize_restricted(problem.units(), _start(filled, problem))
+    except np.linalg.LinAlgError as error:
+        raise AnalysisError(_unbounded(data, kind)) from error
+    curvature = (
+        np.linalg.eigvalsh(np.linalg.inv(found.covariance)) if np.isfinite(found.covariance).all() else [0.0]
+    )
+    if not (np.isfinite(found.loglik) and found.gradient < MOST_GRADIENT
+            and curvature[0] > LEAST_CURVATURE * curvature[-1]):  # fmt: skip
+        raise AnalysisError(_unbounded(data, kind))
+    return CensoredLmmFit(
+        formula, design, filled.assembled, filled.optimum, True, problem=problem, found=found
+    )
+
+
+def _start(filled: LmmFit, problem: _Problem) -> Array:
+    """The parameters of the design with the limit put in, no variance at 0."""
+    psi = filled.psis[0] * np.outer(problem.scale, problem.scale) / filled.sigma**2
+    root = np.linalg.cholesky(psi + np.eye(len(psi)) * (0.01 + 0.01 * np.trace(psi)))
+    turned = np.linalg.lstsq(problem.x, filled.fixed_fitted, rcond=None)[0]
+    return np.concatenate([turned / filled.sigma, root[np.tril_indices(len(root))], [1 / filled.sigma]])
+
+
+def _unbounded(data: pd.DataFrame, kind: Array) -> str:
+    if "arm" not in data:
+        return "the censored likelihood has no maximum: too few readings lie within the limits"
+    hidden = pd.Series(kind != SEEN).groupby(data["arm"].to_numpy()).mean()
+    arm, share = str(hidden.idxmax()), float(hidden.max())
+    return (
+        f'the censored likelihood has no maximum; in arm "{arm}" {100 * share:.0f} % of the readings lie beyond the '
+        "limit of detection: an earlier end of the window (plan: window) keeps more that were measured"
+    )
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """The likelihood ratio of a contrast being 0, and the share of `draws` simulated under that null as large."""
+
+    ratio: float
+    p_value: float
+    draws: int
+
+
+def bootstrap(
+    fit: CensoredLmmFit, weights: dict[str, float], seed: int, draws: int = BOOTSTRAP_DRAWS
+) -> Bootstrap:
+    """Parametric bootstrap of the likelihood-ratio test that a combination of fixed effects is 0.
+
+    Simulates the design of `fit` under the null's own maximum-likelihood estimates, censors by the same limit, and
+    fits null and alternative again. p = (1 + as large) / (1 + draws) (Davison & Hinkley 1997, section 4.2.1).
+    """
+    problem = fit.problem
+    contrast = np.array([weights.get(name, 0.0) for name in fit.assembled.names]) @ fit.assembled.turn.back
+    free = np.linalg.svd(contrast[None, :])[2][1:].T
+    null_x = problem.x @ free
+    start = fit.found.parameters
+    p = problem.x.shape[1]
+    null_start = np.concatenate([free.T @ start[:p], start[p:]])[None, :]
+    null, below, _ = maximize(problem.units(null_x), null_start, COARSE_NODES)
+    _, above, _ = maximize(problem.units(), start[None, :], COARSE_NODES)
+    observed = 2 * float(above[0] - below[0])
+    y, kind = _simulated(problem, null_x, null[0], np.random.default_rng(seed), draws)
+    lifted = np.concatenate([free @ null[0, : p - 1], null[0, p - 1 :]])
+    _, nulls, sound = maximize(
+        problem.units(null_x, y, kind),
+        np.tile(null, (draws, 1)),
+        BOOTSTRAP_NODES,
+        BOOTSTRAP_TOLERANCE,
+        BOOTSTRAP_STEPS,
+    )
+    _, fulls, other = maximize(
+        problem.units(None, y, kind),
+        np.tile(lifted, (draws, 1)),
+        BOOTSTRAP_NODES,
+        BOOTSTRAP_TOLERANCE,
+        BOOTSTRAP_STEPS,
+    )
+    ratios = 2 * (fulls - nulls)[sound & other]
+    return Bootstrap(observed, float((1 + (ratios >= observed).sum()) / (1 + len(ratios))), len(ratios))
+
+
+def _simulated(problem: _Problem, x: Array, parameters: Array, random: np.random.Generator, draws: int):  # type: ignore[no-untyped-def]
+    """Responses and kinds, draws x rows, under (g, D, t); a row below the limit of its own design is censored."""
+    p, q, sigma = x.shape[1], problem.z.shape[1], 1 / parameters[-1]
+    factor = np.zeros((q, q))
+    factor[np.tril_indices(q)] = parameters[p:-1] * sigma
+    u = random.standard_normal((draws, problem.n_mice, q)) @ factor.T
+    y = (x @ parameters[:p]) * sigma + (problem.z * u[:, problem.mouse]).sum(axis=2)
+    y = y + sigma * random.standard_normal(y.shape)
+    limit = problem.y[problem.kind == BELOW].max(initial=-np.inf)
+    hidden = y < limit
+    return np.where(hidden, limit, y), np.where(hidden, BELOW, SEEN)

@@ -3,6 +3,7 @@
 Readings far off are listed and one sensitivity row leaves them out; none is ever deleted.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ LEAST_RANGE = 1e-6  # random effects of a variance at 0 differ by rounding only
 def diagnostics(fit: GrowthFit) -> dict[str, Any]:
     """What the JSON tells of a fit's soundness, beside its size and likelihood."""
     residuals = scaled_residuals(fit)
+    seen = ~np.isnan(residuals)
+    data = replace(fit.data, frame=fit.data.frame[seen])
+    residuals = residuals[seen]
     return {
         "loglik": fit.fit.loglik,
         "sigma": fit.fit.sigma,
@@ -31,9 +35,9 @@ def diagnostics(fit: GrowthFit) -> dict[str, Any]:
         "left_out": fit.data.left_out,
         "residual_normality": _shapiro(residuals),
         "random_effect_normality": _random_effects(fit),
-        "residual_spread_by_arm": _spread(residuals, fit.data),
+        "residual_spread_by_arm": _spread(residuals, data),
         "qq": _quantiles(residuals),
-        "far_off": _far_off(residuals, fit.data),
+        "far_off": _far_off(residuals, data),
         "n_far_off": int((np.abs(residuals) > FAR_OFF).sum()),
     }
 
@@ -45,12 +49,12 @@ def scaled_residuals(fit: GrowthFit) -> np.ndarray:
 
 def without_far_off(fit: GrowthFit) -> GrowthData | None:
     """The data without the readings far off, or None where there is none."""
-    kept = np.abs(scaled_residuals(fit)) <= FAR_OFF
+    kept = ~(np.abs(scaled_residuals(fit)) > FAR_OFF)
     if kept.all():
         return None
     data = fit.data
     left_out = {**data.left_out, "far off": int((~kept).sum())}
-    return GrowthData(data.frame[kept].reset_index(drop=True), data.control, data.window, left_out)
+    return replace(data, frame=data.frame[kept].reset_index(drop=True), left_out=left_out)
 
 
 def _shapiro(values: np.ndarray) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ enter as fixed effects.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import permutations
 
@@ -19,10 +19,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from studies.analysis.censored import fit_censored
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
 from studies.analysis.mixed_model import Adjust, LmmFit, fit_lmm
 from studies.analysis.plan import Plan
+from studies.analysis.tobit import BELOW, SEEN
 
 FEWEST_MICE, FEWEST_READINGS = 2, 2
 SINGLE_MICE = (
@@ -32,20 +34,31 @@ SINGLE_MICE = (
 FEW_DF = 2
 LEAST_RESIDUAL_SD = 1e-5
 Weights = dict[str, float]
+BELOW_LIMIT = "below the limit of detection"
 
 
 @dataclass(frozen=True)
 class GrowthData:
-    """The readings a fit rests on: columns log_volume, day, arm, mouse, pdx_model, map2k4, source_study
-    and blocks.
+    """The readings a fit rests on: columns log_volume, day, arm, mouse, pdx_model, map2k4, source_study, blocks, and
+    kind, which tells readings seen from those of which only a limit is known (log_volume then is that limit's).
 
-    `left_out` counts the readings that took no part, by reason.
+    `left_out` counts the readings that took no part, by reason; `limit_mm3` is the limit of detection that censors.
     """
 
     frame: pd.DataFrame
     control: str
     window: tuple[float, float]
     left_out: dict[str, int] = field(default_factory=dict)
+    limit_mm3: float | None = None
+
+    @property
+    def n_censored(self) -> int:
+        return int((self.frame["kind"] != SEEN).sum())
+
+    def seen(self) -> "GrowthData":
+        """The same without its censored readings."""
+        left_out = {**self.left_out, BELOW_LIMIT: self.n_censored}
+        return replace(self, frame=self.frame[self.frame["kind"] == SEEN], left_out=left_out)
 
     @property
     def arms(self) -> list[str]:
@@ -73,6 +86,10 @@ class GrowthFit:
     df_cap: float | None = None
     notes: tuple[str, ...] = ()
     square: float = 0.0
+
+    def coefficient(self, name: str) -> float:
+        """The estimate of one fixed effect; 0 for one that was dropped."""
+        return dict(zip(self.fit.assembled.names, self.fit.beta, strict=True)).get(name, 0.0)
 
     def slope(self, arm: str, shares: Mapping[str, float] | None = None) -> Weights:
         """Weights of the arm's slope, averaged over MAP2K4 statuses by `shares` and evenly over source studies.
@@ -126,11 +143,15 @@ def difference(one: Weights, other: Weights) -> Weights:
     return {name: weight for name, weight in weights.items() if weight}
 
 
-def growth_data(frame: pd.DataFrame, plan: Plan, statuses: tuple[str, ...] | None = None) -> GrowthData:
-    """Readings above 0 within the plan's window, of arms with at least two mice read twice.
+def growth_data(
+    frame: pd.DataFrame, plan: Plan, statuses: tuple[str, ...] | None = None, censor: bool = True
+) -> GrowthData:
+    """Readings within the plan's window, of arms with at least two mice read twice above the limit of detection.
 
-    `statuses` keeps the PDX models of these MAP2K4 statuses only. Refuses a study without a window,
-    without a control that can be fitted, and without an arm to compare with it.
+    Readings below the limit are censored in a study of one PDX model (unless told otherwise); over several, where the
+    censored likelihood is not fitted, readings of 0 are left out. `statuses` keeps the PDX models of these MAP2K4
+    statuses only. Refuses a study without a window, without a control that can be fitted, and without an arm to compare
+    with it.
     """
     if plan["window"] is None:
         raise AnalysisError("there is no analysis window: no day at which arms can be compared")
@@ -138,24 +159,67 @@ def growth_data(frame: pd.DataFrame, plan: Plan, statuses: tuple[str, ...] | Non
     read = frame[frame["volume_mm3"].notna()]
     read = read if statuses is None else read[read["map2k4_status"].isin(statuses)]
     inside = read[read["day"].between(first, last)]
-    kept = inside[inside["volume_mm3"] > 0]
-    left_out = {"outside the window": len(read) - len(inside), "volume of 0": len(inside) - len(kept)}
-    visits = kept.groupby("mouse")["day"].nunique()
+    left_out = {"outside the window": len(read) - len(inside)}
+    limit = (
+        detection_limit(inside["volume_mm3"].to_numpy(), plan)
+        if censor and _may_censor(inside, plan)
+        else None
+    )
+    if limit is None:
+        kept = inside[inside["volume_mm3"] > 0]
+        left_out["volume of 0"] = len(inside) - len(kept)
+        seen = kept
+    else:
+        kept = inside.assign(volume_mm3=inside["volume_mm3"].clip(lower=limit))
+        seen = kept[(inside["volume_mm3"] >= limit)]
+    arms = _arms_to_fit(seen, plan, (float(first), float(last)))
+    left_out["arm with fewer than 2 mice read twice"] = int((~kept["arm"].isin(arms)).sum())
+    chosen = kept["arm"].isin(arms)
+    kind = np.where(chosen.index[chosen].isin(seen.index), SEEN, BELOW)
+    return GrowthData(
+        _columns(kept[chosen], arms, plan).assign(kind=kind), plan["control"], (float(first), float(last)),
+        {k: n for k, n in left_out.items() if n}, limit,
+    )  # fmt: skip
+
+
+def detection_limit(volumes: np.ndarray, plan: Plan) -> float | None:
+    """The volume below which a reading says only that it lies below; None where no reading does.
+
+    The plan's limit. Where it was not given and most tumors measured lie below it, volumes are plainly not in mm3:
+    the least volume measured then stands for the limit, and censors readings of 0 only.
+    """
+    positive = volumes[volumes > 0]
+    limit = float(plan["lod_mm3"])
+    foreign = plan.sources["lod_mm3"] == "default" and len(positive) and float(np.median(positive)) < limit
+    if (foreign or not limit > 0) and len(positive):
+        limit = float(positive.min())
+    return limit if limit > 0 and (volumes < limit).any() else None
+
+
+def _may_censor(inside: pd.DataFrame, plan: Plan) -> bool:
+    return plan["model"] == "auto" and inside["pdx_model"].nunique() == 1
+
+
+def _arms_to_fit(seen: pd.DataFrame, plan: Plan, window: tuple[float, float]) -> list[str]:
+    """The control and every other arm with enough mice read often enough."""
+    span = f"in the window (days {window[0]:g} to {window[1]:g})"
+    visits = seen.groupby("mouse")["day"].nunique()
     fit_mice = visits.index[visits >= FEWEST_READINGS]
-    fitted = kept[kept["mouse"].isin(fit_mice)].groupby("arm")["mouse"].nunique()
+    fitted = seen[seen["mouse"].isin(fit_mice)].groupby("arm")["mouse"].nunique()
     arms = [arm for arm in plan["roles"] if fitted.get(arm, 0) >= FEWEST_MICE]
-    if plan["control"] not in arms:
+    control = plan["control"]
+    if control not in arms:
         raise AnalysisError(
-            f'the control "{plan["control"]}" has fewer than {FEWEST_MICE} mice read twice in the window'
+            f'the control "{control}" has {fitted.get(control, 0)} mice with two readings above the limit of detection '
+            f"{span}; {FEWEST_MICE} are needed: a longer window, or another control (plan: window, control)"
         )
     if len(arms) < 2:
-        raise AnalysisError(f"no other arm has {FEWEST_MICE} mice read twice in the window")
-    left_out["arm with fewer than 2 mice read twice"] = int((~kept["arm"].isin(arms)).sum())
-    ordered = [plan["control"], *(arm for arm in arms if arm != plan["control"])]
-    data = _columns(kept[kept["arm"].isin(arms)], ordered, plan)
-    return GrowthData(
-        data, plan["control"], (float(first), float(last)), {k: n for k, n in left_out.items() if n}
-    )
+        counts = ", ".join(f"{arm} {fitted.get(arm, 0)}" for arm in plan["roles"] if arm != control)
+        raise AnalysisError(
+            f"no other arm has {FEWEST_MICE} mice with two readings above the limit of detection {span} "
+            f"({counts or 'the control is the only arm'}): a longer window may hold them (plan: window)"
+        )
+    return [control, *(arm for arm in arms if arm != control)]
 
 
 def fit_m1(
@@ -168,20 +232,32 @@ def fit_m1(
     """M1, or a variant of its fixed or random part; with a `square` the curves may bend (M2)."""
     fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
     formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {random}"
-    return GrowthFit(data, formula, _fit(formula, data.frame), "M2" if square else "M1", square=square)
+    straight = "MC" if data.n_censored else "M1"
+    return GrowthFit(data, formula, _fit(formula, data.frame), "M2" if square else straight, square=square)
 
 
-def fit_m4(data: GrowthData, plan: Plan, square: float = 0.0, by_status: bool = True) -> GrowthFit:
-    """M4, its MAP2K4 terms only where the PDX models have more than one status; with a `square` bent (M2)."""
+def fit_m4(
+    data: GrowthData,
+    plan: Plan,
+    square: float = 0.0,
+    by_status: bool = True,
+    main_effect: bool = False,
+    mouse: str = "(1 + day | mouse)",
+) -> GrowthFit:
+    """M4, its MAP2K4 terms only where the PDX models have more than one status; with a `square` bent (M2).
+
+    Variants: arms with intercepts of their own (`main_effect`), another random part of the `mouse`.
+    """
     statuses = data.mice.drop_duplicates("pdx_model")["map2k4"]
     several = by_status and statuses.nunique() > 1
     replicated = data.mice.groupby(["pdx_model", "arm"], observed=True).size().max() > 1
     fixed = "day * map2k4 + day:arm + day:arm:map2k4" if several else "day * arm"
+    fixed = f"{fixed} + arm" if main_effect and several else fixed
     fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
     random = [
         "(1 + day | pdx_model)",
         *(["(0 + day | pdx_model:arm)"] if replicated else []),
-        "(1 + day | mouse)",
+        mouse,
     ]
     formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {' + '.join(random)}"
     cap = max(float(len(statuses) - (statuses.nunique() if several else 1)), 1.0)
@@ -210,8 +286,23 @@ def fit_primary(data: GrowthData, plan: Plan) -> GrowthFit:
         return fit_formula(data, plan["model"])
     square = square_of(plan["primary"].get("estimand", "slope"), tgi_day(plan))
     if data.mice["pdx_model"].nunique() == 1:
-        return fit_m1(data, plan, square=square)
+        return fit_one_model(data, plan, square)
     return fit_m4(data, plan, square)
+
+
+def fit_one_model(data: GrowthData, plan: Plan, square: float) -> GrowthFit:
+    """M1, its readings below detection censored; where that likelihood has no maximum, without them and said."""
+    try:
+        return fit_m1(data, plan, square=square)
+    except AnalysisError as error:
+        if not data.n_censored:
+            raise
+        try:
+            fit = fit_m1(data.seen(), plan, square=square)
+        except AnalysisError:
+            raise error from None
+        note = f"readings below the limit of detection could not be censored and were left out: {error}"
+        return replace(fit, notes=(*fit.notes, note))
 
 
 def tgi_day(plan: Plan) -> float:
@@ -276,8 +367,9 @@ def _sources(data: GrowthData) -> str:
 
 
 def _fit(formula: str, frame: pd.DataFrame) -> LmmFit:
+    kind = frame["kind"].to_numpy()
     try:
-        fit = fit_lmm(formula, frame)
+        fit = fit_lmm(formula, frame) if (kind == SEEN).all() else fit_censored(formula, frame, kind)
     except np.linalg.LinAlgError as error:
         raise AnalysisError(f"{formula} could not be fitted: {error}") from error
     # ln V has no unit: no caliper reads to a thousandth of a percent, so such data are made, or fitted exactly

@@ -1,10 +1,10 @@
-"""Intervals that several statistics share: Fieller's for a ratio of means, Wilson's and the exact one
-for a share."""
+"""Intervals that several statistics share: Fieller's (ratio of means), Welch's (difference), Wilson's and the
+exact one (share)."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv, ndtri, stdtrit
+from scipy.special import betaincinv, ndtri, stdtr, stdtrit
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,23 @@ def fieller(numerator: Sample, denominator: Sample, confidence: float = 0.95) ->
     c = numerator.mean**2 - t2 * numerator.variance_of_mean
     half = max(b * b - a * c, 0.0) ** 0.5
     return (b - half) / a, (b + half) / a
+
+
+def welch(one: np.ndarray, other: np.ndarray, confidence: float = 0.95) -> dict[str, float] | None:
+    """The difference of two means with unequal variances: estimate, se, df, p_value, ci_low, ci_high.
+
+    None below two values a group, or where all of them are alike (Welch 1947, Biometrika 34:28).
+    """
+    if min(len(one), len(other)) < 2:
+        return None
+    a, b = one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)
+    if not a + b > 0:
+        return None
+    estimate, se = float(one.mean() - other.mean()), float((a + b) ** 0.5)
+    df = float((a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1)))
+    p_value, half = float(2 * stdtr(df, -abs(estimate / se))), float(stdtrit(df, 0.5 + confidence / 2)) * se
+    return {"estimate": estimate, "se": se, "df": df, "p_value": p_value,
+            "ci_low": estimate - half, "ci_high": estimate + half}  # fmt: skip
 
 
 def wilson(successes: int, n: int, confidence: float = 0.95) -> tuple[float | None, float | None]:

@@ -143,6 +143,15 @@ def day_rule(
     after day 0 and to `last_day` (the end of dosing, where known). None where no such day exists.
     `fallback` asks for half of the control too, in place of 80 %.
     """
+    shares = dict.fromkeys(pd.unique(frame["arm"]), ARM_FOLLOWED)
+    shares[control] = ARM_FOLLOWED if fallback else VEHICLE_FOLLOWED
+    return days_followed(frame, shares, last_day)
+
+
+def days_followed(
+    frame: pd.DataFrame, shares: Mapping[str, float], last_day: float | None = None
+) -> float | None:
+    """The last day after day 0 on which each arm's share of its mice is still followed; None where there is none."""
     read = frame[frame["volume_mm3"].notna()]
     last = read.groupby("mouse")["day"].max()
     mice = frame[["arm", "mouse"]].drop_duplicates()
@@ -152,8 +161,8 @@ def day_rule(
     )
     allowed = np.ones(len(days), dtype=bool)
     for arm, ends in mice.groupby("arm")["last"]:
-        followed = (ends.to_numpy()[:, None] >= days[None, :]).mean(axis=0)
-        allowed &= followed >= (VEHICLE_FOLLOWED if arm == control and not fallback else ARM_FOLLOWED)
+        followed = 1 - np.searchsorted(np.sort(ends.to_numpy()), days) / len(ends)
+        allowed &= followed >= shares[str(arm)] - 1e-12
     return float(days[allowed][-1]) if allowed.any() else None
 
 

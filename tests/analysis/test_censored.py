@@ -1,18 +1,27 @@
-"""Readings below the limit of detection as left-censored: by the normal distribution function, by law, by truth."""
+"""Readings below the limit of detection as left-censored: against R, by brute force, by law, by truth, by refusal."""
+
+import json
+from functools import cache
+from math import exp, log
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from studies.analysis import AnalysisError, analyze_study, fit_lmm, normalize_table
-from studies.analysis.censored import _Problem, fit_censored, log_likelihood
-from studies.analysis.growth_models import fit_m1, growth_data
+from studies.analysis.censored import bootstrap, fit_censored
+from studies.analysis.growth_models import fit_m1, fit_primary, growth_data
 from studies.analysis.plan import resolve_plan
+from studies.analysis.tobit import ABOVE, BELOW, SEEN, Units, evaluate, make_units, maximize
 from tests.analysis.builders import curve, together
 
 DAYS = [0, 3, 7, 10, 14, 17, 21]
 LIMIT = 13.5
+FOLDER = Path(__file__).parent.parent / "reference" / "inference"
+PLAN = {"control": "vehicle", "window": [0, 21], "day": 21}
+FORMULA = "log_volume ~ day * arm + (1 + day | mouse)"
 
 
 def simulated(rate: float, seed: int, mice: int = 6) -> pd.DataFrame:
@@ -29,109 +38,283 @@ def simulated(rate: float, seed: int, mice: int = 6) -> pd.DataFrame:
     return together(*curves)
 
 
-def fitted(table: pd.DataFrame, **plan: object):
+def data_of(table: pd.DataFrame, **plan: object):
     normalized = normalize_table(table)
-    resolved = resolve_plan(normalized, {"control": "vehicle", "window": [0, 21], **plan})
-    return normalized.frame, resolved
+    resolved = resolve_plan(normalized, {**PLAN, **plan})
+    return growth_data(normalized.frame, resolved), resolved
 
 
-def drawn(censored: np.ndarray) -> tuple[_Problem, np.ndarray]:
+def two_mice(hidden: list[int], kind: int = BELOW) -> tuple[Units, np.ndarray]:
+    """Two mice of five readings, some censored, with the parameters they were drawn by."""
     random = np.random.default_rng(3)
     mouse, day = np.repeat([0, 1], 5), np.tile([0.0, 0.5, 1.0, 1.5, 2.0], 2)
     z = np.column_stack([np.ones(10), day])
     y = 5 - 1.2 * day + random.normal(0, 0.3, 10)
-    parameters = np.array([5.0, -1.1, 0.4, 0.1, 0.3, np.log(0.25)])
-    return _Problem(z, z, y, censored, mouse, 2), parameters
+    kinds = np.where(np.isin(np.arange(10), hidden), kind, SEEN)
+    sigma = 0.25
+    parameters = np.array([5.0, -1.1, 0.4, 0.1, 0.3, 1.0]) / sigma
+    return make_units(z, z, y[None], kinds[None], mouse, 2), parameters
 
 
-def by_distribution_function(problem: _Problem, parameters: np.ndarray) -> float:
+def by_distribution_function(hidden: list[int]) -> float:
     """Density of the readings seen times the chance of the others, each from the joint normal of a mouse."""
-    factor = np.array([[parameters[2], 0], [parameters[3], parameters[4]]])
+    random = np.random.default_rng(3)
+    z = np.column_stack([np.ones(5), [0.0, 0.5, 1.0, 1.5, 2.0]])
+    y = 5 - 1.2 * np.tile(z[:, 1], 2) + random.normal(0, 0.3, 10)
+    factor = np.array([[0.4, 0], [0.1, 0.3]])
     total = 0.0
-    for mouse in range(problem.n_mice):
-        mine = problem.mouse == mouse
-        mean = problem.x[mine] @ parameters[:2]
-        z, y, hidden = problem.z[mine], problem.y[mine], problem.censored[mine]
-        cov = z @ factor @ factor.T @ z.T + np.exp(2 * parameters[5]) * np.eye(mine.sum())
-        seen = ~hidden
-        total += multivariate_normal(mean[seen], cov[np.ix_(seen, seen)]).logpdf(y[seen])
-        if hidden.any():
-            regression = cov[np.ix_(hidden, seen)] @ np.linalg.inv(cov[np.ix_(seen, seen)])
-            given_mean = mean[hidden] + regression @ (y[seen] - mean[seen])
-            given_cov = cov[np.ix_(hidden, hidden)] - regression @ cov[np.ix_(seen, hidden)]
-            total += float(np.log(multivariate_normal(given_mean, given_cov).cdf(y[hidden])))
+    for mouse in range(2):
+        mine, unseen = y[5 * mouse : 5 * mouse + 5], np.isin(np.arange(5) + 5 * mouse, hidden)
+        mean, cov = z @ [5.0, -1.1], z @ factor @ factor.T @ z.T + 0.25**2 * np.eye(5)
+        seen = ~unseen
+        total += multivariate_normal(mean[seen], cov[np.ix_(seen, seen)]).logpdf(mine[seen])
+        if unseen.any():
+            regression = cov[np.ix_(unseen, seen)] @ np.linalg.inv(cov[np.ix_(seen, seen)])
+            given = mean[unseen] + regression @ (mine[seen] - mean[seen])
+            spread = cov[np.ix_(unseen, unseen)] - regression @ cov[np.ix_(seen, unseen)]
+            total += float(np.log(multivariate_normal(given, spread).cdf(mine[unseen])))
     return total
+
+
+def by_grid(hidden: list[int], kind: int) -> float:
+    """The same integral over both random effects by brute force: a grid of 601 x 601 points."""
+    random = np.random.default_rng(3)
+    day = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
+    y = 5 - 1.2 * np.tile(day, 2) + random.normal(0, 0.3, 10)
+    points = np.linspace(-7, 7, 601)
+    one, two = np.meshgrid(points, points, indexing="ij")
+    weight = norm.pdf(one) * norm.pdf(two) * (points[1] - points[0]) ** 2
+    total = 0.0
+    for mouse in range(2):
+        log_density = np.zeros_like(one)
+        for place, t in enumerate(day):
+            row = 5 * mouse + place
+            a = (y[row] - (5 - 1.1 * t) - 0.4 * one - t * (0.1 * one + 0.3 * two)) / 0.25
+            log_density += norm.logcdf(-kind * a) if row in hidden else norm.logpdf(a) - log(0.25)
+        total += log((weight * np.exp(log_density)).sum())
+    return total
+
+
+# By brute force and against R
 
 
 @pytest.mark.parametrize("hidden", [[4], [3, 4], [4, 9], [2, 3, 4, 8, 9]])
 def test_likelihood_is_that_of_the_joint_normal(hidden):
-    censored = np.isin(np.arange(10), hidden)
-    problem, parameters = drawn(censored)
-    assert log_likelihood(problem, parameters) == pytest.approx(
-        by_distribution_function(problem, parameters), abs=2e-4
+    units, parameters = two_mice(hidden)
+    found = float(evaluate(units, parameters[None]).loglik[0])
+    assert found == pytest.approx(by_distribution_function(hidden), abs=2e-4)
+
+
+@pytest.mark.parametrize("kind", [BELOW, ABOVE])
+def test_likelihood_is_the_integral_over_a_fine_grid(kind):
+    units, parameters = two_mice([2, 3, 4, 8, 9], kind)
+    for nodes, tolerance in ((None, 2e-4), (25, 1e-6)):
+        found = float(evaluate(units, parameters[None], nodes).loglik[0])
+        assert found == pytest.approx(by_grid([2, 3, 4, 8, 9], kind), abs=tolerance)
+
+
+def test_gradient_and_information_are_its_derivatives():
+    units, parameters = two_mice([3, 4, 9])
+    at = evaluate(units, parameters[None], 25)
+    steps = 1e-5 * np.eye(len(parameters))
+    around = evaluate(units.repeated(12), np.concatenate([parameters + steps, parameters - steps]), 25)
+    slope = (around.loglik[:6] - around.loglik[6:]) / 2e-5
+    bend = -(around.score[:6] - around.score[6:]) / 2e-5
+    assert at.score[0] == pytest.approx(slope, abs=1e-5)
+    assert at.information[0] == pytest.approx(bend, abs=2e-4)
+
+
+def test_without_random_effects_it_is_survreg():
+    expected = json.loads((FOLDER / "censored.json").read_text())
+    table = pd.read_csv(FOLDER / "censored.csv")
+    drug, day = (table["arm"] == "drug").to_numpy(float), table["day"].to_numpy(float)
+    x = np.column_stack([np.ones(len(table)), day, drug, day * drug])
+    volume = table["volume_mm3"].to_numpy()
+    y, kind = np.log(np.maximum(volume, LIMIT)), np.where(volume < LIMIT, BELOW, SEEN)
+    mouse, names = pd.factorize(table["mouse"])
+    units = make_units(x, np.zeros((len(table), 1)), y[None], kind[None], mouse, len(names))
+    names = ["(Intercept)", "day", "armdrug", "day:armdrug"]
+    beta = np.array([expected["coefficients"][name] for name in names])
+    parameters = np.concatenate([beta, [0.0, 1.0]]) / expected["sigma"]
+    at = evaluate(units, parameters[None])
+    assert at.loglik[0] == pytest.approx(expected["loglik"], abs=1e-8)
+    assert np.delete(at.score[0], 4) == pytest.approx(0, abs=1e-3)
+
+
+# By law
+
+
+@cache
+def primary():
+    data, plan = data_of(simulated(-0.25, 1))
+    return fit_primary(data, plan), plan
+
+
+def effect(fit, plan) -> pd.Series:
+    return fit.contrasts({"x": fit.effect("drug", "vehicle")}, plan, "none").iloc[0]
+
+
+def test_it_is_the_primary_as_soon_as_one_reading_lies_below():
+    fit, _ = primary()
+    assert (fit.name, fit.data.n_censored) == ("MC", 21)
+
+
+def test_without_censored_readings_it_is_the_mixed_model():
+    data, plan = data_of(simulated(-0.02, 1))
+    plain = fit_m1(data, plan)
+    other = fit_censored(FORMULA, data.frame, np.zeros(len(data.frame), int))
+    assert other.loglik == pytest.approx(plain.fit.loglik, abs=1e-7)
+    pd.testing.assert_frame_equal(other.coefficients(), plain.fit.coefficients(), rtol=1e-5)
+    expected = plain.fit.variance_components["value"].to_numpy()
+    assert other.variance_components["value"].to_numpy() == pytest.approx(expected, rel=1e-4)
+    assert other.residuals == pytest.approx(plain.fit.residuals, abs=1e-4)
+
+
+def test_order_of_rows_does_not_matter():
+    fit, plan = primary()
+    shuffled, _ = data_of(simulated(-0.25, 1).sample(frac=1, random_state=2))
+    frame = shuffled.frame.sample(frac=1, random_state=3)
+    other = fit_censored(FORMULA, frame, frame["kind"].to_numpy())
+    assert other.loglik == pytest.approx(fit.fit.loglik, abs=1e-7)
+    assert other.coefficients()["estimate"].to_numpy() == pytest.approx(
+        fit.fit.coefficients()["estimate"], rel=1e-5
     )
 
 
-def test_a_limit_far_above_its_reading_costs_nothing():
-    """A censored reading certain to lie below adds nothing: the likelihood is that of the rows seen."""
-    problem, parameters = drawn(np.isin(np.arange(10), [4]))
-    raised = problem.y.copy()
-    raised[4] = 50.0
-    certain = _Problem(problem.x, problem.z, raised, problem.censored, problem.mouse, 2)
-    factor = np.array([[parameters[2], 0], [parameters[3], parameters[4]]])
-    total = 0.0
-    for mouse in range(2):
-        seen = (problem.mouse == mouse) & ~problem.censored
-        cov = problem.z[seen] @ factor @ factor.T @ problem.z[seen].T + np.exp(2 * parameters[5]) * np.eye(
-            seen.sum()
-        )
-        total += multivariate_normal(problem.x[seen] @ parameters[:2], cov).logpdf(problem.y[seen])
-    assert log_likelihood(certain, parameters) == pytest.approx(total, abs=1e-8)
+def test_units_of_volume_and_days_cancel():
+    fit, plan = primary()
+    table = simulated(-0.25, 1).assign(volume_mm3=lambda t: t["volume_mm3"] / 1000)
+    data, smaller = data_of(table, lod_mm3=LIMIT / 1000)
+    other = effect(fit_primary(data, smaller), smaller)
+    assert (other["estimate"], other["se"]) == pytest.approx(
+        tuple(effect(fit, plan)[["estimate", "se"]]), rel=1e-5
+    )
+    weekly = fit.data.frame.assign(day=fit.data.frame["day"] / 7)
+    again = fit_censored(FORMULA, weekly, weekly["kind"].to_numpy()).coefficients()
+    assert again.loc["day:arm[T.drug]", "estimate"] == pytest.approx(
+        7 * effect(fit, plan)["estimate"], rel=1e-4
+    )
 
 
-def test_one_reading_barely_censored_gives_nearly_the_uncensored_fit():
-    table = simulated(-0.02, seed=1)
-    last = table["volume_mm3"].idxmin()
-    limit = float(table["volume_mm3"][last]) * 1.001
-    frame, plan = fitted(table, lod_mm3=limit)
-    result = fit_censored(frame, plan, [("drug", "vehicle")])
-    data = growth_data(frame, plan)
-    whole = fit_lmm("log_volume ~ day * arm + (1 + day | mouse)", data.frame, reml=False)
-    expected = whole.coefficients(df="satterthwaite").loc["day:arm[T.drug]", "estimate"]
-    assert result.n_censored == 1
-    assert result.effects["estimate"][0] == pytest.approx(expected, abs=0.01)
+def test_volumes_plainly_in_another_unit_are_not_censored_by_a_limit_in_mm3():
+    table = simulated(-0.02, 1).assign(volume_mm3=lambda t: t["volume_mm3"] / 1000)
+    data, _ = data_of(table)
+    assert (data.n_censored, data.limit_mm3) == (0, None)
 
 
-def test_the_true_effect_is_found_where_leaving_zeros_out_understates_it():
-    truth, censored, dropped = -0.32, [], []
-    for seed in range(8):
-        frame, plan = fitted(simulated(-0.25, seed))
-        [row] = fit_censored(frame, plan, [("drug", "vehicle")]).effects.to_dict("records")
-        primary = fit_m1(growth_data(frame, plan), plan)
-        dropped.append(primary.contrasts({"x": primary.effect("drug", "vehicle")}, plan)["estimate"].iloc[0])
-        censored.append(row["estimate"])
-    assert abs(np.mean(censored) - truth) < 2.5 * np.std(censored, ddof=1) / 8**0.5
-    assert np.mean(censored) < np.mean(dropped)
-
-
-def test_the_study_shows_it_beside_the_primary():
-    result = analyze_study(
-        simulated(-0.25, 1), {"control": "vehicle", "window": [0, 21], "day": 21}
-    ).to_dict()
-    [row] = [row for row in result["sensitivity"] if "left-censored" in row["variant"]]
-    assert row["ci_low"] < row["estimate"] < row["ci_high"] < 0
-    assert "readings censored" in row["note"]
-
-
-def test_a_study_without_such_readings_is_refused():
-    frame, plan = fitted(simulated(-0.02, 1))
-    with pytest.raises(AnalysisError, match="no reading lies below"):
-        fit_censored(frame, plan, [("drug", "vehicle")])
-
-
-def test_several_models_are_refused():
+def test_swapping_arms_turns_the_sign():
+    fit, plan = primary()
     table = simulated(-0.25, 1)
-    table["pdx_model"] = np.where(table["mouse"].str.endswith(("0", "1", "2")), "P1", "P2")
-    frame, plan = fitted(table)
-    with pytest.raises(AnalysisError, match="one PDX model"):
-        fit_censored(frame, plan, [("drug", "vehicle")])
+    swapped, turned = data_of(table, control="drug")
+    other = fit_primary(swapped, turned)
+    there = other.contrasts({"x": other.effect("vehicle", "drug")}, turned, "none").iloc[0]
+    assert there["estimate"] == pytest.approx(-effect(fit, plan)["estimate"], rel=1e-5)
+
+
+def test_a_tumor_seen_just_above_the_limit_is_like_one_just_below():
+    """One reading barely censored moves the effect little."""
+    table = simulated(-0.02, seed=1)
+    limit = float(table["volume_mm3"].min()) * 1.001
+    data, plan = data_of(table, lod_mm3=limit)
+    plain = fit_lmm(FORMULA, data_of(table)[0].frame).coefficients()
+    assert data.n_censored == 1
+    assert effect(fit_primary(data, plan), plan)["estimate"] == pytest.approx(
+        plain.loc["day:arm[T.drug]", "estimate"], abs=0.01
+    )
+
+
+def test_the_limit_itself_is_never_a_reading():
+    """A lower limit for the same zeros means smaller tumors, so a steeper fall; no volume is made up."""
+    effects = []
+    for limit in (13.5, 5.0):
+        data, plan = data_of(simulated(-0.25, 1), lod_mm3=limit)
+        effects.append(effect(fit_primary(data, plan), plan)["estimate"])
+    assert effects[1] < effects[0]
+
+
+# By truth
+
+
+def test_the_true_effect_is_found_and_its_error_is_honest():
+    truth, found = -0.32, []
+    for seed in range(9):
+        data, plan = data_of(simulated(-0.25, seed, mice=4))
+        row = effect(fit_primary(data, plan), plan)
+        found.append((row["estimate"], row["se"], row["ci_low"] < truth < row["ci_high"]))
+    estimate, se, covered = (np.array(column) for column in zip(*found, strict=True))
+    assert abs(estimate.mean() - truth) < 3 * estimate.std(ddof=1) / 3
+    assert se.mean() == pytest.approx(estimate.std(ddof=1), rel=0.5)
+    assert covered.sum() >= 7
+
+
+def test_few_mice_have_a_bootstrap_p_beside_the_t_test():
+    data, plan = data_of(simulated(-0.25, 1, mice=3))
+    fit = fit_primary(data, plan)
+    weights = fit.effect("drug", "vehicle")
+    one, again = (bootstrap(fit.fit, weights, seed=7, draws=29) for _ in range(2))
+    assert one == again
+    assert one.p_value == pytest.approx(1 / (1 + one.draws))
+    nothing = bootstrap(fit.fit, {"arm[T.drug]": 1.0}, seed=7, draws=29)
+    assert nothing.p_value > 0.05
+
+
+def test_the_study_tells_of_it():
+    result = analyze_study(simulated(-0.25, 1, mice=3), PLAN).to_dict()
+    assert result["mixed_model"]["model"] == "MC"
+    [row] = result["mixed_model"]["contrasts"]
+    assert row["bootstrap_draws"] > 150
+    assert any("left-censored" in note for note in result["notes"])
+    left_out = next(r for r in result["sensitivity"] if r["variant"] == "readings below detection left out")
+    assert left_out["estimate"] != row["estimate"]
+
+
+# By refusal
+
+
+def test_another_random_part_is_refused():
+    data, _ = data_of(simulated(-0.25, 1))
+    with pytest.raises(AnalysisError, match="one random term"):
+        fit_censored("log_volume ~ day * arm + (1 + day || mouse)", data.frame, data.frame["kind"].to_numpy())
+
+
+def test_an_arm_never_seen_again_leaves_the_likelihood_without_a_maximum():
+    table = simulated(-0.02, 1)
+    data, _ = data_of(table)
+    gone = (data.frame["arm"] == "drug") & (data.frame["day"] > 0)
+    with pytest.raises(AnalysisError, match='arm "drug" 86 % of the readings lie beyond'):
+        fit_censored(FORMULA, data.frame.assign(log_volume=data.frame["log_volume"].mask(gone, log(LIMIT))),
+                     np.where(gone, BELOW, SEEN))  # fmt: skip
+
+
+def test_where_it_cannot_be_fitted_the_readings_are_left_out_and_said():
+    """Several PDX models share random effects: zeros are left out there, censored in the models' own fits."""
+    table = together(*(
+        simulated(-0.25, seed).assign(pdx_model=f"P{seed}", mouse=lambda t, s=seed: f"{s} " + t["mouse"])
+        for seed in range(3)
+    ))  # fmt: skip
+    result = analyze_study(table, PLAN).to_dict()
+    assert result["mixed_model"]["model"] == "M4"
+    assert any("a censored likelihood is not fitted" in note for note in result["notes"])
+    assert {row["model"] for row in result["mixed_models_by_model"]} == {"MC"}
+
+
+def test_maximum_likelihood_side_by_side_is_that_of_each_alone():
+    units, parameters = two_mice([4])
+    random = np.random.default_rng(1)
+    day = np.tile(np.arange(5.0), 12)
+    x = np.column_stack([np.ones(60), day])
+    y = 5 - 0.4 * day + np.repeat(random.normal(0, 0.3, (2, 12)), 5, axis=1) + random.normal(0, 0.2, (2, 60))
+    kind = np.where(y < 3.6, BELOW, SEEN)
+    mouse = np.repeat(np.arange(12), 5)
+    start = np.array([25.0, -2.0, 1.5, 5.0])
+    z = np.ones((60, 1))
+    _, both, done = maximize(make_units(x, z, np.maximum(y, 3.6), kind, mouse, 12), np.tile(start, (2, 1)))
+    alone = [
+        maximize(make_units(x, z, np.maximum(y[i : i + 1], 3.6), kind[i : i + 1], mouse, 12), start[None])[1][
+            0
+        ]
+        for i in range(2)
+    ]
+    assert done.all()
+    assert both == pytest.approx(alone, abs=1e-9)
+    assert exp(both[0]) > 0
