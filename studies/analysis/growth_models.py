@@ -22,7 +22,7 @@ from scipy.special import stdtr, stdtrit
 from studies.analysis.censored import fit_censored
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
-from studies.analysis.mixed_model import Adjust, LmmFit, fit_lmm
+from studies.analysis.mixed_model import Adjust, DfMethod, LmmFit, fit_lmm
 from studies.analysis.plan import Plan
 from studies.analysis.tobit import BELOW, SEEN
 
@@ -120,6 +120,12 @@ class GrowthFit:
         held = set.intersection(*(set(mice.loc[mice["arm"] == arm, "pdx_model"]) for arm in arms))
         models = mice[mice["pdx_model"].isin(held)].drop_duplicates("pdx_model")["map2k4"]
         return {str(status): float(share) for status, share in models.value_counts(normalize=True).items()}
+
+    def estimates(self, weights: list[Weights], df: DfMethod) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted sums of the coefficients and their covariance."""
+        vcov = self.fit.vcov(df)
+        rows = pd.DataFrame(weights).reindex(columns=vcov.columns).fillna(0.0).to_numpy()
+        return rows @ self.fit.beta, rows @ vcov.to_numpy() @ rows.T
 
     def contrasts(
         self, weights: Mapping[str, Weights], plan: Plan, adjust: Adjust | None = None

@@ -14,9 +14,11 @@ from studies.analysis.curves import curves_of
 from studies.analysis.describe import sections_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.inference import fits_by_model, mixed_model, mixed_models_by_model
+from studies.analysis.multiplicity import family_rows
 from studies.analysis.plan import Plan, check_plan, resolve_plan
 from studies.analysis.sensitivity import sensitivity_rows
-from studies.analysis.synergy import synergy_of_model, synergy_rows
+from studies.analysis.synergy import synergy_curve, synergy_of_model, synergy_rows
+from studies.analysis.synergy_scales import synergy_scale_rows
 from studies.analysis.tables import NormalizedTable, normalize_table
 from studies.volumes import DEFAULT_FORMULA
 
@@ -81,12 +83,16 @@ def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: lis
         for scope, single in by_model:
             if not isinstance(single, str):
                 own += synergy_of_model(single, plan, scope["pdx_model"], scope["map2k4_status"])
+    biomarker = biomarker_section(frame, plan, fit, contrasts, notes)
     return {
         **sections_of(frame, curves, plan),
         "mixed_model": model,
         "mixed_models_by_model": mixed_models_by_model(by_model, plan, fit, model),
-        "map2k4": biomarker_section(frame, plan, fit, contrasts, notes),
+        "map2k4": biomarker,
         "synergy": own,
+        "synergy_curve": synergy_curve(own, plan["window"]),
+        "synergy_scales": synergy_scale_rows(curves, plan),
+        "families": family_rows(contrasts, own, biomarker["interaction"], plan),
         "sensitivity": sensitivity_rows(frame, everyone, plan, fit),
     }
 

@@ -113,7 +113,9 @@ def of_study() -> list[dict]:
 def test_strata_and_models_have_rows_of_their_own_always_exploratory():
     scopes = {(row["scope"], row["null"]) for row in of_study()}
     assert scopes == {
-        (scope, null) for scope in ("study", "map2k4", "pdx_model") for null in ("bliss", "hsa")
+        (scope, null)
+        for scope in ("study", "map2k4", "pdx_model")
+        for null in ("bliss", "hsa", "response_additivity")
     }
     assert all(row["exploratory"] for row in of_study() if row["scope"] != "study")
 

@@ -24,7 +24,50 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     conclusions = [f"{row['arm']}: {row['conclusion']}" for row in rows if row.get("conclusion")]
     if conclusions:
         blocks.append(Bullets(list(dict.fromkeys(conclusions))))
-    return Section("combination", TITLE, [*blocks, effect_table(study, flat)])
+    return Section(
+        "combination", TITLE, [*blocks, effect_table(study, flat), *other_scales(study), *families(study)]
+    )
+
+
+def other_scales(study: Study) -> list[Block]:
+    """The same question on other tools' scales, at the plan's day."""
+    day = plan(study, "day")
+    rows = [row for row in study.get("synergy_scales") or [] if row["day"] in (None, day)]
+    if not rows:
+        return []
+    columns = [
+        Column("arm", "Combination"),
+        Column("scale", "Scale"),
+        Column("null", "Null"),
+        Column("estimate", "Estimate", "estimate"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "estimate"),
+        Column("direction", "Direction"),
+    ]
+    note = (
+        "Descriptive, not tested: a null that holds on one scale may fail on another. Every null value is 0."
+    )
+    return [Table(f"Nulls on other scales, day {words.day(day)}.", columns, rows, note)]
+
+
+def families(study: Study) -> list[Block]:
+    """The order of tests, and which of them confirm."""
+    rows = study.get("families") or []
+    if not rows:
+        return []
+    columns = [
+        Column("family", "Family"),
+        Column("arm", "Arm"),
+        Column("control", "Against"),
+        Column("question", "Question"),
+        Column("p_value", "p", "p"),
+        Column("alpha", "Level", "p"),
+        Column("gate", "Gate"),
+        Column("q_value", "q if exploring", "p"),
+    ]
+    note = (
+        "Each family is opened by the one before it, by that arm's own p (adjusted within F1; F2 one-sided)."
+    )
+    return [Table("Families of tests.", columns, rows, note)]
 
 
 def effect_table(study: Study, rows: list[Row]) -> Table:
