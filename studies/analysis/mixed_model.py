@@ -50,6 +50,16 @@ def fit_lmm(
     67(1).
     """
     design = build_design(formula, data, weights, residual_by, residual_correlation)
+    try:
+        return _fitted(formula, design, reml)
+    except np.linalg.LinAlgError as error:
+        raise AnalysisError(
+            f'"{formula}" could not be fitted to these numbers: rounding leaves nothing of them ({error}). '
+            "Look for columns or weights of very different size, or for too few readings."
+        ) from error
+
+
+def _fitted(formula: str, design: Design, reml: bool) -> "LmmFit":
     if design.series is not None:
         assembled, optimum, phi = fit_serial(design, reml)
         return LmmFit(formula, design, assembled, optimum, reml, phi)
@@ -129,10 +139,15 @@ class LmmFit:
                 "Fixed effects that cannot be told from the others were dropped: "
                 + ", ".join(self.assembled.dropped) + "."
             )  # fmt: skip
-        if self.is_singular or self.at_boundary:
+        if self.at_boundary:
             found.append(
                 "The fit is singular: a variance is estimated as 0 or a correlation as 1 or -1. "
                 "Kenward-Roger degrees of freedom hold; Satterthwaite's are not given."
+            )
+        elif self.is_singular:
+            found.append(
+                "The fit is singular in these units, as lme4 judges it: levels far from the readings' days follow "
+                "from the slopes. Counted from a day among the readings it is not; tests are the same."
             )
         if self.residual_correlation is not None:
             found.append(_correlation_note(self.residual_correlation))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.bench.ratio import Ratio
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: threads only slow small matrices
+
 
 def bench_names() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))

@@ -32,8 +32,10 @@ from studies.analysis.lmm.white import Whitening
 Array = np.ndarray
 MOST_BASIS_COLUMNS = 8
 EXACT = 1e-20  # of the response's sum of squares: as much as rounding leaves
-SUSPECT = 1e-9
-NEARLY_FREE = 1e12  # relative variance of random effects
+SUSPECT = 1e-5
+NEARLY_FREE = (
+    1e6  # relative variance of random effects; more, and fixed effects they hold would be lost in rounding
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def assemble(design: Design, reml: bool, phi: float = 0.0) -> Assembled:
     )
     check_absorbed(assembled.model)
     check_residual_variance(design, assembled.model)
+    if design.residual_name is not None:
+        check_residual_classes(design, design.residual_name)
     return assembled
 
 
@@ -230,39 +234,55 @@ def check_unexplained(design: Design, squares: float) -> None:
 def check_residual_variance(design: Design, model: Model) -> None:
     """Refuse a response that fixed and random effects together reproduce exactly, as computed values are.
 
-    With random effects all but free, what is left is the residual sum of squares of fixed and random columns
-    together. The sums show it to some ten digits; where these are gone, least squares over the rows decides.
+    With random effects all but free, what is left is close to the residual sum of squares of fixed and random columns
+    together. Where that is next to nothing, least squares over the rows decides.
     """
     free = [np.eye(block.size) * NEARLY_FREE for block in model.blocks]
     precision = np.ones(model.bottom.n_classes)
     left = model.solve(model.evaluate(free, precision)).sigma2 * model.degrees
     if left > SUSPECT * _scale(design):
         return
-    columns = sparse_columns(design)
-    if columns.shape[1] >= columns.shape[0]:
-        return
-    root = np.ones(columns.shape[0]) if design.weights is None else np.sqrt(design.weights)
-    response = (design.response - design.response.mean()) * root
-    rest = (
-        response - columns @ lsmr(columns, response, atol=1e-15, btol=1e-15, maxiter=20 * columns.shape[1])[0]
-    )
-    if rest @ rest <= EXACT * _scale(design):
+    if reproduced(design, np.arange(len(design.response))):
         raise AnalysisError(
             f"Fixed effects and every group's own curve reproduce {_response_name(design)} exactly, so the residual "
             "variance is 0 and no test exists: are these computed instead of measured values?"
         )
 
 
-def sparse_columns(design: Design) -> csr_matrix:
-    """All fixed and random columns, weighted and scaled to length 1; random effects group by group."""
-    rows = np.arange(len(design.response))
-    parts = [csr_matrix(design.fixed_matrix())]
+def check_residual_classes(design: Design, name: str) -> None:
+    """The same for the readings of each level of `residual_by`."""
+    for index, level in enumerate(design.residual_levels):
+        if reproduced(design, np.flatnonzero(design.residual_codes == index)):
+            raise AnalysisError(
+                f"Fixed effects and every group's own curve reproduce {_response_name(design)} of {name} {level} "
+                "exactly, so its residual variance is 0: are these computed instead of measured values?"
+            )
+
+
+def reproduced(design: Design, rows: Array) -> bool:
+    """Whether fixed and random columns together leave nothing of these rows that they could have left."""
+    columns = sparse_columns(design, rows)
+    used = columns.getnnz(axis=0) > 0
+    if used.sum() >= len(rows):
+        return False
+    root = np.ones(len(rows)) if design.weights is None else np.sqrt(design.weights[rows])
+    response = (design.response[rows] - design.response.mean()) * root
+    rest = (
+        response - columns @ lsmr(columns, response, atol=1e-15, btol=1e-15, maxiter=20 * columns.shape[1])[0]
+    )
+    return bool(rest @ rest <= EXACT * _scale(design))
+
+
+def sparse_columns(design: Design, rows: Array) -> csr_matrix:
+    """All fixed and random columns of these rows, weighted and scaled to length 1; random effects group by group."""
+    parts = [csr_matrix(design.fixed_matrix()[rows])]
     for term in design.random:
-        for column in term.columns.T:
-            parts.append(csr_matrix((column, (rows, term.codes)), (len(rows), term.n_groups)))
+        for column in term.columns[rows].T:
+            place = (np.arange(len(rows)), term.codes[rows])
+            parts.append(csr_matrix((column, place), (len(rows), term.n_groups)))
     columns = hstack(parts).tocsc()
     if design.weights is not None:
-        columns = diags(np.sqrt(design.weights)) @ columns
+        columns = diags(np.sqrt(design.weights[rows])) @ columns
     lengths = np.sqrt(np.asarray(columns.multiply(columns).sum(axis=0)).ravel())
     return (columns @ diags(1 / np.where(lengths > 0, lengths, 1.0))).tocsr()
 

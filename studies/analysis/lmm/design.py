@@ -21,12 +21,13 @@ import patsy
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.formula import MixedFormula, RandomTerm, parse_formula
 from studies.analysis.lmm.orthogonal import poly
+from studies.analysis.lmm.splines import ns
 from studies.analysis.lmm.white import Series, make_series
 
 Array = np.ndarray
 FORMULA_WORDS = {
     "np": np, "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp,
-    "sqrt": np.sqrt, "abs": np.abs, "poly": poly,
+    "sqrt": np.sqrt, "abs": np.abs, "poly": poly, "ns": ns, "c": lambda *values: np.array(values),
 }  # fmt: skip
 
 
@@ -108,6 +109,7 @@ class Design:
     weights: Array | None
     residual_codes: Array | None
     residual_levels: tuple[str, ...]
+    residual_name: str | None
     series: Series | None
     kept_rows: Array
     info: patsy.DesignInfo = field(repr=False)
@@ -196,6 +198,7 @@ def build_design(
         weights=row_weights[kept] if row_weights is not None else None,
         residual_codes=residual[0] if residual is not None else None,
         residual_levels=tuple(str(level) for level in residual[1]) if residual is not None else (),
+        residual_name=residual_by,
         series=series,
         kept_rows=kept,
         info=info,

@@ -1,6 +1,6 @@
 # R's side of bench_models.py: one warm process that answers a line of JSON with a line of JSON.
 # Seconds are this process's own processor time, so that other work on the machine does not count.
-suppressMessages({library(lme4); library(pbkrtest); library(jsonlite)})
+suppressMessages({library(lme4); library(pbkrtest); library(jsonlite); library(splines)})
 tables <- list()
 
 fit_default <- function(formula, table) suppressMessages(suppressWarnings(lmer(formula, table)))
@@ -38,25 +38,52 @@ time_each <- function(table, formula, by) {
        loglik = sapply(fits, function(fit) as.numeric(logLik(fit))))
 }
 
-# the default's log-likelihood and the best of searches in small steps from several starts, for each part of a table
+# the best of searches in small steps from where the default ended and from two other starts
+tightest <- function(formula, table, best) {
+  for (start in c(NA, 0.1, 1)) {
+    theta <- if (is.na(start)) getME(best, "theta") else ifelse(getME(best, "lower") == 0, start, 0)
+    for (again in 1:2) {
+      other <- tighten(formula, table, theta)
+      if (logLik(other) > logLik(best)) best <- other
+      theta <- getME(other, "theta")
+    }
+  }
+  best
+}
+
+# the default's log-likelihood and the best one, for each part of a table
 optima <- function(table, formulas, by) {
   parts <- split(tables[[table]], tables[[table]][[by]], drop = TRUE)
-  best_of <- function(part) {
+  both <- function(part) {
     part <- droplevels(part)
     formula <- as.formula(formulas[[as.character(part[[by]][1])]])
-    spent <- seconds(fit <- best <- fit_default(formula, part))
-    for (start in c(NA, 0.1, 1)) {
-      theta <- if (is.na(start)) getME(best, "theta") else ifelse(getME(best, "lower") == 0, start, 0)
-      for (again in 1:2) {
-        other <- tighten(formula, part, theta)
-        if (logLik(other) > logLik(best)) best <- other
-        theta <- getME(other, "theta")
-      }
-    }
-    c(as.numeric(logLik(fit)), as.numeric(logLik(best)), spent)
+    spent <- seconds(fit <- fit_default(formula, part))
+    c(as.numeric(logLik(fit)), as.numeric(logLik(tightest(formula, part, fit))), spent)
   }
-  found <- sapply(parts, function(part) tryCatch(best_of(part), error = function(e) c(NA, NA, NA)))
+  found <- sapply(parts, function(part) tryCatch(both(part), error = function(e) c(NA, NA, NA)))
   list(set = names(parts), default = found[1, ], tight = found[2, ], default_seconds = sum(found[3, ]))
+}
+
+# everything test_lmm_more.py compares: the tight optimum of lme4 with pbkrtest's Kenward-Roger
+reference <- function(table, formula) {
+  best <- tightest(as.formula(formula), tables[[table]], fit_default(as.formula(formula), tables[[table]]))
+  adjusted <- vcovAdj(best)
+  rows <- seq_along(fixef(best))
+  list(formula = formula, loglik = as.numeric(logLik(best)), sigma = sigma(best), terms = I(names(fixef(best))),
+       estimate = I(unname(fixef(best))), se = I(sqrt(diag(as.matrix(adjusted)))),
+       df = I(sapply(rows, function(i) Lb_ddf(as.numeric(rows == i), vcov(best), adjusted))))
+}
+
+# nlme's fit with residuals correlated in continuous time, and a residual variance for each level of a factor if asked
+serial <- function(table, formula, random, by = NULL) {
+  fit <- nlme::lme(as.formula(formula), random = as.formula(random), data = tables[[table]], method = "REML",
+                   correlation = nlme::corCAR1(0.5, form = as.formula(sub("~ 1", "~ day", random, fixed = TRUE))),
+                   weights = if (!is.null(by)) nlme::varIdent(form = as.formula(paste("~ 1 |", by))),
+                   control = nlme::lmeControl(opt = "optim", maxIter = 200, msMaxIter = 1000, reltol = 1e-15, tolerance = 1e-10))
+  ratios <- if (is.null(by)) list() else as.list(coef(fit$modelStruct$varStruct, unconstrained = FALSE, allCoef = TRUE))
+  list(formula = paste(formula, random), by = by, loglik = as.numeric(logLik(fit)), sigma = fit$sigma, ratios = ratios,
+       phi = as.numeric(coef(fit$modelStruct$corStruct, unconstrained = FALSE)), terms = I(names(nlme::fixef(fit))),
+       estimate = I(unname(nlme::fixef(fit))), se = I(unname(sqrt(diag(fit$varFix)))))
 }
 
 invisible(fit_default(Reaction ~ Days + (Days | Subject), sleepstudy))  # warm up
