@@ -242,6 +242,10 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "style-src": [SELF, UNSAFE_INLINE],
 }
 
+# Where notices are sent; without it they stand on the home page alone.
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="pdx-tracker@localhost")
+
 LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True

@@ -6,7 +6,7 @@ Deny by default. An unknown or deactivated user, and a superuser without a membe
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from studies.models import Allocation, PdxModel, Study, StudyMembership, User
+from studies.models import Allocation, PdxModel, Reveal, Study, StudyMembership, User
 from studies.terms import Role, StudyState
 
 # Roles that may see arms by name once a study's arms are open. The doser's sheet and the custodian's
@@ -19,6 +19,10 @@ ENTRY_ROLES = frozenset({Role.TECHNICIAN, Role.STUDY_DIRECTOR})
 SCIENCE_READERS = frozenset(
     {Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE, Role.TECHNICIAN, Role.VETERINARIAN}
 )
+# In an emergency one mouse's arm is told to those who answer for its life, and a second person hears of it.
+EMERGENCY_ROLES = frozenset({Role.STUDY_DIRECTOR, Role.VETERINARIAN, Role.ALLOCATION_CUSTODIAN})
+SECOND_PERSONS = EMERGENCY_ROLES | {Role.QUALITY_ASSURANCE}
+MASK_READERS = frozenset({Role.STATISTICIAN})
 
 
 class Operator:
@@ -59,6 +63,41 @@ def study_or_404(user: User, code: str) -> Study:
 def may_see_arms(user: User | Operator, study: Study) -> bool:
     """Whether this person may be shown which mouse is in which arm."""
     return study.arms_are_open and bool(roles_in(user, study) & ARM_READERS)
+
+
+def arm_names(user: User | Operator, study: Study) -> dict[int, str] | None:
+    """Arm id -> what this person may call it: its name, a letter for a statistician after the lock, or None."""
+    if may_see_arms(user, study):
+        return dict(study.arms.values_list("pk", "name"))
+    if not sees_masks(user, study):
+        return None
+    masks = study.arm_masks.order_by("-generation")
+    latest = masks.values_list("generation", flat=True).first()
+    return dict(masks.filter(generation=latest).values_list("arm", "letter")) or None
+
+
+def sees_masks(user: User | Operator, study: Study) -> bool:
+    """Whether arms go by letters for this person: a statistician's, between the lock and the unblinding."""
+    locked = study.state == StudyState.DATA_LOCKED and not study.arms_are_open
+    return locked and bool(roles_in(user, study) & MASK_READERS)
+
+
+def may_reveal_in_emergency(user: User, study: Study) -> bool:
+    return bool(roles_in(user, study) & EMERGENCY_ROLES)
+
+
+def second_persons(user: User, study: Study) -> QuerySet[User]:
+    """Who can be told that this person unblinded a mouse."""
+    members = StudyMembership.objects.filter(study=study, is_active=True, role__in=SECOND_PERSONS)
+    found = User.objects.filter(is_active=True, pk__in=members.values("user")).exclude(pk=user.pk)
+    return found.order_by("full_name", "username")
+
+
+def arm_told_by(reveal: Reveal) -> str:
+    """The arm an emergency unblinding tells. Raises PermissionError unless the reveal is on record."""
+    if not Reveal.objects.filter(pk=reveal.pk).exists():
+        raise PermissionError("an arm is told after its unblinding is recorded, not before")
+    return Allocation.objects.get(mouse=reveal.mouse_id).arm.name
 
 
 def may_see_measurements(user: User | Operator, study: Study) -> bool:

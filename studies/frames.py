@@ -95,13 +95,15 @@ def measurement_table(study: Study, viewer: Viewer) -> "pd.DataFrame":
     """A study's valid readings as the table `studies.analysis.analyze_study` takes, one row a reading.
 
     Columns are those of `studies.columns` that hold anything. Raises PermissionError unless the viewer
-    may see arms: an analysis by arm is exactly what blinding forbids.
+    may see arms: an analysis by arm is exactly what blinding forbids. For a statistician between lock and
+    unblinding arms are letters, and no column tells which of them is the control.
     """
     import pandas as pd
 
-    if not access.may_see_arms(viewer, study):
+    names = access.arm_names(viewer, study)
+    if names is None:
         raise PermissionError(f"the arms of study {study.code} are not open to this viewer")
-    facts = _mouse_facts(study)
+    facts = _mouse_facts(study, names, masked=access.sees_masks(viewer, study))
     rows: dict[str, list[Any]] = defaultdict(list)
     for reading in readings(study):
         if reading.day is None or reading.mouse_id not in facts:
@@ -153,15 +155,15 @@ def _pdx_models(study: Study) -> Iterable[PdxModel]:
     return found.prefetch_related("genotype_calls", "status_overrules")
 
 
-def _mouse_facts(study: Study) -> dict[int, dict[str, Any]]:
+def _mouse_facts(study: Study, names: dict[int, str], *, masked: bool) -> dict[int, dict[str, Any]]:
     """What each row of a mouse repeats, under the names of `studies.columns`, empty text where not told."""
     models = list(_pdx_models(study))
     statuses = biomarker_statuses(models)
     genes = _gene_columns(models)
     allocations = {
-        mouse: (arm, role, block)
+        mouse: (names[arm], "" if masked else role, "" if masked else block)
         for mouse, arm, role, block in Allocation.objects.filter(mouse__study=study).values_list(
-            "mouse_id", "arm__name", "arm__role", "block"
+            "mouse_id", "arm", "arm__role", "block"
         )
     }
     exits = {row[0]: row[1:] for row in Exit.objects.filter(mouse__study=study).values_list(
@@ -228,16 +230,16 @@ def _told(value: Any) -> bool:
 
 
 def _empty_curves(study: Study, viewer: Viewer) -> dict[int, MouseCurve]:
-    shows_arms = access.may_see_arms(viewer, study)
+    names, masked = access.arm_names(viewer, study), access.sees_masks(viewer, study)
     statuses = {}
     if access.may_see_biomarker(viewer, study):
         statuses = biomarker_statuses(_pdx_models(study))
     arms: dict[int, tuple[str, str]] = {}
-    if shows_arms:
+    if names is not None:
         allocated = Allocation.objects.filter(mouse__study=study)
         arms = {
-            mouse: (arm, role)
-            for mouse, arm, role in allocated.values_list("mouse_id", "arm__name", "arm__role")
+            mouse: (names[arm], "" if masked else role)
+            for mouse, arm, role in allocated.values_list("mouse_id", "arm", "arm__role")
         }
     curves = {}
     mice = Mouse.objects.filter(study=study).order_by("id")

@@ -17,6 +17,8 @@ APPEND_ONLY = (
     "studies_randomization",
     "studies_syringecode",
     "studies_auditevent",
+    "studies_armmask",
+    "studies_reveal",
     "studies_signature",
     "studies_amendment",
     "studies_deviation",

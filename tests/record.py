@@ -14,8 +14,10 @@ from studies.models import (
     Cage,
     Cohort,
     ImportBatch,
+    Mouse,
     Patient,
     PatientSample,
+    Reveal,
     Study,
     User,
 )
@@ -51,6 +53,9 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
     AccessAttempt.objects.create(username="nobody", failures_since_start=1)
     for person in people.everyone().values():
         give_things(person)
+    for person in (people.veterinarian, people.quality_assurance, people.allocation_custodian):
+        tell_of_reveal(mouse, people.study_director, person)
+    tell_of_reveal(mouse, people.veterinarian, people.study_director)
     keys = {
         model._meta.model_name: model._base_manager.order_by("pk").values_list("pk", flat=True).first()
         for model in admin.site._registry
@@ -78,14 +83,21 @@ def give_things(person: User) -> None:
         Authenticator.objects.create(user=person, type=kind, data=data)
 
 
+def tell_of_reveal(mouse: Mouse, to: User, second_person: User) -> None:
+    Reveal.objects.create(
+        study=mouse.study, mouse=mouse, reason="seizures", revealed_to=to, revealed_at=NOON, notified=second_person
+    )  # fmt: skip
+
+
 def own_things(person: User | None) -> dict[str, object]:
     """Place in a path -> the person's own thing that fills it."""
     if person is None:
-        return {"apitoken": 0, "pk": 0}
+        return {"apitoken": 0, "pk": 0, "reveal": 0}
     things = {
         "apitoken": person.api_tokens.values_list("pk", flat=True).first(),
         "pk": Authenticator.objects.filter(user=person).values_list("pk", flat=True).first(),
     }
+    things["reveal"] = person.notices_of_reveals.values_list("pk", flat=True).first() or 0
     if person.username == "a_administrator":
         installed = AuditEvent.objects.filter(chain=INSTALLATION)
         things["auditevent"] = installed.values_list("pk", flat=True).first()

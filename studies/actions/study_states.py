@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from studies import access
+from studies.actions.blinding import draw_masks
 from studies.actions.protocol_facts import protocol_record
 from studies.actions.set_up import By, SetUpRefused, record
 from studies.actions.set_up_gaps import set_up_gaps
@@ -53,7 +54,9 @@ def activate_study(study: Study, signer: Signer) -> Signature:
 @transaction.atomic
 def lock_data(study: Study, signer: Signer, reason: str) -> Signature:
     """Active to data locked: from here on nothing is written. The signature holds the hash of the readings."""
-    return _signed_step(study, SignedAct.DATA_LOCK, signer, reason)
+    signature = _signed_step(study, SignedAct.DATA_LOCK, signer, reason)
+    draw_masks(Study.objects.get(pk=study.pk), actor=signer.user, at=signer.at)
+    return signature
 
 
 @transaction.atomic

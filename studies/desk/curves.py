@@ -23,11 +23,15 @@ def curves_document(study: Study, viewer: User) -> dict[str, Any]:
 
 
 def _arms(study: Study, viewer: User) -> list[dict[str, str]]:
-    if not access.may_see_arms(viewer, study):
+    names = access.arm_names(viewer, study)
+    if names is None:
         return []
-    arms = list(study.arms.order_by("position", "name"))
-    colors = arm_colors([{"arm": arm.name, "role": arm.role} for arm in arms])
-    return [{"name": arm.name, "role": arm.role, "color": colors[arm.name]} for arm in arms]
+    if access.sees_masks(viewer, study):  # by letter: their own order and roles would tell which is which
+        arms = [{"arm": letter, "role": ""} for letter in sorted(names.values())]
+    else:
+        arms = [{"arm": arm.name, "role": arm.role} for arm in study.arms.order_by("position", "name")]
+    colors = arm_colors(arms)
+    return [{"name": arm["arm"], "role": arm["role"], "color": colors[arm["arm"]]} for arm in arms]
 
 
 def _mouse(curve: MouseCurve) -> dict[str, Any]:

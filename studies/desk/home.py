@@ -5,6 +5,7 @@ from collections import defaultdict
 from django.shortcuts import render
 from django.utils import timezone
 
+from studies.actions.blinding import open_notices
 from studies.desk.study_list import described
 from studies.desk.worklist import due_sessions
 from studies.endpoints import SIGNED_IN, endpoint
@@ -30,6 +31,7 @@ def home(request):
         "due": due,
         "due_now": any(item.urgency == "now" for item in due),
         "measures": _measures(roles),
+        "notices": open_notices(request.user),
     }
     return render(request, "studies/desk/home.html", context)
 

@@ -7,6 +7,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from studies import access
+from studies.desk.blinding import reads_blinding
 from studies.desk.curves import curves_document
 from studies.desk.study_facts import arm_lines, facts, pdx_model_lines
 from studies.desk.worklist import mice_on_study, next_session
@@ -17,7 +18,12 @@ from studies.models import Measurement, Study
 @endpoint(MEMBERS)
 def study_page(request, code: str):
     study = access.study_or_404(request.user, code)
-    context = {"nav": "studies", "study": study, "may_set_up": _may_set_up(request.user, study)}
+    context = {
+        "nav": "studies",
+        "study": study,
+        "may_set_up": _may_set_up(request.user, study),
+        "reads_blinding": reads_blinding(access.roles_in(request.user, study)),
+    }
     if not access.may_see_measurements(request.user, study):
         return render(request, "studies/desk/study_closed.html", context)
     context |= _counts(study) | {

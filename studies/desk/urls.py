@@ -2,13 +2,16 @@
 
 from django.urls import include, path
 
-from studies.desk import home, study_list, study_page
+from studies.desk import blinding, home, study_list, study_page
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("studies/", study_list.study_list, name="study_list"),
     path("", include("studies.desk.set_up.urls")),
     # A code taken from an imported file may hold a slash, hence `path`; the longer pattern goes first.
+    path("studies/<path:code>/blinding/", blinding.blinding, name="study_blinding"),
+    path("studies/<path:code>/blinding/reveal/", blinding.reveal, name="study_reveal"),
+    path("notices/<int:reveal>/read/", blinding.notice_read, name="notice_read"),
     path("studies/<path:code>/curves.json", study_page.curves, name="study_curves"),
     path("studies/<path:code>/", study_page.study_page, name="study_page"),
 ]

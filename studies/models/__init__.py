@@ -4,6 +4,7 @@ from .allocation import Allocation, Randomization, SyringeCode
 from .api_token import ApiToken
 from .arm import Agent, Arm, ArmAgent
 from .audit import AuditEvent, AuditHead
+from .blinding import ArmMask, Reveal
 from .entry import Device, EntryLimits, ParkedRow, SubmittedSheet
 from .measurement import ImportBatch, Measurement, MeasurementSession
 from .mouse import Cage, CageMove, Cohort, Exclusion, Exit, Mouse, Tumor
@@ -21,6 +22,7 @@ __all__ = [
     "ApiToken",
     "Arm",
     "ArmAgent",
+    "ArmMask",
     "AuditEvent",
     "AuditHead",
     "Cage",
@@ -43,6 +45,7 @@ __all__ = [
     "PatientSample",
     "PdxModel",
     "Randomization",
+    "Reveal",
     "Signature",
     "SigningFailures",
     "StatusOverrule",
