@@ -146,6 +146,7 @@ def pdx_models_with_hidden_status(user: User) -> frozenset[int]:
     return frozenset(PdxModel.objects.filter(used).values_list("pk", flat=True)) if hiding else frozenset()
 
 
-def may_read_registry(user: User) -> bool:
-    """PDX models are shared by all studies: read by whoever reads the science of one, or may begin one."""
-    return studies_of(user, SCIENCE_READERS).exists() or may_begin_studies(user)
+def may_overrule_status(user: User, pdx_model: PdxModel) -> bool:
+    """A study director, unless a study they are blinded in uses the PDX model."""
+    directs = studies_of(user, SET_UP_ROLES).exists() or may_begin_studies(user)
+    return directs and pdx_model.pk not in pdx_models_with_hidden_status(user)

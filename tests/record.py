@@ -65,6 +65,7 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "study": study.pk,
         "studymembership": people.technician.memberships.get().pk,
         "code": study.code,
+        "pdx_model": mouse.pdx_model.code,
         "rest": "x",
         "var": "set",
         "url": "x",

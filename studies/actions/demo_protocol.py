@@ -1,6 +1,6 @@
 """Set up the demo's studies as a director would: registry, study, limits, arms, plan, each with its event."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from studies.actions import demo_design as declared
@@ -111,7 +111,8 @@ def create_study(
     clock: LabClock,
     at: datetime,
     members: Iterable[str],
-    models: Iterable[PdxModel],
+    models: Sequence[PdxModel],
+    mice_per_arm: int,
     locks_plan: bool = True,
 ) -> Study:
     """A draft with everything a protocol fixes, and an event for each decision in it."""
@@ -138,7 +139,7 @@ def create_study(
     })  # fmt: skip
     _plan_models(study, models, director, at + timedelta(minutes=5))
     _limits(study, director, at + timedelta(minutes=10))
-    _arms(study, director, at + timedelta(minutes=20))
+    _arms(study, mice_per_arm, director, at + timedelta(minutes=20))
     _plan(study, director, at + timedelta(minutes=40), locks_plan)
     return study
 
@@ -151,7 +152,7 @@ def _join(study: Study, people: dict[str, User], members: Iterable[str]) -> list
     return [[name, str(roles[name])] for name in members]
 
 
-def _plan_models(study: Study, models: Iterable[PdxModel], director: User, at: datetime) -> None:
+def _plan_models(study: Study, models: Sequence[PdxModel], director: User, at: datetime) -> None:
     for model in models:
         passage = model.passages.order_by("-number").first()
         row = StudyPdxModel.objects.create(study=study, pdx_model=model, passage=passage)
@@ -175,11 +176,11 @@ def _limits(study: Study, director: User, at: datetime) -> None:
     })  # fmt: skip
 
 
-def _arms(study: Study, director: User, at: datetime) -> None:
+def _arms(study: Study, mice_per_arm: int, director: User, at: datetime) -> None:
     arms = {
         arm.name: arm
         for arm in Arm.objects.bulk_create(
-            Arm(study=study, name=truth.name, role=truth.role, position=place)
+            Arm(study=study, name=truth.name, role=truth.role, position=place, planned_mice=mice_per_arm)
             for place, truth in enumerate(declared.ARM_TRUTHS)
         )
     }
@@ -193,6 +194,7 @@ def _arms(study: Study, director: User, at: datetime) -> None:
         for given in several
     )
     act(study, "set the arms", arms[declared.VEHICLE], director, at, new={
+        "mice_per_arm": mice_per_arm,
         "arms": [[truth.name, str(truth.role)] for truth in declared.ARM_TRUTHS],
         "doses": [
             [name, given.name, given.dose_mg_per_kg, str(given.route), str(given.frequency)]

@@ -77,7 +77,10 @@ def _completed_study(
     people: dict[str, User], models: dict[str, PdxModel], clock: LabClock, now: datetime
 ) -> None:
     title = "Simulated: binimetinib and HRX-0233 in six PDX models by MAP2K4 status"
-    study = create_study(COMPLETED, title, people, clock, clock.at(SET_UP_DAY, 10), EVERYONE, models.values())
+    planned = list(models.values())
+    per_arm = declared.MICE_PER_ARM * len(planned)
+    at = clock.at(SET_UP_DAY, 10)
+    study = create_study(COMPLETED, title, people, clock, at, EVERYONE, planned, per_arm)
     director = people["director"]
     change_state(study, StudyState.ACTIVE, director, clock.at(ACTIVATION_DAY, 10), "activated the study", "")
     half = len(declared.DEMO_MODELS) // 2
@@ -99,7 +102,9 @@ def _active_study(people: dict[str, User], models: dict[str, PdxModel], now: dat
     # Technicians read the title, so it names no arm.
     title = "Simulated: MAP kinase inhibitors in two breast PDX models (blinded, running)"
     planned = [models[code] for code in ACTIVE_MODELS]
-    study = create_study(ACTIVE, title, people, first, first.at(SET_UP_DAY, 10), EVERYONE, planned)
+    per_arm = ACTIVE_MICE_PER_ARM * len(planned) * len(ACTIVE_COHORTS)
+    at = first.at(SET_UP_DAY, 10)
+    study = create_study(ACTIVE, title, people, first, at, EVERYONE, planned, per_arm)
     director, activated = people["director"], first.at(ACTIVATION_DAY, 10)
     change_state(study, StudyState.ACTIVE, director, activated, "activated the study", "")
     steps = [
@@ -185,5 +190,6 @@ def _draft_study(people: dict[str, User], models: dict[str, PdxModel], now: date
     title = "Simulated: MAP kinase inhibitors in colon PDX models (draft, no mice yet)"
     colon = [models[demo.code] for demo in declared.DEMO_MODELS if demo.tissue == "colon"]
     at = clock.at(SET_UP_DAY, 10)
-    study = create_study(DRAFT, title, people, clock, at, DRAFTERS, colon, locks_plan=False)
+    per_arm = declared.MICE_PER_ARM * len(colon)
+    study = create_study(DRAFT, title, people, clock, at, DRAFTERS, colon, per_arm, locks_plan=False)
     _say_where_from(study, people["director"], now)

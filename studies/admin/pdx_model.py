@@ -2,11 +2,25 @@
 
 from django.contrib import admin
 
+from studies import access
 from studies.admin.scope import RegistryAdmin, RowsInline
 from studies.models import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
 
 
-class GenotypeCallInline(RowsInline):
+class OfGenotype(RowsInline):
+    """Rows that tell a biomarker status: gone for whoever is blinded in a study using the PDX model."""
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return super().has_view_permission(request, obj) and not _hides_status(request, obj)
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return super().has_change_permission(request, obj) and not _hides_status(request, obj)
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return super().has_add_permission(request, obj) and not _hides_status(request, obj)
+
+
+class GenotypeCallInline(OfGenotype):
     model = GenotypeCall
     fields = ("gene", "functional_class", "variant", "assay", "passage_tested", "called_on")
 
@@ -18,7 +32,7 @@ class GenotypeCallInline(RowsInline):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
-class StatusOverruleInline(RowsInline):
+class StatusOverruleInline(OfGenotype):
     model = StatusOverrule
 
 
@@ -29,7 +43,6 @@ class PassageInline(RowsInline):
 
 @admin.register(PdxModel)
 class PdxModelAdmin(RegistryAdmin):
-    list_display = ("code", "cancer_type", "kind", "map2k4", "parent")
     list_filter = ("kind", "cancer_type")
     search_fields = ("code", "cancer_type", "sample__code")
     list_select_related = ("parent",)
@@ -40,7 +53,25 @@ class PdxModelAdmin(RegistryAdmin):
         ("Lineage", {"classes": ["tab"], "fields": ("parent", "clone")}),
         (
             "Engraftment",
-            {"classes": ["tab"], "fields": ("host_strain", ("engraftment_site", "engraftment_type"))},
+            {
+                "classes": ["tab"],
+                "fields": (
+                    ("host_strain", "host_source"),
+                    ("engraftment_site", "engraftment_type"),
+                    ("humanization", "tumor_preparation"),
+                ),
+            },
+        ),
+        (
+            "Quality",
+            {
+                "classes": ["tab"],
+                "fields": (
+                    ("characterization", "human_origin_check"),
+                    ("passage_qa", "animal_health_status"),
+                    "standard_of_care_response",
+                ),
+            },
         ),
         ("Note", {"classes": ["tab"], "fields": ("note",)}),
     )  # fmt: skip
@@ -48,9 +79,14 @@ class PdxModelAdmin(RegistryAdmin):
     def get_queryset(self, request):
         return super().get_queryset(request).prefetch_related("genotype_calls", "status_overrules")
 
-    @admin.display(description="MAP2K4")
-    def map2k4(self, model: PdxModel) -> str:
-        return model.map2k4_status.label
+    def get_list_display(self, request):
+        hidden = _hidden(request)
+
+        @admin.display(description="MAP2K4")
+        def map2k4(model: PdxModel) -> str:
+            return "hidden (blinded)" if model.pk in hidden else model.map2k4_status.label
+
+        return ["code", "cancer_type", "kind", map2k4, "parent"]
 
 
 class SampleInline(RowsInline):
@@ -73,3 +109,13 @@ class PatientSampleAdmin(RegistryAdmin):
     search_fields = ("code", "patient__code", "diagnosis")
     list_select_related = ("patient",)
     autocomplete_fields = ("patient",)
+
+
+def _hidden(request) -> frozenset[int]:
+    if not hasattr(request, "hidden_pdx_models"):
+        request.hidden_pdx_models = access.pdx_models_with_hidden_status(request.user)
+    return request.hidden_pdx_models
+
+
+def _hides_status(request, model: PdxModel | None) -> bool:
+    return model is not None and model.pk in _hidden(request)

@@ -7,6 +7,7 @@ from studies.desk import blinding, home, study_list, study_page
 urlpatterns = [
     path("", home.home, name="home"),
     path("studies/", study_list.study_list, name="study_list"),
+    path("", include("studies.desk.registry.urls")),
     path("", include("studies.desk.set_up.urls")),
     # A code taken from an imported file may hold a slash, hence `path`; the longer pattern goes first.
     path("studies/<path:code>/blinding/", blinding.blinding, name="study_blinding"),

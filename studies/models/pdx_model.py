@@ -48,6 +48,9 @@ class PatientSample(models.Model):
     grading_system = models.CharField(max_length=40, blank=True)
     age_in_years_at_collection = models.PositiveSmallIntegerField(null=True, blank=True)
     treatment_naive_at_collection = models.BooleanField(null=True)
+    diagnostic_markers = models.CharField(
+        max_length=200, blank=True, help_text="With the platform, such as ER+, HER2- by IHC."
+    )
 
     class Meta:
         verbose_name = "patient sample"
@@ -77,6 +80,25 @@ class PdxModel(models.Model):
     host_strain = models.CharField(max_length=100, blank=True)
     engraftment_site = models.CharField(max_length=100, blank=True)
     engraftment_type = models.CharField(max_length=40, blank=True, help_text="Heterotopic or orthotopic.")
+    host_source = models.CharField("host supplier", max_length=100, blank=True)
+    humanization = models.CharField(
+        max_length=100, blank=True, help_text="Not humanized, or how: such as CD34+ cord blood."
+    )
+    tumor_preparation = models.CharField(max_length=100, blank=True, help_text="Such as solid fragment.")
+    characterization = models.CharField(
+        max_length=200, blank=True, help_text="Which technology the model is characterized by."
+    )
+    human_origin_check = models.CharField(
+        max_length=200, blank=True, help_text="How it was shown to be no mouse tumor and no EBV lymphoma."
+    )
+    standard_of_care_response = models.CharField(max_length=200, blank=True)
+    animal_health_status = models.CharField(max_length=100, blank=True, help_text="Such as SPF.")
+    passage_qa = models.CharField(
+        "passages checked",
+        max_length=100,
+        blank=True,
+        help_text="Which passages were checked, such as P2, P4.",
+    )
     note = models.TextField(max_length=2000, blank=True)
 
     class Meta:

@@ -11,7 +11,6 @@ from studies.terms import ArmRole, DosingFrequency, Route
 
 FIRST_ARMS, MOST_ARMS = 4, 40
 AGENTS_SHOWN, MOST_AGENTS = 2, 8
-CONTROL_NAMES = {"": "the vehicle"}
 
 
 class ArmForm(forms.Form):
@@ -21,7 +20,7 @@ class ArmForm(forms.Form):
     planned_mice = forms.IntegerField(label="Planned mice", min_value=1, max_value=10_000, required=False)
     control = forms.CharField(
         label="Compared with", max_length=100, required=False,
-        help_text="Where there are several controls.",
+        widget=forms.TextInput({"placeholder": "the vehicle"}),
     )  # fmt: skip
 
     def clean(self):
@@ -34,7 +33,10 @@ class ArmForm(forms.Form):
 
 
 class GivenForm(forms.Form):
-    """An agent of an arm. Left blank but for the agent, dose and schedule are those of an arm above."""
+    """An agent of an arm. What is left blank is taken from where an arm above gives the same agent.
+
+    Dosing days left blank are those of the first agent of the page: most studies dose all arms alike.
+    """
 
     agent = forms.CharField(max_length=100, required=False, widget=forms.TextInput(attrs={"list": "agents"}))
     dose = DoseField(required=False)
@@ -141,11 +143,17 @@ def _given(told: dict, seen: dict[str, Given]) -> Given:
         first_day=told["first_day"],
         last_day=told["last_day"],
     )
+    above = above or _days_alone(seen)
     if above:
         blank = {name for name, value in vars(given).items() if value in (None, "", ())}
         given = Given(**{**vars(given), **{name: getattr(above, name) for name in blank}})
     seen.setdefault(given.agent.casefold(), given)
     return given
+
+
+def _days_alone(seen: dict[str, Given]) -> Given | None:
+    first = next(iter(seen.values()), None)
+    return first and Given("", first_day=first.first_day, last_day=first.last_day)
 
 
 def _stored(study: Study) -> list[tuple[dict, list[dict]]]:

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from studies.actions.set_up import CRITERIA_FIELDS, LIMIT_FIELDS, SetUpRefused, save_draft_fields, save_limits
-from studies.desk.set_up.fields import DaysField
+from studies.desk.set_up.fields import DaysField, plain_numbers
 from studies.desk.set_up.steps import after_saving, by, refused, show, step_view
 from studies.models import Study, WelfareLimits
 
@@ -39,6 +39,8 @@ def criteria(request, study: Study):
     start = {} if study.schedule_days else {"schedule_days": DEFAULT_DAYS}
     form = CriteriaForm(data, instance=Study.objects.get(pk=study.pk), initial=start)
     limits_form = LimitsForm(data, instance=limits or WelfareLimits(study=study), prefix="limits")
+    plain_numbers(form)
+    plain_numbers(limits_form)
     if request.method == "POST" and form.is_valid() and limits_form.is_valid():
         try:
             with transaction.atomic():

@@ -58,3 +58,10 @@ class DaysField(forms.CharField):
         if twice := sorted({day for day in days if days.count(day) > 1}):
             raise forms.ValidationError(f"Day {twice[0]} stands twice.")
         return tuple(sorted(days))
+
+
+def plain_numbers(form: forms.Form) -> None:
+    """Show 100.0 as 100: a decimal is shown where there is one."""
+    for field in form.fields.values():
+        if isinstance(field, forms.FloatField):
+            field.widget.format_value = lambda value: f"{value:g}" if isinstance(value, float) else value
