@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies.analysis.against_parts import combination_against_parts
+from studies.analysis.covariates import adjusted_differences, companions, covariates_of_models
 from studies.analysis.curves import curves_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_rates
@@ -32,14 +34,19 @@ def biomarker_section(
     primary: GrowthFit | None,
     contrasts: list[dict[str, Any]],
     notes: list[str],
+    synergy: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Strata, interaction, model-level effects, and the PDX models whose status is not proven."""
+    """Strata, interaction, model-level effects, what goes with status, combinations against their parts, and the PDX
+    models whose status is not proven."""
     section: dict[str, Any] = {
         "strata": [], "interaction": [], "model_level": model_level_rows(frame, plan), "excluded": _excluded(frame),
-        "formula": None,
+        "covariates": companions(frame, plan["biomarker"]), "combination_against_parts": [], "formula": None,
     }  # fmt: skip
+    notes.extend(f"MAP2K4 status: {row['note']}" for row in section["covariates"] if row["confounded"])
     known = frame.loc[frame["map2k4_status"].isin(STRATA), ["pdx_model", "map2k4_status"]].drop_duplicates()
     if len(known) < 2:
+        if primary is not None and set(primary.data.mice["map2k4"]) <= set(STRATA):
+            section["combination_against_parts"] = combination_against_parts(primary, plan, synergy)
         notes.append("no MAP2K4 strata: fewer than two PDX models have a proven status")
         return section
     try:
@@ -49,6 +56,9 @@ def biomarker_section(
         return section
     section["formula"] = fit.formula
     section["strata"] = _strata(fit, plan)
+    section["combination_against_parts"] = [
+        _case_study(row, row["n_models"]) for row in combination_against_parts(fit, plan, synergy)
+    ]
     if known["map2k4_status"].nunique() < 2:
         notes.append("no MAP2K4 interaction: the PDX models with a proven status all have the same one")
         return section
@@ -71,12 +81,16 @@ def model_level_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
     if mice.empty:
         return []
     rows = []
+    covariates = covariates_of_models(frame, plan["biomarker"])
     for arm in plan.treated_arms:
         control = plan.control_of(arm)
         effects = _model_effects(mice[mice["arm"].isin([arm, control])].dropna(subset="rate"), arm, control)
         if effects.empty:
             continue
-        rows.append({"arm": arm, "control": control, **_pooled_by_status(effects, 1 - plan["alpha"])})
+        rates = mice[mice["arm"] == control].groupby("pdx_model")["rate"].mean()
+        adjusted = adjusted_differences(effects, covariates, rates, 1 - plan["alpha"])
+        pooled = _pooled_by_status(effects, 1 - plan["alpha"])
+        rows.append({"arm": arm, "control": control, **pooled, "adjusted": adjusted})
     return rows
 
 

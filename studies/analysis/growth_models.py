@@ -10,6 +10,7 @@ mouse then carries what the models differ in their response. Blocks and, after p
 enter as fixed effects.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -68,6 +69,17 @@ class GrowthData:
     def mice(self) -> pd.DataFrame:
         return self.frame.drop_duplicates("mouse")[["mouse", "pdx_model", "map2k4", "arm"]]
 
+    @cached_property
+    def models_of_arm(self) -> dict[str, set[str]]:
+        """The PDX models that hold each arm."""
+        return {str(arm): set(part) for arm, part in self.mice.groupby("arm", observed=True)["pdx_model"]}
+
+    @cached_property
+    def status_of_model(self) -> dict[str, str]:
+        """MAP2K4 status by PDX model."""
+        models = self.mice.drop_duplicates("pdx_model")
+        return dict(zip(models["pdx_model"], models["map2k4"].astype(str), strict=True))
+
     def count(self, arm: str, status: str | None = None) -> dict[str, int]:
         """Mice and PDX models of an arm, within a MAP2K4 status where one is named."""
         mine = self.mice[self.mice["arm"] == arm]
@@ -116,10 +128,9 @@ class GrowthFit:
 
     def shares(self, *arms: str) -> dict[str, float]:
         """The share of each MAP2K4 status among the PDX models that hold all of these arms."""
-        mice = self.data.mice
-        held = set.intersection(*(set(mice.loc[mice["arm"] == arm, "pdx_model"]) for arm in arms))
-        models = mice[mice["pdx_model"].isin(held)].drop_duplicates("pdx_model")["map2k4"]
-        return {str(status): float(share) for status, share in models.value_counts(normalize=True).items()}
+        held = set.intersection(*(self.data.models_of_arm.get(arm, set()) for arm in arms))
+        statuses = Counter(status for model, status in self.data.status_of_model.items() if model in held)
+        return {status: count / len(held) for status, count in statuses.items()}
 
     def estimates(self, weights: list[Weights], df: DfMethod) -> tuple[np.ndarray, np.ndarray]:
         """Weighted sums of the coefficients and their covariance."""

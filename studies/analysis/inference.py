@@ -33,6 +33,7 @@ from studies.analysis.plan import Plan
 ESTIMATES = ("estimate", "se", "df", "p_value", "p_adjusted", "ci_low", "ci_high")
 CURVATURE_ALPHA = 0.05
 MOST_MICE_FOR_BOOTSTRAP = 5
+MOST_MODELS_AT_LENGTH = 12
 
 
 def mixed_model(
@@ -91,12 +92,12 @@ def mixed_models_by_model(
         elif fit is primary and section is not None:
             rows.append({**scope, **section, "contrasts": [{**row, **scope} for row in section["contrasts"]]})
         else:
-            rows.append({**scope, **describe_fit(fit, plan, scope)})
+            rows.append({**scope, **describe_fit(fit, plan, scope, len(fits) <= MOST_MODELS_AT_LENGTH)})
     return rows
 
 
-def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything the JSON tells of one fit."""
+def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any], whole: bool = True) -> dict[str, Any]:
+    """Everything the JSON tells of one fit; not `whole`: its diagnostics without points and mice."""
     coefficients = fit.fit.coefficients(df=plan["df"], level=1 - plan["alpha"])
     notes = [*fit.notes, *fit.fit.notes, *_left_out_notes(fit.data)]
     return {
@@ -110,7 +111,7 @@ def describe_fit(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> dict[s
         "slopes": _slopes(fit, plan),
         "contrasts": contrast_rows(fit, plan, scope),
         "curvature": curvature(fit, plan),
-        "diagnostics": diagnostics(fit),
+        "diagnostics": diagnostics(fit, whole),
         "notes": notes,
     }
 

@@ -83,7 +83,7 @@ def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: lis
         for scope, single in by_model:
             if not isinstance(single, str):
                 own += synergy_of_model(single, plan, scope["pdx_model"], scope["map2k4_status"])
-    biomarker = biomarker_section(frame, plan, fit, contrasts, notes)
+    biomarker = biomarker_section(frame, plan, fit, contrasts, notes, own)
     return {
         **sections_of(frame, curves, plan),
         "mixed_model": model,

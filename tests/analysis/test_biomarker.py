@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+from statsmodels.formula.api import ols
 
 from studies.analysis import analyze_study
+from studies.analysis.against_parts import inhibited_by
 from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -180,3 +183,125 @@ def test_one_mouse_a_model_and_arm_has_no_tau2_and_says_so():
     for row in result["map2k4"]["model_level"]:
         assert row["pooled"][0]["tau2"] is None
         assert all(one["se"] is None for one in row["effects"])
+
+
+# Companions of status
+
+
+def with_facts(table: pd.DataFrame, **facts: dict[str, str]) -> pd.DataFrame:
+    return table.assign(**{name: table["pdx_model"].map(values) for name, values in facts.items()})
+
+
+KRAS = {f"PDX-{n}": "mutant" if n in (1, 4) else "WT" for n in range(1, 7)}
+
+
+def level(part: dict, arm: str = "A") -> dict:
+    return next(row for row in part["model_level"] if row["arm"] == arm)
+
+
+def adjusted(part: dict, covariate: str) -> dict:
+    return next(row for row in level(part)["adjusted"] if row["covariate"] == covariate)
+
+
+def test_adjusting_is_least_squares_on_model_effects():
+    """By statsmodels: effect ~ status + KRAS, and effect ~ status + the vehicle's growth rate."""
+    part = section(with_facts(study(), KRAS=KRAS))
+    effects = pd.DataFrame(level(part)["effects"])
+    effects["loss"] = (effects["map2k4_status"] == "loss_of_function").astype(float)
+    effects["other"] = effects["pdx_model"].map(KRAS)
+    expected = ols("effect ~ loss + other", effects).fit()
+    row = adjusted(part, "KRAS")
+    assert (row["estimate"], row["se"]) == pytest.approx(
+        (expected.params["loss"], expected.bse["loss"]), rel=1e-8
+    )
+    assert (row["df"], row["p_value"]) == pytest.approx((3, expected.pvalues["loss"]), rel=1e-8)
+    inside = study().query("day <= 17 and arm == 'vehicle'")
+    slope = {
+        mouse: np.polyfit(t["day"], np.log(t["volume_mm3"]), 1)[0] for mouse, t in inside.groupby("mouse")
+    }
+    rates = (
+        inside.drop_duplicates("mouse")
+        .assign(rate=lambda t: t["mouse"].map(slope))
+        .groupby("pdx_model")["rate"]
+        .mean()
+    )
+    effects["rate"] = effects["pdx_model"].map(rates)
+    expected = ols("effect ~ loss + rate", effects).fit()
+    row = adjusted(part, "growth rate of the vehicle")
+    assert (row["estimate"], row["se"]) == pytest.approx(
+        (expected.params["loss"], expected.bse["loss"]), rel=1e-6
+    )
+    assert "chance alone" in row["note"]
+
+
+def test_isogenic_pairs_are_blocks_and_the_clone_is_the_unit():
+    """Two clones a pair, one knocked out: the paired t test on clone effects."""
+    pairs = {"PDX-1": "a", "PDX-4": "a", "PDX-2": "b", "PDX-5": "b", "PDX-3": "c", "PDX-6": "c"}
+    part = section(with_facts(study(), isogenic_pair=pairs))
+    effects = {row["pdx_model"]: row for row in level(part)["effects"]}
+    statuses = [effects[f"PDX-{n}"]["map2k4_status"] for n in (1, 4)]
+    first, second = ([effects[f"PDX-{n + shift}"]["effect"] for n in (1, 2, 3)] for shift in (0, 3))
+    loss, wild = (first, second) if statuses[0] == "loss_of_function" else (second, first)
+    expected = stats.ttest_rel(loss, wild)
+    row = adjusted(part, "isogenic pair")
+    assert (row["df"], row["p_value"]) == pytest.approx((2, expected.pvalue), rel=1e-8)
+    assert row["estimate"] == pytest.approx(np.mean(loss) - np.mean(wild), rel=1e-8)
+
+
+def test_a_companion_that_status_cannot_be_told_from_is_said():
+    same = {f"PDX-{n}": status for n, status in zip(range(1, 7), ["x"] * 3 + ["y"] * 3, strict=True)}
+    result = analyze_study(with_facts(study(), tumor_type=same), PLAN).to_dict()
+    [row] = result["map2k4"]["covariates"]
+    assert (row["covariate"], row["confounded"]) == ("tissue", True)
+    assert any("cannot be told apart" in note for note in result["notes"])
+    found = adjusted(result["map2k4"], "tissue")
+    assert (found["estimate"], found["p_value"]) == (None, None)
+    assert "cannot be told apart" in found["note"]
+
+
+def test_genes_of_the_record_are_counted_by_status():
+    rows = section(with_facts(study(), KRAS_status=KRAS))["covariates"]
+    assert [row["covariate"] for row in rows] == ["KRAS"]
+    assert sum(row["n"] for row in rows[0]["n_models"]) == 6
+    assert {row["value"] for row in rows[0]["n_models"]} == {"loss_of_function", "wild_type"}
+
+
+# The second question by name
+
+
+def test_the_combination_is_set_against_the_inhibitor_alone_within_wild_type():
+    names = {"A": "trametinib", "B": "palbociclib", "A+B": "trametinib+palbociclib"}
+    table = study().assign(arm=lambda t: t["arm"].replace(names))
+    result = analyze_study(table, PLAN).to_dict()
+    rows = result["map2k4"]["combination_against_parts"]
+    assert [(row["map2k4_status"], row["part"], row["inhibits"], row["question"]) for row in rows] == [
+        ("wild_type", "trametinib", "MEK", True), ("wild_type", "palbociclib", None, False),
+        ("loss_of_function", "trametinib", "MEK", False), ("loss_of_function", "palbociclib", None, False),
+    ]  # fmt: skip
+    strata = {(row["map2k4_status"], row["arm"]): row["estimate"] for row in result["map2k4"]["strata"]}
+    for row in rows:
+        both = strata[row["map2k4_status"], row["arm"]] - strata[row["map2k4_status"], row["part"]]
+        assert row["estimate"] == pytest.approx(both, rel=1e-6)
+        assert row["ci_low"] < row["estimate"] < row["ci_high"]
+        tests = {
+            one["null"]: one for one in result["synergy"]
+            if (one["scope"], one["map2k4_status"]) == ("map2k4", row["map2k4_status"])
+        }  # fmt: skip
+        assert row["intersection_union_p_value"] == tests["hsa"]["p_value"]
+        assert row["bliss_estimate"] == tests["bliss"]["estimate"]
+
+
+def test_one_wild_type_model_answers_for_itself():
+    single = study().query("pdx_model == 'PDX-1'").assign(map2k4_status="WT")
+    single["arm"] = single["arm"].replace({"A": "AMG 510", "A+B": "AMG 510+B"})
+    result = analyze_study(single, PLAN).to_dict()
+    [row] = [row for row in result["map2k4"]["combination_against_parts"] if row["question"]]
+    assert (row["part"], row["inhibits"], row["n_models"]) == ("AMG 510", "KRAS", 1)
+    assert row["bliss_p_value"] is not None
+    assert row["intersection_union_p_value"] is not None
+
+
+def test_names_of_inhibitors_are_read_as_words():
+    assert inhibited_by("Trametinib 1 mg/kg") == "MEK"
+    assert inhibited_by("sotorasib + HRX-0233") == "KRAS"
+    assert inhibited_by("remeked") is None

@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import analyze_study
+from studies.analysis import analyze_study, influence, normalize_table
+from studies.analysis.growth_models import fit_primary, growth_data
+from studies.analysis.influence import influence_of_mice
+from studies.analysis.plan import resolve_plan
 from tests.analysis.builders import curve, together
 
 
@@ -77,3 +80,86 @@ def test_units_of_volume_cancel():
     scaled = clean().assign(volume_mm3=lambda table: table["volume_mm3"] / 1000)
     other = analyzed(scaled)["mixed_model"]["diagnostics"]
     assert other["residual_normality"]["w"] == pytest.approx(of_clean()["residual_normality"]["w"], rel=1e-4)
+
+
+# Spread, observed against predicted, influence
+
+
+def test_spread_by_day_and_mouse_is_that_of_scipy():
+    found = of_clean()["residual_spread"]
+    assert {name: part["n_groups"] for name, part in found.items()} == {"arm": 2, "day": 7, "mouse": 12}
+    assert all(part["levene_p_value"] > 0.001 and part["fligner_p_value"] > 0.001 for part in found.values())
+    noisy = analyzed(clean((0.03, 0.3)))["mixed_model"]["diagnostics"]["residual_spread"]
+    assert noisy["arm"]["fligner_p_value"] < 0.001
+
+
+def test_observed_against_predicted_leaves_the_residuals():
+    found = of_clean()["observed_predicted"]
+    assert (found["n"], len(found["observed"]), len(found["arm"])) == (84, 84, 84)
+    errors = np.array(found["observed"]) - np.array(found["predicted"])
+    assert errors.std() == pytest.approx(of_clean()["sigma"], rel=0.25)
+
+
+def test_random_effects_have_their_own_qq_points():
+    parts = {row["term"]: row["points"] for row in of_clean()["random_effect_qq"]}
+    assert set(parts) == {"Intercept", "day"}
+    assert all(len(points) == 12 for points in parts.values())
+
+
+def fit_of(table: pd.DataFrame):
+    normalized = normalize_table(table)
+    plan = resolve_plan(normalized, {"control": "vehicle"})
+    return fit_primary(growth_data(normalized.frame, plan), plan)
+
+
+def by_deletion(fit, mouse: str) -> float:
+    """The displacement by leaving a mouse's rows out of one dense weighted least squares, variances held."""
+    x, y, frame = fit.fit.design.fixed_matrix(), fit.fit.design.response, fit.data.frame
+    v = np.eye(len(y)) * fit.fit.sigma**2
+    for term, psi in zip(fit.fit.design.random, fit.fit.psis, strict=True):
+        v += (term.columns @ psi @ term.columns.T) * (term.codes[:, None] == term.codes)
+
+    def solved(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        inverse = np.linalg.inv(v[np.ix_(rows, rows)])
+        information = x[rows].T @ inverse @ x[rows]
+        return np.linalg.solve(information, x[rows].T @ inverse @ y[rows]), information
+
+    beta, information = solved(np.ones(len(y), dtype=bool))
+    moved = beta - solved((frame["mouse"] != mouse).to_numpy())[0]
+    return float(moved @ information @ moved)
+
+
+@pytest.mark.parametrize("pdx_models", [1, 3])
+def test_influence_is_what_leaving_the_mouse_out_does(pdx_models):
+    table = clean()
+    table["pdx_model"] = "P" + (table["mouse"].str[-1].astype(int) % pdx_models).astype(str)
+    fit = fit_of(table)
+    found = influence_of_mice(fit)
+    assert fit.name == ("M1" if pdx_models == 1 else "M4")
+    assert len(found["mice"]) == 12
+    for row in found["mice"][:3]:
+        assert row["likelihood_displacement"] == pytest.approx(by_deletion(fit, row["mouse"]), rel=1e-6)
+
+
+def test_a_mouse_that_goes_its_own_way_leads_the_list():
+    table = clean()
+    table.loc[table["mouse"] == "drug 3", "volume_mm3"] *= np.exp(0.15 * table["day"])
+    found = influence_of_mice(fit_of(table))
+    assert found["mice"][0]["mouse"] == "drug 3"
+    assert found["mice"][0]["cooks_distance"] > found["threshold"]
+
+
+def test_influence_does_not_depend_on_units_of_day():
+    weekly = clean().assign(day=lambda t: t["day"] / 7)
+    one, other = (influence_of_mice(fit_of(table))["mice"][0] for table in (clean(), weekly))
+    assert one["mouse"] == other["mouse"]
+    assert one["cooks_distance"] == pytest.approx(other["cooks_distance"], rel=1e-3)
+
+
+def test_a_large_study_is_told_why_no_mouse_is_listed(monkeypatch):
+    monkeypatch.setattr(influence, "MOST_ROWS", 50)
+    found = influence_of_mice(fit_of(clean()))
+    assert (found["mice"], found["reason"]) == (
+        [],
+        "not computed above 50 readings, where no single mouse weighs",
+    )
