@@ -16,6 +16,10 @@ ARM_READERS = frozenset(
 )
 SET_UP_ROLES = frozenset({Role.STUDY_DIRECTOR})
 ENTRY_ROLES = frozenset({Role.TECHNICIAN, Role.STUDY_DIRECTOR})
+BALANCE_READERS = frozenset({Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE})
+DOSE_SHEET_READERS = frozenset({Role.DOSER})
+SEALED_LIST_READERS = frozenset({Role.ALLOCATION_CUSTODIAN})
+CARD_PRINTERS = frozenset({Role.TECHNICIAN, Role.STUDY_DIRECTOR, Role.VETERINARIAN})
 SCIENCE_READERS = frozenset(
     {Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE, Role.TECHNICIAN, Role.VETERINARIAN}
 )
@@ -98,6 +102,11 @@ def arm_told_by(reveal: Reveal) -> str:
     if not Reveal.objects.filter(pk=reveal.pk).exists():
         raise PermissionError("an arm is told after its unblinding is recorded, not before")
     return Allocation.objects.get(mouse=reveal.mouse_id).arm.name
+
+
+def may_randomize(user: User | Operator, study: Study) -> bool:
+    """Whether this person may draw which mouse gets which arm; that is not to see it."""
+    return bool(roles_in(user, study) & SET_UP_ROLES)
 
 
 def may_see_measurements(user: User | Operator, study: Study) -> bool:

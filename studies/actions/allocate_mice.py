@@ -7,7 +7,7 @@ study's own chain tells that and how mice were randomized, never where they went
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from math import gcd
@@ -87,13 +87,14 @@ def propose(study: Study, cohort_name: str, choices: Choices, today: date) -> Pr
     arms = list(study.arms.order_by("position", "name").prefetch_related("arm_agents__agent"))
     plan = _plan(arms, choices, study)
     candidates = (*_earlier(study, found), *(_candidate(standing) for standing in wave.ready))
+    named = _as_shown(plan, study)
     return Proposal(
         wave=wave,
         plan=plan,
         candidates=candidates,
         input_sha256=rows_sha256([*as_rows(candidates), {"plan": str(plan.as_record())}]),
-        refusals=(*_not_now(study, wave, today), *(refusals(candidates, plan) if wave.ready else ())),
-        concerns=(*_overlapping(arms), *lone_strata(candidates, plan), *_stale(wave, today)),
+        refusals=(*_not_now(study, wave, today), *(refusals(_new(candidates), named) if wave.ready else ())),
+        concerns=(*_overlapping(arms, named.names), *lone_strata(candidates, plan), *_stale(wave, today)),
     )
 
 
@@ -233,10 +234,22 @@ def _not_now(study: Study, wave: Wave, today: date) -> list[str]:
     return reasons
 
 
-def _overlapping(arms: Sequence[Arm]) -> list[str]:
+def _as_shown(plan: "Plan", study: Study) -> "Plan":
+    """The plan with numbers for the names of its arms while the study is blinded."""
+    if study.arms_are_open:
+        return plan
+    numbered = tuple(replace(share, arm=str(place)) for place, share in enumerate(plan.arms, start=1))
+    return replace(plan, arms=numbered)
+
+
+def _new(candidates: "Sequence[Candidate]") -> "list[Candidate]":
+    return [candidate for candidate in candidates if not candidate.arm]
+
+
+def _overlapping(arms: Sequence[Arm], shown: Sequence[str]) -> list[str]:
     """Arms that give the same: two names for one treatment."""
     by_content: dict[tuple, list[str]] = defaultdict(list)
-    for arm in arms:
+    for arm, name in zip(arms, shown, strict=True):
         given = sorted(
             (
                 one.agent.name,
@@ -249,7 +262,7 @@ def _overlapping(arms: Sequence[Arm]) -> list[str]:
             )
             for one in arm.arm_agents.all()
         )
-        by_content[(*given,) or (arm.role,)].append(arm.name)
+        by_content[(*given,) or (arm.role,)].append(name)
     return [f"arms {' and '.join(names)} give the same" for names in by_content.values() if len(names) > 1]
 
 
@@ -335,7 +348,7 @@ def _record(
         "strata": list(proposal.plan.strata),
         "input_sha256": randomization.input_sha256,
         "left_out": randomization.parameters["left_out"],
-        "accepted": [concern for concern in proposal.concerns if not concern.startswith("arms ")],
+        "accepted": list(proposal.concerns),
     }
     _tell(study, "randomized mice", randomization, actor, at, told)
     record_event(

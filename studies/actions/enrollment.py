@@ -9,7 +9,7 @@ from math import log
 from studies.days import local_date
 from studies.frames import READING_FIELDS, Reading, biomarker_statuses, visit_volume_mm3
 from studies.models import Cohort, Measurement, Mouse, PdxModel, Study
-from studies.terms import MeasurementStatus
+from studies.terms import BiomarkerStatus, MeasurementStatus
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,10 @@ class Standing:
     map2k4_status: str
     is_allocated: bool
     reasons: tuple[str, ...]
+
+    @property
+    def status_label(self) -> str:
+        return BiomarkerStatus(self.map2k4_status).label
 
     @property
     def is_ready(self) -> bool:
@@ -88,7 +92,8 @@ def standings(study: Study) -> list[Standing]:
 def waves(found: Sequence[Standing]) -> list[Wave]:
     """The cohorts that wait to be randomized, those of mice without one last.
 
-    A mouse left out when its cohort was drawn joins those without one: it may come with a later cohort.
+    Those left out stand first. A mouse left out when its cohort was drawn joins those without one: it may
+    come with a later cohort.
     """
     drawn = {standing.mouse.cohort_id for standing in found if standing.is_allocated}
     by_cohort: dict[int | None, list[Standing]] = defaultdict(list)
@@ -96,6 +101,8 @@ def waves(found: Sequence[Standing]) -> list[Wave]:
         if not standing.is_allocated:
             cohort = standing.mouse.cohort_id
             by_cohort[None if cohort in drawn else cohort].append(standing)
+    for rows in by_cohort.values():
+        rows.sort(key=lambda standing: standing.is_ready)
     named = [Wave(rows[0].mouse.cohort, tuple(rows)) for pk, rows in by_cohort.items() if pk is not None]
     rest = [Wave(None, tuple(by_cohort[None]))] if None in by_cohort else []
     return [*sorted(named, key=lambda wave: wave.cohort.name), *rest]

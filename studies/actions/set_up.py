@@ -26,7 +26,7 @@ from studies.terms import Role, StudyState
 PROTOCOL_FIELDS = ("code", "title", "protocol_number", "biomarker", "time_zone", "is_blinded")
 CRITERIA_FIELDS = (
     "volume_formula", "tumor_rule", "lod_mm3", "day0_rule", "enrollment_min_mm3", "enrollment_max_mm3",
-    "schedule_days",
+    "enrollment_min_weight_g", "schedule_days",
 )  # fmt: skip
 LIMIT_FIELDS = (
     "volume_cap_mm3", "diameter_cap_mm", "burden_cap_percent", "weight_loss_warning_percent",

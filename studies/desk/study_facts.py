@@ -48,6 +48,10 @@ def facts(study: Study) -> list[tuple[str, Any]]:
         ("Limit of detection", f"{study.lod_mm3:g} mm³"),
         ("Day 0", study.get_day0_rule_display()),
         ("Enrollment window", f"{study.enrollment_min_mm3:g} to {study.enrollment_max_mm3:g} mm³"),
+        (
+            "Weight to enroll",
+            f"{study.enrollment_min_weight_g:g} g or more" if study.enrollment_min_weight_g else "any",
+        ),
         ("Measurement days", ", ".join(day(number) for number in study.schedule_days)),
         ("Time zone", study.time_zone),
     ]

@@ -13,6 +13,7 @@ from studies.desk.study_facts import arm_lines, facts, pdx_model_lines
 from studies.desk.worklist import mice_on_study, next_session
 from studies.endpoints import MEMBERS, endpoint
 from studies.models import Measurement, Study
+from studies.terms import StudyOrigin
 
 
 @endpoint(MEMBERS)
@@ -27,6 +28,7 @@ def study_page(request, code: str):
     if not access.may_see_measurements(request.user, study):
         return render(request, "studies/desk/study_closed.html", context)
     context |= _counts(study) | {
+        "sees_enrollment": study.origin != StudyOrigin.IMPORTED,
         "facts": facts(study),
         "next_session": next_session(study, timezone.now()),
         "shows_arms": access.may_know_arms(request.user, study),

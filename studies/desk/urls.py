@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from studies.desk import blinding, home, study_list, study_page
+from studies.desk import balance, blinding, enrollment, home, randomize, study_list, study_page
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -14,5 +14,8 @@ urlpatterns = [
     path("studies/<path:code>/blinding/reveal/", blinding.reveal, name="study_reveal"),
     path("notices/<int:reveal>/read/", blinding.notice_read, name="notice_read"),
     path("studies/<path:code>/curves.json", study_page.curves, name="study_curves"),
+    path("studies/<path:code>/enrollment/", enrollment.enrollment, name="enrollment"),
+    path("studies/<path:code>/randomize/", randomize.randomize, name="randomize"),
+    path("studies/<path:code>/balance/", balance.balance_report, name="balance"),
     path("studies/<path:code>/", study_page.study_page, name="study_page"),
 ]

@@ -57,9 +57,13 @@ class CovariateBalance:
         return max(self.pairs, key=lambda pair: abs(pair.smd), default=None)
 
     @property
+    def largest_smd(self) -> float | None:
+        return abs(self.worst.smd) if self.worst else None
+
+    @property
     def grade(self) -> str:
         return worst_grade(
-            graded(abs(self.worst.smd) if self.worst else None, SMD_LIMITS),
+            graded(self.largest_smd, SMD_LIMITS),
             graded(self.variance_ratio, VARIANCE_RATIO_LIMITS),
             graded(self.range_percent, RANGE_PERCENT_LIMITS) if self.name == "log_volume" else GREEN,
         )
@@ -81,8 +85,7 @@ class Balance:
 
     @property
     def largest_smd(self) -> float | None:
-        found = [abs(one.worst.smd) for one in self.covariates if one.worst]
-        return max(found, default=None)
+        return max((one.largest_smd for one in self.covariates if one.largest_smd is not None), default=None)
 
 
 def balance(

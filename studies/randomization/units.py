@@ -93,6 +93,8 @@ def units_of(mice: Sequence[Candidate], plan: Plan, by_cage: bool = False) -> Un
 def _unusable(name: str, values: NDArray[np.float64], mice: Sequence[Candidate]) -> str:
     plain = name.replace("_", " ")
     missing = [mouse.mouse for mouse, value in zip(mice, values, strict=True) if np.isnan(value)]
+    if len(missing) == len(mice):
+        return f"{plain} is not balanced: it is known of no mouse"
     if missing:
         shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         return f"{plain} is not balanced: it is not known of {shown}"

@@ -352,7 +352,10 @@ def test_after_the_first_dose(ready, director):
 def test_more_arms_than_mice(study, director):
     make_arms(study)
     make_cohort(study, 3)
-    refused(study, director, "4 arms .*vehicle.* are more than the 3 mice")
+    refused(study, director, r"4 arms \(1, 2, 3, 4\) are more than the 3 mice")
+    study.is_blinded = False
+    study.save()
+    refused(study, director, r"4 arms \(vehicle, .*\) are more than the 3 mice")
 
 
 def test_a_draft_is_activated_first(ready, director):
@@ -372,6 +375,9 @@ def test_a_stratum_with_one_mouse_is_asked_about(ready, director):
 
 def test_overlapping_arms_are_asked_about(ready, director):
     Arm.objects.create(study=ready, name="second vehicle", role="vehicle", position=9)
+    refused(ready, director, "arms 1 and 5 give the same", ConcernsRaised)
+    ready.is_blinded = False
+    ready.save()
     refused(ready, director, "arms vehicle and second vehicle give the same", ConcernsRaised)
 
 

@@ -77,6 +77,9 @@ def desk_pages(study) -> list[str]:
         "/studies/?q=canary",
         f"/studies/{study.code}/",
         f"/studies/{study.code}/curves.json",
+        f"/studies/{study.code}/enrollment/",
+        f"/studies/{study.code}/randomize/",
+        f"/studies/{study.code}/balance/",
     ]
 
 
