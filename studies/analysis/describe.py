@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies.analysis import endpoint_tests
 from studies.analysis.curves import Curves
 from studies.analysis.growth import growth_of_curves
+from studies.analysis.growth_arms import growth_comparison
 from studies.analysis.plan import Plan
 from studies.analysis.response import IMPLEMENTATION, response_rates, responses
 from studies.analysis.response_criteria import response_criteria, response_discordance
@@ -173,6 +175,9 @@ def sections_of(frame: pd.DataFrame, curves: Curves, plan: Plan) -> Mapping[str,
         "growth": growth_rows(curves),
         **response_sections(frame, plan),
         "times_to_event": times,
+        "growth_comparison": growth_comparison(curves, plan),
+        "endpoint_tests": endpoint_tests.endpoint_rows(curves, plan),
+        "permutation_tests": endpoint_tests.curve_rows(frame, plan),
         "survival": survival,
         "survival_endpoints": endpoint_rows(frame, plan),
         "weight": weight_rows(frame, plan),

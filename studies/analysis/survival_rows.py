@@ -124,11 +124,13 @@ def _efs_ratios(result: SurvivalComparison, control: str) -> list[dict[str, Any]
         above = result.last_days[arm] if median is None else median
         ratio = above / below if below else None
         delay = above - below if below is not None else None
+        percent = None if ratio is None else 100 * (ratio - 1)
         rows.append(
             {
                 "arm": arm,
                 "ratio": ratio,
                 "delay_days": delay,
+                "delay_percent": percent,
                 "lower_bound": median is None and ratio is not None,
             }
         )

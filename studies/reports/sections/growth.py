@@ -16,7 +16,57 @@ def section(study: Study, table: pd.DataFrame) -> Section:
     rows = [row for row in study["mean_curves"] if row["map2k4_status"] is None]
     if len(rows) <= MOST_ROWS:
         blocks.append(mean_table(study, rows))
-    return Section("growth", "Growth curves", blocks)
+    return Section("growth", "Growth curves", [*blocks, *compared(study)])
+
+
+def compared(study: Study) -> list[Block]:
+    """Growth of arms by single mice's curves, whole curves by exchanged arms, and one day's tests."""
+    blocks: list[Block] = []
+    if rows := study.get("growth_comparison"):
+        flat = [
+            {**row, "rate": row["growth_rate"]["estimate"], "p": row["growth_rate"]["p_value"]}
+            for row in rows
+        ]
+        columns = [
+            Column("arm", "Arm"),
+            Column("control", "Against"),
+            Column("n", "Mice", "count"),
+            Column("rate", "Rate less control's, per day", "estimate"),
+            Column("p", "p (Welch)", "p"),
+            Column("doubling_time_days", "Doubling time, days", "days"),
+            Column("tc_percent", "T/C, %", "percent"),
+            Column("optimal_tc_percent", "Least T/C, %", "percent"),
+            Column("optimal_tc_day", "on day", "day"),
+            Column("rate_tc_percent", "Rate-based T/C, %", "percent"),
+            Column("aauc_ratio", "aAUC ratio", "ratio"),
+        ]
+        note = "From single mice's curves, mice with equal weight; p unadjusted. The least T/C picks its day."
+        blocks.append(Table("Growth of arms by single mice's curves.", columns, flat, note))
+    if rows := study.get("permutation_tests"):
+        columns = [
+            Column("arm", "Arm"),
+            Column("control", "Against"),
+            Column("statistic", "Mean t", "estimate"),
+            Column("p_value", "p", "p"),
+            Column("p_adjusted", "p, Holm", "p"),
+            Column("arrangements", "Arrangements", "count"),
+            Column("smallest_p", "Smallest p possible", "p"),
+        ]
+        note = "The arms of mice are exchanged within PDX models and blocks, as the randomization could have."
+        blocks.append(Table("Whole curves by exchanged arms.", columns, rows, note))
+    tested = [{**row, "p_anova": (row["welch"] or {}).get("p_value"), "p_ranks": (row["kruskal"] or {}).get("p_value")}
+              for row in study.get("endpoint_tests") or []]  # fmt: skip
+    if any(row["p_ranks"] is not None for row in tested):
+        columns = [
+            Column("pdx_model", "PDX model"),
+            Column("day", "Day", "day"),
+            Column("p_anova", "p, Welch's analysis of variance of ln V", "p"),
+            Column("p_ranks", "p, Kruskal-Wallis", "p"),
+            Column("reason", "Note"),
+        ]
+        note = "Arm by arm (Games-Howell, Dunnett, Dunn) in analysis.json."
+        blocks.append(Table("Arms on one day.", columns, tested, note))
+    return blocks
 
 
 def every_mouse(study: Study, table: pd.DataFrame) -> Figure:
