@@ -7,6 +7,9 @@ both accurate for small p in the relative sense:
 - one common factor, corr_ij = a_i a_j (comparisons with one control): two nested one-dimensional integrals;
 - otherwise by direction: for a unit vector w let h(w) = max_i |L_i w|; then p = E_w[P(F > (t / h(w))^2 / m)]
   with F on (m, df) degrees of freedom, over the circle (m = 2), the sphere (m = 3) or a lattice (m > 3).
+
+A small p with m > 3 comes from few directions. There p = sum_i P(|T_i| > |t|) E[1 / N given |T_i| > |t|], N being how
+many of the |T| exceed |t|: an average between 1 / number and 1, so that its relative error does not grow as p falls.
 """
 
 import numpy as np
@@ -15,6 +18,8 @@ from scipy import special
 Array = np.ndarray
 Reach = tuple[Array, Array, int]
 LATTICE_POINTS = 1 << 17
+UNION_POINTS = 1 << 13
+SMALL = 1e-2
 
 
 def adjusted_p(statistics: Array, dfs: Array, correlation: Array) -> Array:
@@ -31,11 +36,12 @@ def adjusted_p(statistics: Array, dfs: Array, correlation: Array) -> Array:
     results = np.full(statistics.size, np.nan)
     for index, (statistic, df) in enumerate(zip(statistics, dfs, strict=True)):
         if np.isfinite(statistic) and df > 0:
-            p = (
-                _by_factor(statistic, df, loadings)
-                if loadings is not None
-                else _by_direction(statistic, df, reduced, reach)
-            )
+            if loadings is not None:
+                p = _by_factor(statistic, df, loadings)
+            else:
+                p = _by_direction(statistic, df, reduced, reach)
+                if p < SMALL and reach is not None and reach[2] > 3:
+                    p = _by_union(statistic, df, reduced)
             results[index] = np.clip(p, single[index], min(1.0, len(distinct) * single[index]))
     return results
 
@@ -81,7 +87,11 @@ def _by_factor(statistic: float, df: float, loadings: Array) -> float:
     s)."""
     spread = np.sqrt(1 - loadings**2)
     n_factor = int(np.clip(40 / spread.min() ** 1.2, 200, 20000))
-    u = np.linspace(-9.0, 9.0, n_factor + 1)
+    usual = statistic * (
+        np.sqrt(df / (statistic**2 + df)) if np.isfinite(df) else 1.0
+    )  # where a small p comes from
+    furthest = 9.0 + min(np.abs(loadings).max() * (usual + 9.0) if usual > 3 else 0.0, 30.0)
+    u = np.linspace(-furthest, furthest, int(n_factor * furthest / 9.0) + 1)
     weight = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi) * (u[1] - u[0])
     scales, masses = _scale_nodes(df, 2 * float(special.stdtr(df, -statistic)))
     exceed = np.empty(scales.size)
@@ -158,8 +168,36 @@ def _directions(rank: int) -> tuple[Array, Array]:
 
 def _lattice_directions(rank: int) -> tuple[Array, Array]:
     """A Kronecker lattice with square roots of primes, folded, through the normal quantile to directions."""
-    primes = [n for n in range(2, 12 * rank + 20) if all(n % k for k in range(2, int(n**0.5) + 1))][:rank]
-    points = (np.arange(1, LATTICE_POINTS + 1)[:, None] * np.sqrt(primes)) % 1.0
-    normals = special.ndtri(np.clip(np.abs(2 * points - 1), 1e-12, 1 - 1e-12))
+    points = _lattice(rank, LATTICE_POINTS)
+    normals = special.ndtri(points)
     lengths = np.linalg.norm(normals, axis=1)
     return normals / lengths[:, None], np.full(LATTICE_POINTS, 1 / LATTICE_POINTS)
+
+
+def _lattice(dimensions: int, count: int) -> Array:
+    """Evenly spread points of the open unit cube: multiples of square roots of primes, folded."""
+    primes = [n for n in range(2, 12 * dimensions + 20) if all(n % k for k in range(2, int(n**0.5) + 1))]
+    points = (np.arange(1, count + 1)[:, None] * np.sqrt(primes[:dimensions])) % 1.0
+    return np.clip(np.abs(2 * points - 1), 1e-12, 1 - 1e-12)
+
+
+def _by_union(statistic: float, df: float, correlation: Array) -> float:
+    """Given T_i = x, the others are multivariate t on df + 1: mean rho x, scale sqrt((df + x^2) / (df + 1))."""
+    size = len(correlation)
+    points = _lattice(size + 2, UNION_POINTS)
+    normals = special.ndtri(points[:, 2:])
+    single = float(special.stdtr(df, -statistic))
+    if np.isfinite(df):
+        beta = special.betaincinv(df / 2, 0.5, 2 * single * points[:, 0])
+        exceeding = np.sqrt(df * (1 - beta) / beta)
+        spread = np.sqrt((df + exceeding**2) / (2 * special.gammaincinv((df + 1) / 2, points[:, 1])))
+    else:
+        exceeding, spread = -special.ndtri(single * points[:, 0]), np.ones(len(points))
+    total = 0.0
+    for row in correlation:
+        values, vectors = np.linalg.eigh(correlation - np.outer(row, row))
+        factor = vectors * np.sqrt(np.clip(values, 0.0, None))
+        others = exceeding[:, None] * row + spread[:, None] * (normals @ factor.T)
+        count = (np.abs(others) > statistic * (1 - 1e-9)).sum(axis=1)
+        total += 2 * single * float((1 / np.maximum(count, 1)).mean())
+    return total
