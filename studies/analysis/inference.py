@@ -140,7 +140,11 @@ def _with_bootstrap(fit: GrowthFit, plan: Plan, rows: list[dict[str, Any]]) -> l
         if fewest > MOST_MICE_FOR_BOOTSTRAP or row["estimate"] is None:
             found.append(row)
             continue
-        result = bootstrap(fit.fit, fit.effect(row["arm"], row["control"]), plan["random_seed"])
+        try:
+            result = bootstrap(fit.fit, fit.effect(row["arm"], row["control"]), plan["random_seed"])
+        except np.linalg.LinAlgError:  # simulated studies whose likelihood has no maximum
+            found.append({**row, "bootstrap_p_value": None, "bootstrap_draws": 0, "likelihood_ratio": None})
+            continue
         found.append({**row, "bootstrap_p_value": result.p_value, "bootstrap_draws": result.draws,
                       "likelihood_ratio": result.ratio})  # fmt: skip
     return found

@@ -20,6 +20,7 @@ NODES, COARSE_NODES, EXACT_NODES = 13, 7, 3
 MODE_STEPS, MODE_TOLERANCE = 40, 1e-9
 BELOW, SEEN, ABOVE = -1, 0, 1
 MOST_NUMBERS = 2_000_000
+FAR_BELOW = -1e4
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _of_mice(units: Units, parameters: Array, nodes: int) -> tuple[Array, Array,
     information[:, -1, -1] += units.n_seen / t**2
     information -= centered.transpose(0, 2, 1) @ centered
     if units.rows.shape[1]:
-        bend = np.sqrt(np.maximum(ratio * (ratio + a), 0.0) * share[:, :, None])
+        bend = np.sqrt(_bend(ratio, a) * share[:, :, None])
         features = bend[:, :, :, None] * multiplier[:, :, None, :] * units.rows[:, None][..., units.place]
         features = features.reshape(len(features), -1, features.shape[3])
         information += features.transpose(0, 2, 1) @ features
@@ -206,12 +207,12 @@ def _modes(units: Units, parameters: Array, factor: Array) -> tuple[Array, Array
         ratio, _ = _mills(a, units.real)
         pull = -(units.cross[:, p : p + q] @ base[:, :, None])
         gradient = (turned @ pull)[:, :, 0] + (ratio[:, None, :] @ along)[:, 0] - u
-        curvature = flat + (along * (ratio * (ratio + a))[:, :, None]).transpose(0, 2, 1) @ along
+        curvature = flat + (along * _bend(ratio, a)[:, :, None]).transpose(0, 2, 1) @ along
         step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
         u = u + step
         if not units.rows.shape[1] or np.abs(step).max(initial=0.0) < MODE_TOLERANCE:
             break
-    return u, np.linalg.cholesky(np.linalg.inv(curvature))
+    return u, np.linalg.inv(np.linalg.cholesky(curvature)).transpose(0, 2, 1)
 
 
 def modes(units: Units, parameters: Array) -> Array:
@@ -226,6 +227,11 @@ def _mills(a: Array, real: Array) -> tuple[Array, Array]:
     with np.errstate(over="ignore"):
         ratio = np.where(real, np.exp(-0.5 * a**2 - 0.5 * np.log(2 * np.pi) - log_chance), 0.0)
     return ratio, log_chance
+
+
+def _bend(ratio: Array, a: Array) -> Array:
+    """Minus the second derivative of log Phi: between 0 and 1, and 1 far below 0, where its formula cancels."""
+    return np.where(a < FAR_BELOW, np.sign(ratio), np.clip(ratio * (ratio + a), 0.0, 1.0))
 
 
 def _grid(nodes: int, q: int) -> tuple[Array, Array]:
