@@ -17,6 +17,7 @@ from studies.analysis.inference import fits_by_model, mixed_model, mixed_models_
 from studies.analysis.multiplicity import family_rows
 from studies.analysis.plan import Plan, check_plan, resolve_plan
 from studies.analysis.sensitivity import sensitivity_rows
+from studies.analysis.suspects import suspicions
 from studies.analysis.synergy import synergy_curve, synergy_of_model, synergy_rows
 from studies.analysis.synergy_scales import synergy_scale_rows
 from studies.analysis.tables import NormalizedTable, normalize_table
@@ -59,7 +60,7 @@ def analyze_study(
     everyone = normalized.frame
     normalized = _without_excluded(normalized, resolved)
     frame = normalized.frame.assign(role=normalized.frame["arm"].map(resolved["roles"]))
-    notes = [*normalized.notes, *resolved.notes]
+    notes = [*normalized.notes, *resolved.notes, *suspicions(frame)]
     sections = {
         "input": _input(normalized, frame),
         "plan": resolved.to_dict(),
