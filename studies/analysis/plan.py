@@ -38,7 +38,6 @@ CHOICES = {
     "df": ("kenward-roger", "satterthwaite"),
     "adjust": ("mvt", "holm", "none"),
     "volume_formula": tuple(FORMULAS),
-    "biomarker": ("map2k4",),  # any other gene would be reported under a name that is not its own
 }
 ESTIMANDS = ("slope", "egait", "day_difference")
 CONTROL_WORDS = {word for word, is_control in ROLE_WORDS.items() if is_control} | {
@@ -105,6 +104,12 @@ def check_plan(given: Mapping[str, Any] | None) -> dict[str, Any]:
     for key, (is_right, wanted) in _SHAPES.items():
         if given.get(key) is not None and not is_right(given[key]):
             raise AnalysisError(f"plan: {key} is {given[key]!r}, but must be {wanted}")
+    if (gene := str(given.get("biomarker") or "map2k4")).lower() != "map2k4":
+        raise AnalysisError(
+            f'plan: biomarker "{gene}": strata and interaction are those of MAP2K4, loss of function against '
+            f"wild type, and would stand under a name that is not {gene}'s; give {gene} as a column of the table, "
+            "where it is a covariate of the PDX models, or name map2k4"
+        )
     return given
 
 

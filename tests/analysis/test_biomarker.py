@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 from statsmodels.formula.api import ols
 
-from studies.analysis import analyze_study
+from studies.analysis import AnalysisError, analyze_study
 from studies.analysis.against_parts import inhibited_by
 from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
 
@@ -305,3 +305,9 @@ def test_names_of_inhibitors_are_read_as_words():
     assert inhibited_by("Trametinib 1 mg/kg") == "MEK"
     assert inhibited_by("sotorasib + HRX-0233") == "KRAS"
     assert inhibited_by("remeked") is None
+
+
+@pytest.mark.parametrize("gene", ["kras", "TP53"])
+def test_another_gene_is_refused_rather_than_reported_under_a_name_not_its_own(gene):
+    with pytest.raises(AnalysisError, match=f'biomarker "{gene}".*give {gene} as a column'):
+        analyze_study(study(), {**PLAN, "biomarker": gene})
