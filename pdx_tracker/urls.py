@@ -17,6 +17,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", api_urls),
+    path("entry/", include("studies.entry.urls")),
     path("", include("studies.desk.urls")),
 ]
 

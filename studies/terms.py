@@ -115,6 +115,21 @@ class MeasurementStatus(Term):
     EXCLUDED = "excluded"
 
 
+class Sign(Term):
+    """A clinical sign noted at the cage with one key. Ulceration is a status of the tumor, not a sign."""
+
+    HUNCHED = "hunched"
+    RUFFLED = "ruffled", "ruffled fur"
+    LETHARGIC = "lethargic"
+    THIN = "thin"
+    BREATHING = "labored_breathing"
+
+    @property
+    def key(self) -> str:
+        """The letter that notes it; none of x, w, u, r and s, which the sheet uses itself."""
+        return {"hunched": "h", "ruffled": "f", "lethargic": "l", "thin": "t", "labored_breathing": "b"}[self]
+
+
 class ExitReason(Term):
     """Why a mouse left the study. `survival_coding` decides event, censored or competing."""
 

@@ -258,6 +258,7 @@ class _Recording:
             height_mm=_float(reading.numbers["height_mm"].value) if has_size else None,
             volume_method=VolumeMethod.CALIPER if has_size else "",
             weight_g=_float(reading.weight_g),
+            signs=",".join(row.signs),
             observer=self.user,
             device=row.device,
             observed_at=row.observed_at,
@@ -344,6 +345,7 @@ def values_of(one: StoredReading | Measurement, mouse: str) -> dict[str, Any]:
         "height_mm": one.height_mm,
         "weight_g": one.weight_g,
         "status": str(one.status),
+        "signs": [sign for sign in one.signs.split(",") if sign],
         "device": one.device,
         "observed_at": one.observed_at,
         "recorded_at": one.recorded_at,
@@ -359,7 +361,7 @@ def _same(row: Row, stored: Mapping[str, Any]) -> bool:
     """Whether a row says what is stored; 12.3, "12.30" and "12,3 mm" are one value."""
     if (row.status or MeasurementStatus.MEASURED) != stored["status"]:
         return False
-    if any(getattr(row, name) != stored[name] for name in COMPARED):
+    if list(row.signs) != stored["signs"] or any(getattr(row, name) != stored[name] for name in COMPARED):
         return False
     return all(_float(read_number(name, getattr(row, name)).value) == stored[name] for name in NUMBERS)
 
@@ -372,6 +374,7 @@ def _sent(sent: SentRow) -> dict[str, Any]:
         "tumor": row.tumor,
         "replicate": row.replicate,
         "status": row.status,
+        "signs": list(row.signs),
         "device": row.device,
         "observed_at": sent.observed_text,
         "confirmations": [{"rule": rule, "reason": reason} for rule, reason in row.confirmations.items()],

@@ -18,7 +18,7 @@ from studies.models import Measurement, MeasurementSession, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
 from studies.validation import Finding, Reading, Row, Severity, correction_findings, judge, reason_findings
 
-CORRECTED = ("status", "length_mm", "width_mm", "height_mm", "weight_g", "device", "observed_at")
+CORRECTED = ("status", "length_mm", "width_mm", "height_mm", "weight_g", "signs", "device", "observed_at")
 # Questions about who measures when: a correction changes what was written, not what was done that day.
 NOT_ASKED_AGAIN = frozenset({"R15", "R16", "R20", "R21", "R22", "R23", "R24", "R27", "R28"})
 
@@ -72,7 +72,13 @@ def correct_measurement(
 def _values(row: Row, reading: Reading) -> dict[str, Any]:
     """The values a correction puts in place, by the names in `CORRECTED`."""
     lengths = {name: _float(number.value) for name, number in reading.numbers.items()}
-    return {"status": str(reading.status), "device": row.device, "observed_at": row.observed_at, **lengths}
+    return {
+        "status": str(reading.status),
+        "signs": ",".join(row.signs),
+        "device": row.device,
+        "observed_at": row.observed_at,
+        **lengths,
+    }
 
 
 def void_measurement(

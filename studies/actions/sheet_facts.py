@@ -64,6 +64,7 @@ class StoredReading:
     height_mm: float | None
     reported_volume_mm3: float | None
     weight_g: float | None
+    signs: str
     is_void: bool
     device: str
     observer_id: int | None
@@ -75,7 +76,7 @@ class StoredReading:
 
 READING_COLUMNS = (
     "pk", "session_id", "mouse_id", "tumor_number", "replicate", "revision", "status", "length_mm", "width_mm",
-    "height_mm", "reported_volume_mm3", "weight_g", "is_void", "device", "observer_id", "observer_name",
+    "height_mm", "reported_volume_mm3", "weight_g", "signs", "is_void", "device", "observer_id", "observer_name",
     "observed_at", "recorded_at", "client_id",
 )  # fmt: skip
 

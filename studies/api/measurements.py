@@ -60,6 +60,7 @@ def row_of(row: RowIn | CorrectionIn) -> Row:
         height_mm=row.height_mm,
         weight_g=row.weight_g,
         status=row.status or "",
+        signs=tuple(sorted(set(row.signs))),
         device=row.device or "",
         confirmations={one.rule: one.reason for one in row.confirmations},
         **place,

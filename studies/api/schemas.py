@@ -40,6 +40,7 @@ class RowIn(Strict):
     height_mm: Any = Field(None, description=ANY_NUMBER)
     weight_g: Any = Field(None, description=ANY_NUMBER)
     status: str | None = Field(None, description="measured, or why there is no size.")
+    signs: list[str] = Field([], description="Clinical signs by their codes.")
     device: str | None = None
     confirmations: list[ConfirmationIn] = []
     scanned: str | None = Field(None, description="The mouse whose tag was scanned last.")
@@ -75,6 +76,7 @@ class ReadingOut(Schema):
     height_mm: float | None
     weight_g: float | None
     status: str
+    signs: list[str]
     device: str
     observed_at: datetime | None
     recorded_at: datetime
@@ -92,6 +94,7 @@ class SentOut(Schema):
     height_mm: Any
     weight_g: Any
     status: str
+    signs: list[str] = []
     device: str
     observed_at: str
     confirmations: list[ConfirmationIn]
@@ -243,6 +246,7 @@ class CorrectionIn(Strict):
     height_mm: Any = Field(None, description=ANY_NUMBER)
     weight_g: Any = Field(None, description=ANY_NUMBER)
     status: str | None = None
+    signs: list[str] = []
     device: str | None = None
     confirmations: list[ConfirmationIn] = []
 

@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from studies.actions.blinding import open_notices
 from studies.desk.study_list import described
-from studies.desk.worklist import due_sessions
 from studies.endpoints import SIGNED_IN, endpoint
 from studies.models import StudyMembership
 from studies.terms import Role, StudyState
+from studies.worklist import due_sessions
 
 MEASURES = frozenset({Role.TECHNICIAN, Role.STUDY_DIRECTOR})
 

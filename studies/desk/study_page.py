@@ -10,10 +10,10 @@ from studies import access
 from studies.desk.blinding import reads_blinding
 from studies.desk.curves import curves_document
 from studies.desk.study_facts import arm_lines, facts, pdx_model_lines
-from studies.desk.worklist import mice_on_study, next_session
 from studies.endpoints import MEMBERS, endpoint
 from studies.models import Measurement, Study
 from studies.terms import StudyOrigin
+from studies.worklist import mice_on_study, next_session
 
 
 @endpoint(MEMBERS)

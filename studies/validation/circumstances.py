@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from studies.terms import MeasurementStatus
+from studies.terms import MeasurementStatus, Sign
 from studies.validation.findings import Finding, hard, soft
 from studies.validation.rows import Checked, local_time
 
@@ -99,6 +99,9 @@ def missing(row: Checked) -> Iterator[Finding]:
     if row.reading.status is None:
         yield hard("R25", "status", f"is none of {', '.join(MeasurementStatus.values())}")
         return
+    for sign in row.row.signs:
+        if sign not in Sign.values():
+            yield hard("R25", "signs", f"{sign!r} is none of {', '.join(Sign.values())}")
     blank = [name for name in ("length_mm", "width_mm") if row.reading.numbers[name].is_blank]
     if row.reading.status is MeasurementStatus.MEASURED or len(blank) == 1:
         for name in blank:

@@ -43,6 +43,7 @@ class Row:
     height_mm: Any = None
     weight_g: Any = None
     status: str = ""
+    signs: tuple[str, ...] = ()
     device: str = ""
     confirmations: Mapping[str, str] = field(default_factory=dict)
     scanned: str = ""

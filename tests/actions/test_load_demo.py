@@ -27,7 +27,6 @@ from studies.actions.load_demo import load_demo
 from studies.actions.revisions import HASHED, rows_sha256
 from studies.analysis import analyze_study
 from studies.days import local_date
-from studies.desk.worklist import due_sessions
 from studies.frames import growth_curves, measurement_table
 from studies.models import (
     Allocation,
@@ -43,6 +42,7 @@ from studies.models import (
     User,
 )
 from studies.terms import MeasurementStatus, StudyOrigin, StudyState
+from studies.worklist import due_sessions
 
 NOW = datetime(2026, 3, 5, 14, 30, tzinfo=UTC)
 PASSWORD = "amber-basil-cedar-delta-042"

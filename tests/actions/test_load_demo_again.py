@@ -13,7 +13,6 @@ from studies.actions.demo_people import (
 )
 from studies.actions.load_demo import load_demo
 from studies.actions.revisions import HASHED
-from studies.desk.worklist import due_sessions
 from studies.models import (
     Measurement,
     MeasurementSession,
@@ -22,6 +21,7 @@ from studies.models import (
     User,
 )
 from studies.terms import StudyState
+from studies.worklist import due_sessions
 from tests.factories import make_study
 
 NOW = datetime(2026, 3, 5, 14, 30, tzinfo=UTC)

@@ -62,10 +62,14 @@ def mice_on_study(study: Study):
     return Mouse.objects.filter(study=study, exit__isnull=True, exclusion__isnull=True)
 
 
+def mice_of(session: MeasurementSession):
+    """The mice a session is for: those on study, of its cohort where it has one."""
+    mice = mice_on_study(session.study)
+    return mice.filter(cohort=session.cohort_id) if session.cohort_id else mice
+
+
 def _due(session: MeasurementSession, study: Study, today: date) -> DueSession:
-    mice = mice_on_study(study)
-    if session.cohort_id:
-        mice = mice.filter(cohort=session.cohort_id)
+    mice = mice_of(session)
     read = Measurement.objects.filter(session=session, mouse=OuterRef("pk"))
     return DueSession(
         session=session,

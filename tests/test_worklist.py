@@ -2,9 +2,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from studies.desk.worklist import due_sessions, next_session
 from studies.models import Cohort, Exit, MeasurementSession
 from studies.terms import Role, StudyState
+from studies.worklist import due_sessions, next_session
 from tests.factories import make_measurement, make_mouse, make_study
 from tests.people import join, make_user
 

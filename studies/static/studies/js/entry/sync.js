@@ -1,0 +1,128 @@
+// Sends what waits to the server and acts on its receipts. One tab of the tablet at a time, in order, and only
+// rows of the person who is signed in: another person's login never sends them.
+
+import * as store from "./store.js";
+
+const BATCH = 60;
+const EVERY_MS = 5000;
+
+/** The rows of one sheet that stand together at the head of the queue; a correction or a choice goes alone. */
+function together(waiting) {
+  if (waiting[0].path) return waiting.slice(0, 1);
+  const end = waiting.findIndex((entry) => entry.path || entry.session !== waiting[0].session);
+  return waiting.slice(0, Math.min(end < 0 ? BATCH : end, BATCH));
+}
+
+function requestOf(batch) {
+  const [first] = batch;
+  if (first.path) return { path: first.path, body: first.body };
+  return { path: `sessions/${first.session}/measurements`, body: { rows: batch.map((entry) => entry.row) } };
+}
+
+export class Sync {
+  /** `onResult(entry, result)` for each row answered, `onState(state)` when how things stand may have changed. */
+  constructor({ user, urls, onResult, onState }) {
+    Object.assign(this, { user, urls, onResult, onState });
+    this.state = "idle";
+  }
+
+  start() {
+    window.addEventListener("online", () => this.flush());
+    window.addEventListener("offline", () => this.say("offline"));
+    setInterval(() => this.flush(), EVERY_MS);
+    return this.flush();
+  }
+
+  /** Send everything that can be sent. Calls that come while one runs are served by one more round. */
+  async flush() {
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = true;
+    try {
+      do {
+        this.again = false;
+        await navigator.locks.request("pdx-entry-send", () => this.round());
+      } while (this.again);
+    } finally {
+      this.running = false;
+    }
+  }
+
+  async round() {
+    for (;;) {
+      const waiting = (await store.unsent(this.user)).filter((entry) => !entry.problem);
+      if (!waiting.length) return this.say(navigator.onLine ? "idle" : "offline");
+      if (!(await this.send(together(waiting)))) return;
+    }
+  }
+
+  async send(batch) {
+    const token = await this.identify();
+    if (!token) return false;
+    const { path, body } = requestOf(batch);
+    let response;
+    try {
+      response = await fetch(`${this.urls.api}${path}`, {
+        method: "POST",
+        headers: {
+          "Content-Type": "application/json",
+          "Idempotency-Key": crypto.randomUUID(),
+          "X-CSRFToken": token,
+        },
+        body: JSON.stringify(body),
+      });
+    } catch {
+      return this.say("offline");
+    }
+    if (response.status === 401 || response.status === 403) return this.say("signed-out");
+    if (response.status !== 200) return this.failed(response, batch);
+    const answer = await response.json();
+    for (const [place, result] of (answer.results ?? [answer]).entries()) await this.answer(batch[place], result);
+    return true;
+  }
+
+  /** A fresh CSRF token where the signed-in person is the one whose rows wait; null, and said, where not. */
+  async identify() {
+    let response;
+    try {
+      response = await fetch(this.urls.whoami, { headers: { Accept: "application/json" } });
+    } catch {
+      this.say("offline");
+      return null;
+    }
+    if (response.status >= 500) return this.say("busy") || null;
+    const who = response.ok ? await response.json() : { user: null };
+    if (who.user === this.user) return who.csrf;
+    this.say(who.user === null ? "signed-out" : "someone-else");
+    return null;
+  }
+
+  async failed(response, batch) {
+    if (response.status >= 500 || response.status === 429) return this.say("busy");
+    if (batch.length > 1) {
+      for (const entry of batch) if (!(await this.send([entry]))) return false;
+      return true;
+    }
+    await this.answer(batch[0], { http_status: response.status, rules: [] });
+    return true;
+  }
+
+  async answer(entry, result) {
+    const isStored = result.http_status === 200 || result.http_status === 201;
+    if (isStored || result.parked) {
+      const { client_id, session, user, row } = entry;
+      await store.receive(entry, { client_id, session, user, row, id: result.id, parked: result.parked, at: Date.now() });
+    } else {
+      await store.mark({ ...entry, problem: result });
+    }
+    await this.onResult(entry, result);
+  }
+
+  say(state) {
+    this.state = state;
+    this.onState(state);
+    return false;
+  }
+}
