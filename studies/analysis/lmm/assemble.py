@@ -84,11 +84,17 @@ def assemble_rows(design: Design, plan: Plan, reml: bool, phi: float = 0.0) -> A
     orthonormal = fixed[:, turn.kept] @ turn.back
     residual, ordinary = take_out(orthonormal, white(design.response))
     check_unexplained(design, float(residual @ residual))
-    crossed = white(crossed_columns(design, plan, blocks))
-    dense = np.column_stack([orthonormal, crossed, residual])
+    crossed = white.sparse(crossed_columns(design, plan, blocks))
+    dense = np.column_stack([orthonormal, residual])
     classes = design.residual_codes
     sums = row_sums(
-        white(bases.t), dense, plan.codes[0], plan.n_groups[0], classes, max(1, len(design.residual_levels))
+        white(bases.t),
+        dense,
+        crossed,
+        plan.codes[0],
+        plan.n_groups[0],
+        classes,
+        max(1, len(design.residual_levels)),
     )
     model = Model(blocks, RowBottom(levels[0], sums), levels[1:], crossed.shape[1], len(turn.kept),
                   len(design.response), _constant(turn, reml, white), reml)  # fmt: skip

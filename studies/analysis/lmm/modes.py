@@ -26,7 +26,7 @@ def conditional_modes(
     weights = np.ones(len(errors)) if design.residual_codes is None else precision[design.residual_codes]
     turned: dict[int, Array] = {}
     if plan.crossed:
-        dummies = white(crossed_columns(design, plan, model.blocks))
+        dummies = white(crossed_columns(design, plan, model.blocks).toarray())
         turned, errors = _crossed_modes(dummies, plan, model, psis, weights, errors, levels, t)
     effects = _nested_modes(plan, model, psis, weights, errors, levels, t)
     for index, block in enumerate(blocks):

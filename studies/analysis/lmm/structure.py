@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.design import ColumnMaker, Design, RandomDesign, compact_codes
@@ -188,17 +189,18 @@ def _block(term: RandomDesign, turn: Array, level: int, offset: int, crossed: bo
     return Block(term.names, term.term.name, term.n_groups, turn, level, offset, crossed)
 
 
-def crossed_columns(design: Design, plan: Plan, blocks: list[Block]) -> Array:
-    """The crossed terms' effects as dummy columns, rows x effects."""
+def crossed_columns(design: Design, plan: Plan, blocks: list[Block]) -> csr_matrix:
+    """The crossed terms' effects as dummy columns, rows x effects: as many entries a row as it has effects."""
     n = len(design.response)
     width = sum(blocks[index].size * blocks[index].n_groups for index in plan.crossed)
-    dummies = np.zeros((n, width))
+    result = csr_matrix((n, width))
     for index in plan.crossed:
         block, term = blocks[index], design.random[index]
-        values = np.linalg.solve(block.turn.T, term.columns.T).T
+        values = np.linalg.solve(block.turn.T, term.columns.T)
         for effect in range(block.size):
-            dummies[np.arange(n), block.offset + term.codes * block.size + effect] = values[:, effect]
-    return dummies
+            place = (np.arange(n), block.offset + term.codes * block.size + effect)
+            result = result + csr_matrix((values[effect], place), (n, width))
+    return result
 
 
 def independent_columns(upper: Array, tolerance: float = RANK_TOLERANCE) -> list[int]:
@@ -261,17 +263,47 @@ class RowSums:
 
 
 def row_sums(
-    t: Array, dense: Array, codes: Array, n_groups: int, classes: Array | None, n_classes: int
+    t: Array,
+    dense: Array,
+    crossed: csr_matrix,
+    codes: Array,
+    n_groups: int,
+    classes: Array | None,
+    n_classes: int,
 ) -> RowSums:
-    """Sum products of rows by group. `dense` holds fixed columns, crossed columns and the response."""
+    """Sum products of rows by group. `dense` are fixed columns and response; crossed columns go between them."""
     classes = np.zeros(len(t), dtype=np.int64) if classes is None else classes
     items, present = compact_codes(codes * n_classes + classes)
     order = np.argsort(items, kind="stable") if (np.diff(items) < 0).any() else slice(None)
-    t, dense, items = t[order], dense[order], items[order]
-    width = t.shape[1]
-    q = np.stack([sum_by(t[:, [k]] * dense, items, len(present)) for k in range(width)], axis=1)
-    p = np.stack([sum_by(t[:, [k]] * t, items, len(present)) for k in range(width)], axis=1)
-    classes = classes[order]
-    r = np.stack([dense[classes == k].T @ dense[classes == k] for k in range(n_classes)])
+    t, dense, items, classes = t[order], dense[order], items[order], classes[order]
+    crossed = crossed[order] if crossed.shape[1] and not isinstance(order, slice) else crossed
+    q = np.stack([_sums_between(column, dense, crossed, items, len(present)) for column in t.T], axis=1)
+    p = np.stack([sum_by(column[:, None] * t, items, len(present)) for column in t.T], axis=1)
+    r = np.stack([_products(dense[classes == k], crossed[classes == k]) for k in range(n_classes)])
     group, item_class = np.divmod(present, n_classes)
     return RowSums(p, q, r, group, n_groups, item_class, np.bincount(classes, minlength=n_classes))
+
+
+def _sums_between(column: Array, dense: Array, crossed: csr_matrix, items: Array, n_items: int) -> Array:
+    """One column of T times [X D y], summed by item."""
+    sums = sum_by(column[:, None] * dense, items, n_items)
+    if not crossed.shape[1]:
+        return sums
+    place = (items, np.arange(len(items)))
+    inside = (csr_matrix((column, place), (n_items, len(items))) @ crossed).toarray()
+    return np.concatenate([sums[:, :-1], inside, sums[:, -1:]], axis=1)
+
+
+def _products(dense: Array, crossed: csr_matrix) -> Array:
+    """[X D y]'[X D y]."""
+    outside = dense.T @ dense
+    width, inside = crossed.shape[1], slice(dense.shape[1] - 1, dense.shape[1] - 1 + crossed.shape[1])
+    if not width:
+        return outside
+    kept = np.r_[np.arange(dense.shape[1] - 1), dense.shape[1] - 1 + width]
+    result = np.empty((dense.shape[1] + width,) * 2)
+    result[np.ix_(kept, kept)] = outside
+    result[inside, inside] = (crossed.T @ crossed).toarray()
+    across = crossed.T @ dense
+    result[inside, kept], result[kept, inside] = across, across.T
+    return result

@@ -8,6 +8,7 @@ sqrt(1 - rho_j^2) with rho_j = phi^(t_j - t_(j-1)) has independent residuals.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix, diags
 
 from studies.analysis.errors import AnalysisError
 
@@ -65,6 +66,12 @@ class Whitening:
         filtered = np.empty_like(ordered)
         filtered[self.series.order] = ((ordered.T - rho * before.T) / np.sqrt(1 - rho**2)).T
         return filtered
+
+    def sparse(self, columns: csr_matrix) -> csr_matrix:
+        """The same for columns that are mostly 0."""
+        if self.series is not None and self.phi > 0:
+            return csr_matrix(self(columns.toarray()))
+        return columns if self.root is None else diags(self.root).tocsr() @ columns
 
     @property
     def logdet(self) -> float:
