@@ -1,5 +1,6 @@
 """One thing of every kind in a study: what a sweep over all URLs puts into their places."""
 
+import re
 from datetime import UTC, datetime
 
 from allauth.mfa.models import Authenticator
@@ -8,6 +9,7 @@ from django.contrib import admin
 
 from studies.actions.api_tokens import create_token
 from studies.actions.audit import INSTALLATION, record_event, study_chain
+from studies.endpoints import Route
 from studies.models import (
     Agent,
     AuditEvent,
@@ -26,6 +28,7 @@ from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_mod
 from tests.people import People
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+QUERIES = {"admin:autocomplete": "?app_label=studies&model_name=armagent&field_name=agent&term="}
 SECOND_FACTORS: dict[str, dict] = {
     "totp": {"secret": "JBSWY3DPEHPK3PXP"},
     "recovery_codes": {"seed": "0" * 40, "used_mask": 0},
@@ -103,3 +106,16 @@ def own_things(person: User | None) -> dict[str, object]:
         installed = AuditEvent.objects.filter(chain=INSTALLATION)
         things["auditevent"] = installed.values_list("pk", flat=True).first()
     return things
+
+
+def address(route: Route, record: dict[str, object], user: User | None) -> str:
+    """The route's path with things of the study in its places; a place the record lacks fails by name."""
+    values = {**record, **own_things(user)}
+    if admin := getattr(route.callback, "model_admin", None):
+        values["object_id"] = values[admin.opts.model_name]
+    if route.name == "admin:auth_user_password_change":
+        values["id"] = record["user"]
+    if route.name == "api_token_revoke":
+        values["key"] = values["apitoken"]
+    path = re.sub(r"<(\w+)>", lambda place: str(values[place.group(1)]), route.path)
+    return path + QUERIES.get(route.name, "")

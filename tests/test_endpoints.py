@@ -1,7 +1,6 @@
 """Every URL asked as everyone: who is answered and who is refused is what the declarations say."""
 
 import json
-import re
 from http.cookies import SimpleCookie
 
 import pytest
@@ -17,12 +16,11 @@ from pdx_tracker.urls import ENDPOINTS_OF_PACKAGES
 from studies.endpoints import ANONYMOUS, HAS_AN_ACCOUNT, MEMBERS, Route, endpoint, routes
 from studies.models import User
 from studies.terms import Role
-from tests.record import fill_record, own_things
+from tests.record import address, fill_record
 
 pytestmark = pytest.mark.django_db
 STAFF = ("study_director", "statistician", "quality_assurance", "administrator")
 RENDERED = ("study_director", "administrator")
-QUERIES = {"admin:autocomplete": "?app_label=studies&model_name=armagent&field_name=agent&term="}
 
 
 def all_routes() -> list[Route]:
@@ -111,19 +109,6 @@ def is_answered(name: str, audience: frozenset[str], route: Route) -> bool:
     role = {"outsider": Role.STUDY_DIRECTOR, "superuser": Role.ADMINISTRATOR}.get(name, name)
     of_study = "<" in route.path and "<app_label>" not in route.path and not route.declared.shared
     return role in audience and not (of_study and name in ("outsider", "superuser"))
-
-
-def address(route: Route, record: dict[str, object], user: User | None) -> str:
-    """The route's path with things of the study in its places; a place the record lacks fails by name."""
-    values = {**record, **own_things(user)}
-    if admin := getattr(route.callback, "model_admin", None):
-        values["object_id"] = values[admin.opts.model_name]
-    if route.name == "admin:auth_user_password_change":
-        values["id"] = record["user"]
-    if route.name == "api_token_revoke":
-        values["key"] = values["apitoken"]
-    path = re.sub(r"<(\w+)>", lambda place: str(values[place.group(1)]), route.path)
-    return path + QUERIES.get(route.name, "")
 
 
 def test_a_declaration_refuses_by_itself(study, people, rf: RequestFactory):
