@@ -124,6 +124,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "axes",
     "csp",
 ]
@@ -194,6 +196,28 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "PDX tracker"
 # A passkey needs a secure origin; browsers count localhost as one, allauth only when told so.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+# Sign-in through the house's own OpenID Connect provider, where one is named.
+SOCIALACCOUNT_ADAPTER = "studies.accounts.InvitedOnlyAdapter"
+SOCIALACCOUNT_AUTO_SIGNUP = False
+# A link, not a form: the content security policy keeps forms, and what they redirect to, on this server.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", default="")
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "house",
+                "name": env.str("OIDC_NAME", default="your organization"),
+                "client_id": env.str("OIDC_CLIENT_ID", default=""),
+                "secret": env.str("OIDC_CLIENT_SECRET", default=""),
+                "settings": {"server_url": OIDC_SERVER_URL},
+            }
+        ]
+        if OIDC_SERVER_URL
+        else [],
+    }
+}
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_RESET_ON_SUCCESS = True

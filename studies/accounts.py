@@ -1,8 +1,46 @@
-"""How allauth behaves here: accounts are made by an administrator, never by signing up."""
+"""How allauth behaves here: accounts are made by an administrator, never by signing up.
+
+Whoever comes from the house's OpenID Connect provider is let in as the one active person whose e-mail
+address, set by an administrator, the provider has verified; anybody else finds the door closed.
+"""
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.db import transaction
+from django.utils import timezone
+
+from studies.actions.audit import INSTALLATION, record_event
+from studies.models import User
 
 
 class ClosedAccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request) -> bool:
         return False
+
+
+class InvitedOnlyAdapter(DefaultSocialAccountAdapter):
+    def is_open_for_signup(self, request, sociallogin) -> bool:
+        return False
+
+    def pre_social_login(self, request, sociallogin) -> None:
+        """Connect a provider's account to the person it was meant for, the first time they come."""
+        if sociallogin.is_existing or request.user.is_authenticated:
+            return
+        person = invited([address.email for address in sociallogin.email_addresses if address.verified])
+        if person is None:
+            return
+        with transaction.atomic():
+            sociallogin.connect(request, person)
+            account = {"provider": sociallogin.account.provider, "uid": sociallogin.account.uid}
+            record_event("connected a sign-in account", person, actor=person, at=timezone.now(),
+                         chain=INSTALLATION, new=account)  # fmt: skip
+
+
+def invited(verified_addresses: list[str]) -> User | None:
+    """The one active person with such an address; None where there is none, or more than one."""
+    found = [
+        person
+        for address in verified_addresses
+        for person in User.objects.filter(email__iexact=address, is_active=True)
+    ]
+    return found[0] if len(found) == 1 and verified_addresses else None

@@ -6,16 +6,19 @@ exported by hand. Tables of other packages are taken off, or come back read-only
 
 # Imported first so that each registers its tables before they are taken off again.
 import allauth.account.admin
-import allauth.mfa.admin  # noqa: F401
+import allauth.mfa.admin
+import allauth.socialaccount.admin  # noqa: F401
 import axes.admin  # noqa: F401
 import django.contrib.auth.admin  # noqa: F401
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.shortcuts import redirect
 
+admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 admin.site.unregister([EmailAddress, Authenticator, AccessAttempt, AccessFailureLog, AccessLog, Group])
 
 from studies.admin import arm, measurement, mouse, pdx_model, people, study, system  # noqa: E402, F401

@@ -1,14 +1,17 @@
 """Users and their parts in studies, looked after by administrators: who works here, not what they found."""
 
+from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.db import transaction
+from django.forms.models import BaseInlineFormSet
 from django.utils import timezone
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from studies.actions.audit import INSTALLATION, record_event
 from studies.admin.endpoints import ADMINISTRATORS
 from studies.admin.recording import RecordedAdmin
+from studies.admin.scope import RowsInline
 from studies.models import Study, StudyMembership, User
 
 
@@ -29,6 +32,29 @@ class AdministratorsOnly(RecordedAdmin):
         return self.has_view_permission(request)
 
 
+class RoleForm(forms.ModelForm):
+    """A role given is not rewritten into another one; it ends, and a new one is given."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            for name in ("study", "role"):
+                self.fields[name].disabled = True
+
+
+class RolesInline(RowsInline):
+    model = StudyMembership
+    form = RoleForm
+    formset = BaseInlineFormSet
+    fields = ("study", "role", "is_active")
+    verbose_name, verbose_name_plural = "role in a study", "roles in studies"
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        if db_field.name == "study":
+            kwargs["queryset"] = Study.objects.order_by("code")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
 @admin.register(User)
 class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
     """Deactivated, never deleted: a name stays on what was recorded."""
@@ -43,21 +69,25 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
     ordering = ("username",)
     readonly_fields = ("last_login", "date_joined")
     filter_horizontal = ()
+    inlines = (RolesInline,)
     fieldsets = (
-        (None, {"fields": ("username", "password", "full_name")}),
+        (None, {"fields": ("username", "password", "full_name", "email")}),
         (
             "May",
             {
                 "fields": ("is_active", "is_staff", "is_superuser"),
-                "description": "Roles in studies are given under Study members. "
+                "description": "Roles in studies stand on the next tab. "
                 "Being an administrator opens no study's data.",
             },
         ),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
-        (None, {"classes": ["wide"], "fields": ("username", "full_name", "password1", "password2")}),
+        (None, {"classes": ["wide"], "fields": ("username", "full_name", "email", "password1", "password2")}),
     )
+
+    def get_inlines(self, request, obj):
+        return self.inlines if obj else ()  # an account is made first, then its roles are given
 
     def user_change_password(self, request, id, form_url=""):
         """A password set by an administrator is an event of its own, in the same transaction."""

@@ -1,4 +1,5 @@
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP
 from django.urls import reverse
 
 from tests.people import PASSWORD, make_user
@@ -70,3 +71,12 @@ def test_signing_out_ends_at_the_sign_in_page(client, people):
     client.force_login(people.technician)
     assert client.post("/accounts/logout/").url == LOGIN
     assert client.get("/").status_code == 302
+
+
+def test_no_second_factor_is_skipped_on_the_way_into_the_admin(client, people):
+    TOTP.activate(people.superuser, "JBSWY3DPEHPK3PXP")
+    for door in (LOGIN, "/admin/login/"):
+        client.post(f"{door}?next=/admin/", {"login": "a_superuser", "password": PASSWORD}, follow=True)
+        client.post(f"{door}?next=/admin/", {"username": "a_superuser", "password": PASSWORD}, follow=True)
+        assert client.get("/admin/").status_code == 302, door
+    assert client.get("/accounts/2fa/authenticate/").status_code in (200, 302)
