@@ -14,7 +14,7 @@ CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_M
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test lint types ladder unit unit-postgresql bench randomization-figures lock doctor clean
+.PHONY: planted-errors help install demo test lint types ladder unit unit-postgresql bench randomization-figures lock doctor clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each a
 
 randomization-figures: $(INSTALLED_FOR_TESTS) ## measure balance and fairness of randomization (half an hour)
 	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m tests.bench.randomization
+
+planted-errors: $(INSTALLED_FOR_TESTS) ## measure how the measurement rules meet planted errors (PDX_REAL_DATA)
+	@$(CLEAN_ENV) $(RUN) -m tests.validation.planted_errors
 
 lock: ## compile both lock files again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python -m pip install uv" >&2; exit 1; }

@@ -152,6 +152,9 @@ class WindowsOut(Schema):
     volume_mm3: tuple[str, str] | None
     length_mm: tuple[str, str] | None
     width_mm: tuple[str, str] | None
+    aspect: tuple[str, str] | None = Field(
+        description="Longer over shorter diameter; R9 asks where both fail."
+    )
     weight_g: tuple[str, str] | None
 
 

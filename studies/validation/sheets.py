@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from math import log
 
 from studies.terms import MeasurementStatus
@@ -71,46 +72,60 @@ def _ratios(reading: Reading, last: Visit, names: tuple[str, ...]) -> list[Decim
 
 
 def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
-    """R16: two rows that fit each other's last value clearly better than their own."""
+    """R16: two rows of a cage's reach that fit each other's last value well and their own badly."""
+    growth = common_growth(rows)
     for place, row in enumerate(rows):
-        own = misfit(row.reading, row.last)
+        own = misfit(row.reading, row.last, growth)
         if not row.is_new or own is None:
             continue
-        for other_place, other in enumerate(rows):
-            if other_place == place or other.reading.row.mouse == row.reading.row.mouse:
+        for other in rows[max(0, place - CAGE_REACH) : place + CAGE_REACH + 1]:
+            others_own = misfit(other.reading, other.last, growth)
+            crossed, back = misfit(row.reading, other.last, growth), misfit(other.reading, row.last, growth)
+            if other is row or others_own is None or crossed is None or back is None:
                 continue
-            others_own = misfit(other.reading, other.last)
-            crossed, back = misfit(row.reading, other.last), misfit(other.reading, row.last)
-            if others_own is None or crossed is None or back is None:
-                continue
-            if own + others_own > SWAP_OWN and crossed + back < SWAP_CROSSED * (own + others_own):
+            apart, across = own + others_own, crossed + back
+            if across < SWAP_FITS and apart - across > SWAP_GAIN:
                 name = other.reading.row.mouse
                 yield place, soft("R16", "mouse", f"fits {name} better, and {name} this one: swapped?")
                 break
 
 
-SWAP_OWN = 8.0  # two rows this far from their own last values (squared spreads) ...
-SWAP_CROSSED = 0.25  # ... and much nearer to each other's
-SPREAD_LENGTH, SPREAD_WEIGHT = 0.18, 0.05  # of the log ratio between visits
+CAGE_REACH = 5  # a cage holds at most five mice
+SWAP_FITS, SWAP_GAIN = (
+    8.0,
+    10.0,
+)  # squared spreads over the two rows: crosswise they fit, straight they do not
+COPY_GAIN = 4.0
+SMALL_MM = 3  # a tumor at the limit of detection honestly reads the same again
+SPREAD_LENGTH, SPREAD_WEIGHT = 0.18, 0.04  # of the log ratio between visits
+FARTHEST = 9.0  # one number far off must not outweigh the others
 
 
-def misfit(reading: Reading, last: Visit | None) -> float | None:
+def common_growth(rows: Sequence[SheetRow]) -> float:
+    """The median log ratio of a length to its last, over the whole sheet and so over all arms pooled."""
+    ratios = sorted(
+        log(row.reading.length_mm / row.last.length_mm)
+        for row in rows
+        if row.reading.length_mm and row.last and row.last.length_mm
+    )
+    return ratios[len(ratios) // 2] if len(ratios) >= FEWEST_ROWS else 0.0
+
+
+def misfit(reading: Reading, last: Visit | None, growth: float = 0.0) -> float | None:
     """How far a reading lies from a last visit: sum of squared log ratios over their usual spread."""
     if last is None:
         return None
     pairs = [
-        (reading.length_mm, last.length_mm, SPREAD_LENGTH),
-        (reading.width_mm, last.width_mm, SPREAD_LENGTH),
-        (reading.weight_g, last.weight_g, SPREAD_WEIGHT),
+        (reading.length_mm, last.length_mm, SPREAD_LENGTH, growth),
+        (reading.width_mm, last.width_mm, SPREAD_LENGTH, growth),
+        (reading.weight_g, last.weight_g, SPREAD_WEIGHT, 0.0),
     ]
-    known = [(now, then, spread) for now, then, spread in pairs if now and then]
-    if len(known) < 2:
-        return None
-    return sum((log(now / then) / spread) ** 2 for now, then, spread in known)
+    known = [(log(now / then) - usual) / spread for now, then, spread, usual in pairs if now and then]
+    return None if len(known) < 2 else sum(min(FARTHEST, one**2) for one in known)
 
 
 def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
-    """R23: the last visit's length and width again, for several mice running."""
+    """R23: the last visit's length and width again for several mice running, or the row above again."""
     run: list[int] = []
     for place, row in enumerate([*rows, None]):
         if row is not None and _is_copy(row):
@@ -121,6 +136,26 @@ def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
                 message = f"{len(run)} mice running have exactly their last length and width"
                 yield copied, soft("R23", "length_mm", message)
         run = []
+    growth = common_growth(rows)
+    for place, pair in enumerate(pairwise(rows)):
+        for copied, (row, other) in ((place, pair), (place + 1, pair[::-1])):
+            if _is_neighbors(row, other, growth):
+                who = other.reading.row.mouse
+                yield copied, soft("R23", "mouse", f"has length, width and weight of its neighbor {who}")
+
+
+def _is_neighbors(row: SheetRow, other: SheetRow, growth: float) -> bool:
+    """Whether a row repeats its neighbor's values, which fit the neighbor's last visit and not its own."""
+    values = _values(row)
+    if values is None or values != _values(other):
+        return False
+    own, others = misfit(row.reading, row.last, growth), misfit(row.reading, other.last, growth)
+    return own is not None and others is not None and own - others > COPY_GAIN
+
+
+def _values(row: SheetRow) -> tuple[Decimal, Decimal, Decimal] | None:
+    length, width, weight = row.reading.length_mm, row.reading.width_mm, row.reading.weight_g
+    return None if length is None or width is None or weight is None else (length, width, weight)
 
 
 def _is_copy(row: SheetRow) -> bool:
@@ -128,6 +163,7 @@ def _is_copy(row: SheetRow) -> bool:
     return (
         last is not None
         and row.reading.length_mm is not None
+        and row.reading.length_mm >= SMALL_MM
         and (row.reading.length_mm, row.reading.width_mm) == (last.length_mm, last.width_mm)
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
-from studies.validation.expected import dimension_windows, volume_window
+from studies.validation.expected import aspect_window, dimension_windows, volume_window
 from studies.validation.findings import Finding, hard, notice, soft
 from studies.validation.rows import Checked
 
@@ -67,10 +67,12 @@ def volume(row: Checked) -> Iterator[Finding]:
 def growth(row: Checked) -> Iterator[Finding]:
     """R8"""
     last, now, day = row.mouse.last, row.reading.volume_mm3, row.reading.day
-    if last is None or now is None or day is None or not last.volume_mm3:
+    window = None if day is None else volume_window(row.mouse, day, row.limits)
+    if last is None or window is None or now is None or window[0] <= now <= window[1]:
         return
-    window = volume_window(row.mouse, day, row.limits)
-    if window is not None and not window[0] <= now <= window[1]:
+    if not last.volume_mm3:
+        yield soft("R8", "length_mm", "nothing was palpable at the last visit")
+    else:
         ratio = now / last.volume_mm3
         yield soft("R8", "length_mm", f"the volume is {_times(ratio)} that of the last visit{slip(ratio)}")
 
@@ -89,14 +91,16 @@ def _times(ratio: Decimal) -> str:
 
 def jump(row: Checked) -> Iterator[Finding]:
     """R9"""
-    last, sizes, day = row.mouse.last, row.reading.sizes, row.reading.day
-    if last is None or sizes is None or day is None:
+    sizes, day = row.reading.sizes, row.reading.day
+    aspects = aspect_window(row.mouse, row.limits)
+    if sizes is None or day is None or aspects is None or sizes[1] <= 0:
         return
-    for field, now, window in zip(
-        ("length_mm", "width_mm"), sizes, dimension_windows(row.mouse, day, row.limits), strict=True
-    ):
+    if aspects[0] <= sizes[0] / sizes[1] <= aspects[1]:
+        return
+    spans = dimension_windows(row.mouse, row.limits)
+    for field, now, window in zip(("length_mm", "width_mm"), sizes, spans, strict=True):
         if window is not None and not window[0] <= now <= window[1]:
-            yield soft("R9", field, f"{now} mm is far from the last visit's")
+            yield soft("R9", field, f"{now} mm: this dimension jumped, and the other did not")
 
 
 def tumor_endpoint(row: Checked) -> Iterator[Finding]:
