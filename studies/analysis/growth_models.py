@@ -51,6 +51,7 @@ class GrowthData:
     window: tuple[float, float]
     left_out: dict[str, int] = field(default_factory=dict)
     limit_mm3: float | None = None
+    fits: dict[str, LmmFit] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @property
     def n_censored(self) -> int:
@@ -250,7 +251,7 @@ def fit_m1(
     fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
     formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {random}"
     straight = "MC" if data.n_censored else "M1"
-    return GrowthFit(data, formula, _fit(formula, data.frame), "M2" if square else straight, square=square)
+    return GrowthFit(data, formula, _fit(formula, data), "M2" if square else straight, square=square)
 
 
 def fit_m4(
@@ -280,7 +281,7 @@ def fit_m4(
     cap = max(float(len(statuses) - (statuses.nunique() if several else 1)), 1.0)
     notes = _few_models(len(statuses), cap) if replicated else (SINGLE_MICE, *_few_models(len(statuses), cap))
     name = "M4, bent" if square else "M4"
-    return GrowthFit(data, formula, _fit(formula, data.frame), name, cap, notes, square)
+    return GrowthFit(data, formula, _fit(formula, data), name, cap, notes, square)
 
 
 def square_of(estimand: str, day: float) -> float:
@@ -294,7 +295,7 @@ def square_of(estimand: str, day: float) -> float:
 
 def fit_formula(data: GrowthData, formula: str) -> GrowthFit:
     """A formula of the plan's own, over the columns of `GrowthData`."""
-    return GrowthFit(data, formula, _fit(formula, data.frame), "plan")
+    return GrowthFit(data, formula, _fit(formula, data), "plan")
 
 
 def fit_primary(data: GrowthData, plan: Plan) -> GrowthFit:
@@ -383,7 +384,14 @@ def _sources(data: GrowthData) -> str:
     return " + day * source_study" if data.frame["source_study"].nunique() > 1 else ""
 
 
-def _fit(formula: str, frame: pd.DataFrame) -> LmmFit:
+def _fit(formula: str, data: GrowthData) -> LmmFit:
+    """A formula fitted once to these data, whoever asks for it again."""
+    if formula not in data.fits:
+        data.fits[formula] = _fit_anew(formula, data.frame)
+    return data.fits[formula]
+
+
+def _fit_anew(formula: str, frame: pd.DataFrame) -> LmmFit:
     kind = frame["kind"].to_numpy()
     try:
         fit = fit_lmm(formula, frame) if (kind == SEEN).all() else fit_censored(formula, frame, kind)

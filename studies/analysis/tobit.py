@@ -105,7 +105,10 @@ def make_units(x: Array, z: Array, y: Array, kind: Array, mouse: Array, n_mice: 
     units = n_mice * replicates
     seen = kinds == SEEN
     cross = np.zeros((units, size, size))
-    np.add.at(cross, owner[seen], flat[seen, :, None] * flat[seen, None, :])
+    if seen.any():
+        rows_seen = flat[seen][np.argsort(owner[seen], kind="stable")]
+        owners, starts = np.unique(np.sort(owner[seen]), return_index=True)
+        cross[owners] = np.add.reduceat(rows_seen[:, :, None] * rows_seen[:, None, :], starts, axis=0)
     hidden = np.flatnonzero(~seen)
     hidden = hidden[np.argsort(owner[hidden], kind="stable")]
     width = int(np.bincount(owner[hidden], minlength=units).max(initial=0))
