@@ -109,6 +109,14 @@ def may_randomize(user: User | Operator, study: Study) -> bool:
     return bool(roles_in(user, study) & SET_UP_ROLES)
 
 
+def may_read_dose_sheet(user: User | Operator, study: Study) -> bool:
+    return bool(roles_in(user, study) & DOSE_SHEET_READERS)
+
+
+def may_open_sealed_list(user: User | Operator, study: Study) -> bool:
+    return bool(roles_in(user, study) & SEALED_LIST_READERS)
+
+
 def may_see_measurements(user: User | Operator, study: Study) -> bool:
     return bool(roles_in(user, study) & SCIENCE_READERS)
 

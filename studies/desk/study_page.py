@@ -25,6 +25,10 @@ def study_page(request, code: str):
         "may_set_up": _may_set_up(request.user, study),
         "reads_blinding": reads_blinding(access.roles_in(request.user, study)),
     }
+    context |= {
+        "reads_dose_sheet": access.may_read_dose_sheet(request.user, study),
+        "opens_sealed_list": access.may_open_sealed_list(request.user, study),
+    }
     if not access.may_see_measurements(request.user, study):
         return render(request, "studies/desk/study_closed.html", context)
     context |= _counts(study) | {

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from studies.desk import balance, blinding, enrollment, home, randomize, study_list, study_page
+from studies.desk import balance, blinding, enrollment, home, paper, randomize, study_list, study_page
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,6 +16,10 @@ urlpatterns = [
     path("studies/<path:code>/curves.json", study_page.curves, name="study_curves"),
     path("studies/<path:code>/enrollment/", enrollment.enrollment, name="enrollment"),
     path("studies/<path:code>/randomize/", randomize.randomize, name="randomize"),
+    path("studies/<path:code>/cage-cards.pdf", paper.cage_cards, name="cage_cards"),
+    path("studies/<path:code>/mouse-labels.pdf", paper.mouse_labels, name="mouse_labels"),
+    path("studies/<path:code>/dose-sheet/", paper.dose_sheet, name="dose_sheet"),
+    path("studies/<path:code>/sealed-list/", paper.sealed_list, name="sealed_list"),
     path("studies/<path:code>/balance/", balance.balance_report, name="balance"),
     path("studies/<path:code>/", study_page.study_page, name="study_page"),
 ]

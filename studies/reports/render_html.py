@@ -47,13 +47,13 @@ def render_html(
         "title": title,
         "facts": facts,
         "made_at": made_at,
-        "fonts": _fonts(),
+        "fonts": embedded_fonts(),
         "sections": [_section(section, images, counter) for section in sections],
     }
     return render_to_string("studies/report/report.html", context)
 
 
-def _fonts() -> list[dict[str, str]]:
+def embedded_fonts() -> list[dict[str, str]]:
     """The app's own typeface as data; a page without it falls back to the reader's."""
     return [
         {"data": base64.b64encode((FONTS / name).read_bytes()).decode(), "range": characters}
