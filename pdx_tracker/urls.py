@@ -42,9 +42,6 @@ ENDPOINTS_OF_PACKAGES = {
     "mfa_reauthenticate_webauthn": _FOR_ACCOUNTS,
     "mfa_remove_webauthn": _FOR_ACCOUNTS,
     "mfa_edit_webauthn": _FOR_ACCOUNTS,
-    "socialaccount_login_cancelled": Endpoint(ANYONE),
-    "socialaccount_login_error": Endpoint(ANYONE),
-    "socialaccount_signup": _FOR_ANYONE,  # closed: leads back to signing in
     "socialaccount_connections": _FOR_ACCOUNTS,
     "openid_connect_login": Endpoint(NOBODY),  # answers where a provider is named by setting
     "openid_connect_callback": Endpoint(NOBODY),

@@ -72,6 +72,7 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "rest": "x",
         "var": "set",
         "url": "x",
+        "provider_id": "house",
         "app_label": "studies",
         "content_type_id": 1,
         "object_id": 1,

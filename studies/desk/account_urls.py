@@ -16,4 +16,5 @@ urlpatterns = [
     re_path(r"^confirm-email/.*$", ask_administrator),
     re_path(r"^password/(reset|set)/.*$", ask_administrator),
     re_path(r"^login/code/.*$", ask_administrator),
+    re_path(r"^(social|3rdparty/signup|3rdparty/login)/.*$", ask_administrator),
 ]
