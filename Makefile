@@ -3,6 +3,7 @@
 PORT ?= 8000
 PYTHON ?=
 PYTEST_ARGS ?=
+STUDIES ?= 10000
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
@@ -14,7 +15,7 @@ CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_M
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: planted-errors help install demo test lint types ladder unit unit-postgresql bench randomization-figures lock doctor clean
+.PHONY: planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -56,6 +57,9 @@ randomization-figures: $(INSTALLED_FOR_TESTS) ## measure balance and fairness of
 
 planted-errors: $(INSTALLED_FOR_TESTS) ## measure how the measurement rules meet planted errors (PDX_REAL_DATA)
 	@$(CLEAN_ENV) $(RUN) -m tests.validation.planted_errors
+
+simulate: $(INSTALLED_FOR_TESTS) ## measure error rates into docs/error-rates.md (hours; STUDIES=2000 for a short run)
+	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice -n 15 $(RUN) -m tests.simulate.run --studies $(STUDIES)
 
 lock: ## compile both lock files again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python -m pip install uv" >&2; exit 1; }

@@ -76,11 +76,23 @@ def draw_mice(design: Design, rng: np.random.Generator) -> pd.DataFrame:
     )
     length, width = _enrolling_readings(mice, design, rng)
     weight = mice["weight_g"] + GRAMS_PER_MM3 * mice["enrollment_mm3"]
+    if spread.slope_correlation:
+        mice["slope_deviation"] = _tied_to_volume(mice, medians, design)
     return mice.assign(
         first_length_mm=length,
         first_width_mm=width,
         first_weight_g=np.round(weight + rng.normal(0, spread.weighing_sd_g, n), 1),
     )
+
+
+def _tied_to_volume(mice: pd.DataFrame, median_mm3: np.ndarray, design: Design) -> np.ndarray:
+    """Slopes of their own that correlate with ln volume at enrollment as far as the window leaves it uncut."""
+    spread, own = design.variation, mice["slope_deviation"].to_numpy()
+    if spread.log_enrollment_sd == 0:
+        return own
+    score = np.log(mice["enrollment_mm3"].to_numpy() / median_mm3) / spread.log_enrollment_sd
+    rest = (1 - spread.slope_correlation**2) ** 0.5
+    return spread.slope_correlation * spread.mouse_slope_sd * score + rest * own
 
 
 def _enrolling_readings(
@@ -145,8 +157,11 @@ class _Visits:
 
 
 def _visits(design: Design, mice: pd.DataFrame, rng: np.random.Generator) -> _Visits:
-    true_mm3 = _true_mm3(design, mice)
-    length, width = _caliper(true_mm3, mice["aspect"].to_numpy()[:, None], design, rng)
+    true_mm3 = _true_mm3(design, mice, rng)
+    seen_mm3 = true_mm3
+    if design.variation.log_reading_sd:
+        seen_mm3 = true_mm3 * np.exp(rng.normal(0, design.variation.log_reading_sd, true_mm3.shape))
+    length, width = _caliper(seen_mm3, mice["aspect"].to_numpy()[:, None], design, rng)
     length[:, 0], width[:, 0] = mice["first_length_mm"], mice["first_width_mm"]
     weight = _weights(design, mice, true_mm3, rng)
     weight[:, 0] = mice["first_weight_g"]
@@ -159,14 +174,20 @@ def _visits(design: Design, mice: pd.DataFrame, rng: np.random.Generator) -> _Vi
     return visits
 
 
-def _true_mm3(design: Design, mice: pd.DataFrame) -> np.ndarray:
+def _true_mm3(design: Design, mice: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     days, first = np.array(design.days, dtype=float), design.days[0]
-    pairs = list(zip(mice["model_number"], mice["arm"], strict=True))
-    untreated = np.array([design.models[number].slopes[design.control] for number, _ in pairs])[:, None]
-    treated = np.array([design.models[number].slopes[arm] for number, arm in pairs])[:, None]
+    fractions = {arm.name: arm.resistant_fraction for arm in design.arms}
+    arms = mice["arm"].to_numpy(object)
+    if any(fractions.values()):
+        resistant = rng.random(len(mice)) < mice["arm"].map(fractions).to_numpy()
+        arms = np.where(resistant, design.control, arms)
+    growth = np.empty((len(mice), len(days)))
+    for (number, arm), rows in (
+        pd.Series(arms).groupby([mice["model_number"].to_numpy(), arms]).indices.items()
+    ):
+        growth[rows] = design.growth(design.models[number].slopes, arm, days)
     own = mice["slope_deviation"].to_numpy()[:, None] * (days - first)
-    growth = untreated * (np.minimum(days, 0) - first) + treated * np.maximum(days, 0) + own
-    return mice["enrollment_mm3"].to_numpy()[:, None] * np.exp(growth)
+    return mice["enrollment_mm3"].to_numpy()[:, None] * np.exp(growth + own)
 
 
 def _caliper(

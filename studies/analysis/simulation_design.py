@@ -6,12 +6,15 @@ Mouse i of PDX model p in arm a, on day t, enrolled on day e (the first of `Desi
 
 v_i: ln volume at enrollment, normal, cut to the enrollment window; b_i: the mouse's own slope,
 normal(0, mouse_slope_sd); k: `PdxModelTruth.slopes`, per day on the natural log. Treatment starts on
-day 0. Volumes are in mm3, lengths in mm, weights in g, days from the first dose.
+day 0, acts after its arm's delay, and not at all on a resistant mouse: until then, and there, the tumor grows
+as the control's. With `slowing_per_day` r growth flags as Gompertz had it: days after 0 count (1 - exp(-r t)) / r.
+Volumes are in mm3, lengths in mm, weights in g, days from the first dose.
 `studies.analysis.simulation` draws studies from it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -26,13 +29,16 @@ STATUS_ALL = "all"
 class ArmTruth:
     """An arm, and what it does to body weight: percent of the weight at enrollment, per day of treatment.
 
-    `weight_sd_percent_per_day` is how much mice differ in it.
+    `weight_sd_percent_per_day` is how much mice differ in it. `delay_days`: when the drug begins to act;
+    `resistant_fraction`: the share of mice it never acts on.
     """
 
     name: str
     role: str = ArmRole.SINGLE_AGENT
     weight_percent_per_day: float = 0.0
     weight_sd_percent_per_day: float = 0.0
+    delay_days: float = 0.0
+    resistant_fraction: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Variation:
     """How mice differ, and how well they are read.
 
     `missed_visit`, `found_dead`, `accident` and `ulceration` are probabilities a mouse and visit after day 0.
+    `slope_correlation` ties a mouse's slope to its ln volume at enrollment; `log_reading_sd` is an error of a
+    reading of ln V beside the calipers' own.
     """
 
     log_enrollment_sd: float = 0.2
@@ -66,6 +74,8 @@ class Variation:
     found_dead: float = 0.001
     accident: float = 0.001
     ulceration: float = 0.002
+    slope_correlation: float = 0.0
+    log_reading_sd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +105,7 @@ class Design:
     variation: Variation = field(default_factory=Variation)
     limits: Limits = field(default_factory=Limits)
     ends: bool = True
+    slowing_per_day: float = 0.0
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
@@ -122,10 +133,26 @@ class Design:
         return float(np.mean([self._expected(model, arm, day) for model in self.models_of(status)]))
 
     def _expected(self, model: PdxModelTruth, arm: str, day: float) -> float:
-        first = self.days[0]
-        growth = model.slopes[self.control] * (min(day, 0) - first) + model.slopes[arm] * max(day, 0)
-        mice = (self.variation.mouse_slope_sd * (day - first)) ** 2 / 2
-        return _mean_enrolled_mm3(model, self) * float(np.exp(growth + mice))
+        span, spread = day - self.days[0], self.variation
+        treated = next(one for one in self.arms if one.name == arm)
+        shares = ((1 - treated.resistant_fraction, arm), (treated.resistant_fraction, self.control))
+        growth = sum(share * float(np.exp(self.growth(model.slopes, name, day))) for share, name in shares)
+        own = (spread.mouse_slope_sd * span) ** 2 * (1 - spread.slope_correlation**2) / 2
+        power = 1.0
+        if spread.log_enrollment_sd > 0:
+            power += spread.slope_correlation * spread.mouse_slope_sd * span / spread.log_enrollment_sd
+        return _mean_enrolled_mm3(model, self, power) * growth * float(np.exp(own))
+
+    def growth(self, slopes: Mapping[str, float], arm: str, day: Any) -> Any:
+        """What a tumor of an arm has grown on ln V from enrollment to a day (or days), beside its own slope."""
+        onset = next(one.delay_days for one in self.arms if one.name == arm)
+        before, late = np.minimum(day, 0) - self.days[0], self._lived(np.minimum(np.maximum(day, 0), onset))
+        after = self._lived(np.maximum(day, 0)) - late
+        return slopes[self.control] * (before + late) + slopes[arm] * after
+
+    def _lived(self, day: Any) -> Any:
+        rate = self.slowing_per_day
+        return -np.expm1(-rate * day) / rate if rate else day
 
 
 def with_fold(design: Design, arm: str, fold: float, day: float, status: str = STATUS_ALL) -> Design:
@@ -240,11 +267,12 @@ def enrollment_scores(median_mm3: np.ndarray, design: Design) -> tuple[np.ndarra
     return (np.log(low) - np.log(median_mm3)) / sd, (np.log(high) - np.log(median_mm3)) / sd
 
 
-def _mean_enrolled_mm3(model: PdxModelTruth, design: Design) -> float:
-    """The mean of that cut log-normal."""
+def _mean_enrolled_mm3(model: PdxModelTruth, design: Design, power: float) -> float:
+    """The mean of m (x / m)^power over that cut log-normal x of median m."""
     sd = design.variation.log_enrollment_sd
     if sd == 0:
         return model.enrollment_mm3
     low, high = enrollment_scores(np.array(model.enrollment_mm3), design)
-    share = (ndtr(high - sd) - ndtr(low - sd)) / (ndtr(high) - ndtr(low))
-    return model.enrollment_mm3 * float(np.exp(sd**2 / 2) * share)
+    moved = power * sd
+    share = (ndtr(high - moved) - ndtr(low - moved)) / (ndtr(high) - ndtr(low))
+    return model.enrollment_mm3 * float(np.exp(moved**2 / 2) * share)

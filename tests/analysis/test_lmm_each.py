@@ -84,6 +84,18 @@ def test_parts_and_mice_coded_in_few_bits_are_the_same_parts():
     assert short.loglik.to_numpy() == pytest.approx(plain.loglik.to_numpy(), abs=1e-8)
 
 
+def test_a_wild_step_of_one_model_does_not_stop_the_others():
+    """Where a trial step leaves a matrix not positive definite, only that model's deviance is lost."""
+    fits = fit_lmm_each(M1, program(3), "study")
+    models = fits.together.assembled.models
+    theta = np.ones((3, 3))
+    sane = models.detailed(theta).deviance
+    theta[1] = 1e160
+    with np.errstate(all="ignore"):
+        found = models.detailed(theta).deviance
+    assert found[[0, 2]] == pytest.approx(sane[[0, 2]]) and not np.isfinite(found[1])
+
+
 def test_the_order_of_rows_does_not_matter():
     table = program(5)
     straight, shuffled = (

@@ -121,6 +121,59 @@ def test_means_of_many_drawn_mice_meet_the_expected_volumes():
         assert mean.mean() == pytest.approx(design.expected_mm3(arm, day, status), rel=0.03)
 
 
+def test_a_drug_acts_from_its_day_on_and_growth_may_flag():
+    design = two_model_design()
+    late = replace(design, arms=(ARMS[0], ArmTruth("A", delay_days=7)))
+    slopes = design.models[0].slopes
+    assert late.growth(slopes, "A", 21) == pytest.approx(0.07 * 8 + 0.05 * 14)
+    assert late.growth(slopes, "A", 5) == pytest.approx(0.07 * 6)
+    flagging = replace(late, slowing_per_day=0.05)
+    lived = [(1 - exp(-0.05 * day)) / 0.05 for day in (7, 21)]
+    assert flagging.growth(slopes, "A", 21) == pytest.approx(
+        0.07 + 0.07 * lived[0] + 0.05 * (lived[1] - lived[0])
+    )
+    table = simulate_study(late, np.random.default_rng(1)).table
+    treated = table[(table["pdx_model"] == "P1") & (table["arm"] == "A")].iloc[:8]
+    true_mm3 = [150 * exp(late.growth(slopes, "A", day)) for day in treated["day"]]
+    np.testing.assert_allclose(treated["length_mm"], np.cbrt(2 * np.array(true_mm3)), atol=0.05001)
+
+
+def test_a_resistant_mouse_grows_as_the_control():
+    arms = (ARMS[0], ArmTruth("A", resistant_fraction=0.3))
+    design = replace(two_model_design(mice_per_arm=300), arms=arms)
+    table = simulate_study(design, np.random.default_rng(1)).table
+    last = table[(table["pdx_model"] == "P2") & (table["day"] == 21)]
+    length = last.groupby("arm")["length_mm"]
+    control = length.first()["Vehicle"]
+    share = (last.loc[last["arm"] == "A", "length_mm"] == control).mean()
+    assert share == pytest.approx(0.3, abs=0.08) and length.nunique()["A"] == 2
+    mean = (last["length_mm"] ** 3 / 2)[last["arm"] == "A"].mean()
+    assert design.expected_mm3("A", 21, "loss_of_function") == pytest.approx(mean, rel=0.1)
+
+
+def test_slopes_may_follow_the_volume_at_enrollment_and_readings_err_on_the_log_scale():
+    variation = replace(
+        EXACT, log_enrollment_sd=0.2, mouse_slope_sd=0.02, slope_correlation=-0.6, log_reading_sd=0.1
+    )
+    limits = Limits(enrollment_mm3=(1e-9, 1e12), volume_cap_mm3=1e9, diameter_cap_mm=1e9)
+    design = two_model_design(variation, 4000, limits=limits)
+    study = simulate_study(design, np.random.default_rng(3))
+    mice = study.mice
+    tied = np.corrcoef(np.log(mice["enrollment_mm3"]), mice["slope_deviation"])[0, 1]
+    assert tied == pytest.approx(-0.6, abs=0.02)
+    assert mice["slope_deviation"].std() == pytest.approx(0.02, rel=0.03)
+    table = study.table[study.table["day"] == 21].merge(mice, on=["mouse", "arm", "pdx_model"])
+    read = np.log(table["length_mm"] * table["width_mm"] ** 2 / 2)
+    slopes = {model.code: model.slopes for model in design.models}
+    true = np.log(table["enrollment_mm3"]) + 22 * table["slope_deviation"] + [
+        design.growth(slopes[model], arm, 21) for model, arm in zip(table["pdx_model"], table["arm"], strict=True)
+    ]  # fmt: skip
+    assert (read - true).std() == pytest.approx(0.1, rel=0.05)
+    errors = exp(0.1**2 / 2)  # of a reading, which the expected volume is without
+    mean = np.exp(read[table["pdx_model"].eq("P1") & table["arm"].eq("A")]).mean() / errors
+    assert design.expected_mm3("A", 21, "wild_type") == pytest.approx(mean, rel=0.03)
+
+
 # By law
 
 

@@ -236,7 +236,7 @@ class ManyModels:
 
     @staticmethod
     def _solve(r: Array) -> tuple[Array, Array, Array, Array]:
-        inverse = np.linalg.inv(np.linalg.cholesky(r[:, :-1, :-1]))
+        inverse = np.linalg.inv(_cholesky(r[:, :-1, :-1]))
         half = (inverse @ r[:, :-1, -1:])[:, :, 0]
         beta = (transpose(inverse) @ half[:, :, None])[:, :, 0]
         squares = r[:, -1, -1] - (half**2).sum(axis=1)
@@ -279,3 +279,18 @@ class ManyModels:
                 for key, part in jets[index].first.items():
                     result.first[key] = self.level_psi([*zero[:index], part, *zero[index + 1 :]], level)
         return result
+
+
+def _cholesky(matrices: Array) -> Array:
+    """Lower triangles; NaN where a wild step has left a matrix not positive definite, so that one model's
+    step is shortened and the others' stand."""
+    try:
+        return np.linalg.cholesky(matrices)
+    except np.linalg.LinAlgError:
+        lower = np.full(matrices.shape, np.nan)
+        for index, matrix in enumerate(matrices):
+            try:
+                lower[index] = np.linalg.cholesky(matrix)
+            except np.linalg.LinAlgError:
+                continue
+        return lower
