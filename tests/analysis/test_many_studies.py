@@ -41,15 +41,16 @@ def program(mice: int = 2) -> Design:
 def alone(frame: pd.DataFrame, study: int) -> dict:
     """One study by the product's own functions; what it refuses has no rows."""
     part = frame[frame["study"] == study].drop(columns="cage").assign(study="S")
-    plan = resolve_plan(normalize_table(part), ASKED)
+    table = normalize_table(part)
+    plan = resolve_plan(table, ASKED)
     notes: list[str] = []
     try:
-        fit = fit_primary(growth_data(frame[frame["study"] == study], plan), plan)
+        fit = fit_primary(growth_data(table.frame, plan), plan)
     except AnalysisError as error:
         return {"refused": str(error), "day": plan["day"]}
     scope = {"scope": "study", "pdx_model": None, "map2k4_status": None}
     contrasts = contrast_rows(fit, plan, scope)
-    section = biomarker_section(part.assign(source_study="S", cage="", block=""), plan, fit, contrasts, notes)
+    section = biomarker_section(table.frame, plan, fit, contrasts, notes, [])
     return {
         "refused": "", "day": plan["day"], "singular": fit.fit.at_boundary, "contrasts": contrasts,
         "synergy": synergy_rows(fit, plan, contrasts, notes), "interaction": section["interaction"],

@@ -187,9 +187,9 @@ def _one_model(title: str, cells: Sequence[Cell], named: Mapping[str, Any]) -> s
     ]  # fmt: skip
     note = (
         "The slope contrast is M1's with Kenward-Roger degrees of freedom. TGI_model is its interval carried to the "
-        "day arms are compared at. Fieller's set counts as covering where it is unbounded; the share of those, in which "
-        "the product prints no interval, stands beside it. Under culls Fieller's interval aims at the mean of the "
-        "mice still followed: reported only.\n\n"
+        "day arms are compared at. Fieller's set counts as covering where it is unbounded; the share of those, in "
+        "which the product prints no interval, stands beside it. Under culls Fieller's interval aims at the mean of "
+        "the mice still followed: reported only.\n\n"
     )
     return _table(title, heads, rows, note)
 
