@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from studies.analysis import endpoint_tests
+from studies.analysis.curve_distance import distance_rows
 from studies.analysis.curves import Curves
 from studies.analysis.growth import growth_of_curves
 from studies.analysis.growth_arms import growth_comparison
@@ -176,6 +177,7 @@ def sections_of(frame: pd.DataFrame, curves: Curves, plan: Plan) -> Mapping[str,
         **response_sections(frame, plan),
         "times_to_event": times,
         "growth_comparison": growth_comparison(curves, plan),
+        "curve_distances": distance_rows(curves, plan),
         "endpoint_tests": endpoint_tests.endpoint_rows(curves, plan),
         "permutation_tests": endpoint_tests.curve_rows(frame, plan),
         "survival": survival,
