@@ -129,6 +129,7 @@ class Evaluated:
     information: Array
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def evaluate(units: Units, parameters: Array, nodes: int | None = None) -> Evaluated:
     """The likelihood at `parameters` (replicates x (g, lower triangle of D by rows, t))."""
     count, size = units.n_replicates, units.n_parameters
@@ -334,6 +335,7 @@ class _Profile:
     units: Units
     fixed: Array
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def at(self, variances: Array) -> _Point:
         p = self.units.p
         g = self.fixed
@@ -350,6 +352,7 @@ class _Profile:
         schur = information[p:, p:] - information[p:, :p] @ follow
         return _Point(parameters, float(here.loglik[0]), score[p:], information[:p, :p], follow, schur)
 
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def loss(self, variances: Array, turn: Array) -> tuple[float, Array]:
         """Minus the restricted log-likelihood and its gradient in turned variance parameters."""
         if not variances[-1] > 0:
