@@ -98,6 +98,7 @@ class SheetMouse:
     room: str
     rack: str
     exited_on: date | None
+    is_excluded: bool
     tumors: Mapping[int, date | None]
 
 
@@ -270,7 +271,7 @@ def load_session(session: MeasurementSession) -> SessionFacts:
 
 def _mice(session: MeasurementSession) -> list[SheetMouse]:
     study = session.study
-    found = Mouse.objects.filter(study=study).select_related("cage", "cohort", "exit")
+    found = Mouse.objects.filter(study=study).select_related("cage", "cohort", "exit", "exclusion")
     if session.cohort_id:
         found = found.filter(cohort=session.cohort_id)
     tumors: dict[int, dict[int, date | None]] = defaultdict(dict)
@@ -292,6 +293,7 @@ def _mice(session: MeasurementSession) -> list[SheetMouse]:
             room=mouse.cage.room if mouse.cage else "",
             rack=mouse.cage.rack if mouse.cage else "",
             exited_on=_exit_date(mouse, study.time_zone),
+            is_excluded=hasattr(mouse, "exclusion"),
             tumors=tumors[mouse.pk],
         )
         for mouse in found

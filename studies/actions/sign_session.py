@@ -17,13 +17,13 @@ class NotSignable(ValueError):
 
 
 def unmeasured(facts: SessionFacts) -> list[str]:
-    """Mice of the sheet, still in the study, of which a tumor has neither a reading nor a code."""
+    """Mice of the sheet, still in the study and not excluded, of which a tumor has neither a reading nor a code."""
     seen = {(one.mouse_id, one.tumor) for one in facts.here if not one.is_void}
     due = facts.session.due_on
     return [
         mouse.key
         for mouse in facts.mice.values()
-        if mouse.exited_on is None or (due is not None and mouse.exited_on > due)
+        if not mouse.is_excluded and (mouse.exited_on is None or (due is not None and mouse.exited_on > due))
         if any((mouse.pk, number) not in seen for number in mouse.tumors or (1,))
     ]
 

@@ -62,6 +62,7 @@ def _data(facts: SessionFacts, user, order: str) -> dict:
         "mice": [_mouse(facts, mouse) for mouse in mice],
         "urls": {
             "api": reverse("api-1:api-root"),
+            "today": reverse("entry_today"),
             "whoami": reverse("entry_whoami"),
             "worker": reverse("entry_worker"),
         },

@@ -17,6 +17,8 @@ ASSETS = (
     "studies/css/entry.css",
     "studies/js/theme.js",
     "studies/js/entry/bursts.js",
+    "studies/js/entry/cages.js",
+    "studies/js/entry/finish.js",
     "studies/js/entry/numbers.js",
     "studies/js/entry/offline.js",
     "studies/js/entry/rows.js",

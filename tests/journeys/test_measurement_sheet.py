@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from studies.days import local_date
-from studies.models import Measurement, MeasurementSession
+from studies.models import Cage, Measurement, MeasurementSession
 from studies.terms import Role
 from tests.factories import make_measurement, make_mouse, make_study
-from tests.people import join, make_user
+from tests.people import PASSWORD, join, make_user
 
 
 def where_it_is_noon() -> str:
@@ -20,7 +20,7 @@ def where_it_is_noon() -> str:
 
 @pytest.fixture
 def sheet(transactional_db, live_server, page, sign_in):
-    """The open sheet of a session due today with three mice measured a week ago, by the same technician."""
+    """The open sheet of a session due today with six mice measured a week ago, by the same technician."""
     study = make_study("PDX-CAGE-01", time_zone=where_it_is_noon())
     technician = join(make_user("tess"), study, Role.TECHNICIAN)
     today = local_date(timezone.now(), study.time_zone)
@@ -28,8 +28,9 @@ def sheet(transactional_db, live_server, page, sign_in):
         study=study, due_on=today - timedelta(days=7), is_baseline=True
     )
     session = MeasurementSession.objects.create(study=study, due_on=today)
-    for label in ("M001", "M002", "M003"):
-        mouse = make_mouse(study, label, ear_tag=label[-1], rfid=f"98514100000000{label[-1]}")
+    cage = Cage.objects.create(study=study, code="C1")
+    for label in (f"M00{number}" for number in range(1, 7)):
+        mouse = make_mouse(study, label, cage=cage, ear_tag=label[-1], rfid=f"98514100000000{label[-1]}")
         make_measurement(before, mouse, observer=technician, observed_at=timezone.now() - timedelta(days=7))
     sign_in(technician)
     page.goto(f"{live_server.url}/entry/sessions/{session.pk}/")
@@ -98,3 +99,26 @@ def test_an_impossible_width_is_named_and_kept_on_the_screen(page, sheet):
     assert "98 mm cannot be a mouse tumor: 9.8?" in page.get_by_role("alert").inner_text()
     assert page.get_by_label("Width in mm, mouse M001").input_value() == "98"
     assert stored(sheet) == {}
+
+
+def test_a_complete_sheet_is_signed_with_name_and_password(page, sheet, live_server):
+    open_row(page, "M001")
+    enter(page, *["11.2", "8.4", "22.5"] * 5)
+    page.keyboard.press("x")
+    page.get_by_role("button", name="no time").click()
+    enter(page, "22.1")
+    wait_until_all_is_stored(page)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{live_server.url}/entry/today/")
+    sheet.refresh_from_db()
+    assert sheet.completed_at is not None
+    assert stored(sheet)["M006"] == (None, None, 22.1, "not_done")
+
+
+def test_a_mouse_found_dead_at_the_head_count_is_coded_at_once(page, sheet):
+    open_row(page, "M002")
+    page.get_by_text("Not all are well and here").click()
+    page.locator("li", has_text="M003").get_by_role("button", name="dead").click()
+    wait_until_all_is_stored(page)
+    assert stored(sheet) == {"M003": (None, None, None, "dead")}

@@ -48,6 +48,11 @@ export class Bursts {
   end(event) {
     const { text, field, before } = this;
     this.clear();
+    if (text.length === 1 && /[^0-9.,]/.test(text) && this.isNumberField(field)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return this.onCommand(text, event);
+    }
     if (text.length < 3) return;
     const kind = this.classify(text);
     if (kind === "value") return;

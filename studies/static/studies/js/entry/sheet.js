@@ -8,6 +8,8 @@ import * as serial from "./serial.js";
 import { play, soundIsOn, switchSound } from "./sounds.js";
 import * as store from "./store.js";
 import { Sync } from "./sync.js";
+import { Cages } from "./cages.js";
+import * as finish from "./finish.js";
 import { readyOffline } from "./offline.js";
 
 const sheet = JSON.parse(document.getElementById("sheet-data").textContent);
@@ -48,6 +50,7 @@ function number(field, text) {
 
 function activate(row, field = null) {
   if (!row) return;
+  row.node.hidden = false;
   if (active !== row) {
     if (active) active.set({ isActive: false });
     active = row;
@@ -68,7 +71,7 @@ function focus(row, field = null) {
 function next(after) {
   const place = rows.indexOf(after);
   const order = [...rows.slice(place + 1), ...rows.slice(0, place)];
-  return order.find((row) => ["open", "draft"].includes(row.state));
+  return order.find((row) => ["open", "draft"].includes(row.state) && cages.taken.has(row.mouse.cage));
 }
 
 function step(row, by) {
@@ -129,15 +132,15 @@ function command(key) {
   else if (sign) toggleSign(active, sign.code);
 }
 
-function code(row, status) {
+function code(row, status, known = null) {
   const sizeless = SIZELESS.includes(status);
   if (sizeless) Object.assign(row.texts, { length_mm: "", width_mm: "" });
   const reasonNeeded =
-    status === "not_done" ? { question: "Why was it not done?", choices: NOT_DONE, act: "code" } : false;
+    status === "not_done" && !known ? { question: "Why was it not done?", choices: NOT_DONE, act: "code" } : false;
   row.set({ status, error: null, reasonNeeded });
   keepDraft(row);
   if (reasonNeeded) return row.node.querySelector(".row-answers button").focus();
-  if (!row.fields.length) return complete(row);
+  if (!row.fields.length || known) return complete(row);
   return focus(row);
 }
 
@@ -222,15 +225,19 @@ async function keep(row) {
   const place = placeOf(row);
   row.set({ state: "waiting", isActive: false, error: null, reason: "" });
   if (active === row) active = null;
+  keeping.add(entry.client_id);
+  showQueue();
   try {
     await store.enqueue(entry, place);
   } catch (error) {
+    keeping.delete(entry.client_id);
     play("no");
     row.set({ state: "draft", error: { message: `This tablet could not keep the row (${error?.message ?? error}): write it down.` } });
     return activate(row);
   }
   play("ok");
   await count();
+  keeping.delete(entry.client_id);
   return sync.flush();
 }
 
@@ -259,7 +266,60 @@ function correction(row, body) {
 
 function finished() {
   page.finish.scrollIntoView({ block: "center" });
-  page.sign?.focus();
+  page.sign.elements.password.focus({ preventScroll: true });
+}
+
+/** The signature is asked for when nothing is left to do; the server refuses it while a mouse lacks a row. */
+async function signSheet(event) {
+  event.preventDefault();
+  const { username, password } = Object.fromEntries(new FormData(page.sign));
+  const token = await sync.identify();
+  const against = token
+    ? await finish.sign(sheet.urls.api, sheet.session, token, username, password)
+    : "Sign in again before you sign the sheet.";
+  page.sign.elements.password.value = "";
+  page.signError.hidden = !against;
+  page.signError.textContent = against ?? "";
+  if (!against) location.assign(sheet.urls.today);
+}
+
+async function remeasure() {
+  const drawn = await finish.remeasureList(sheet.urls.api, sheet.session);
+  page.remeasure.hidden = false;
+  page.remeasure.querySelector("p").textContent = drawn.reason ?? finish.agreementText(drawn);
+  const again = rows.filter((row) => drawn.mice?.includes(row.mouse.key) && row.isDone && row.replicate === 1);
+  for (const row of again) {
+    row.reset();
+    row.set({ replicate: 2, state: "open" });
+  }
+  await count();
+  if (again.length) activate(again[0]);
+}
+
+/** Rows a colleague stored on another tablet, so that nobody lifts a mouse twice. */
+async function lookAround() {
+  for (const mouse of await finish.storedByOthers(sheet.urls.api, sheet.session)) {
+    for (const tumor of mouse.tumors) {
+      const row = rows.find((one) => one.mouse.key === mouse.mouse && one.tumor === tumor.number);
+      const last = tumor.readings.at(-1);
+      if (!row || !last || row.state !== "open" || row === active || row.replicate > last.replicate) continue;
+      restore(row, last);
+      row.set({ state: "elsewhere", id: last.id, by: last.observer });
+    }
+  }
+  await count();
+}
+
+/** What the head-count found: a dead or missing mouse is coded at once, and its exit is a page away. */
+function headCount(mouse, what) {
+  for (const row of rows.filter((one) => one.mouse === mouse && !one.isDone)) {
+    if (what === "ear tag") row.confirmations.R15 = "ear tag hard to read";
+    else {
+      row.confirmations.R25 = what;
+      code(row, what === "dead" ? "dead" : "not_done", what);
+    }
+  }
+  say(`${mouse.label}: ${what}`);
 }
 
 async function keepDraft(row) {
@@ -416,26 +476,37 @@ const SAYING = {
   busy: "the server cannot store now: what you entered is kept on this tablet",
 };
 
+let waiting = []; // what was last read from the queue
+const keeping = new Set(); // client ids on their way into it: counted from the key press on, never too few
+
 async function count() {
-  const waiting = await store.unsent(sheet.user);
-  page.queue.dataset.unsent = String(waiting.length);
+  waiting = await store.unsent(sheet.user);
+  showQueue();
+}
+
+function showQueue() {
+  const unsent = waiting.filter((entry) => !keeping.has(entry.client_id)).length + keeping.size;
+  page.queue.dataset.unsent = String(unsent);
   const problem = SAYING[sync.state];
-  const rowsWait = `${waiting.length} row${waiting.length === 1 ? " waits" : "s wait"} on this tablet`;
-  page.queue.textContent = waiting.length ? (problem ? `${rowsWait} · ${problem}` : rowsWait) : (problem ?? "all saved");
-  page.queue.className = `queue ${problem ? "is-offline" : waiting.length ? "is-waiting" : "is-saved"}`;
+  const rowsWait = `${unsent} row${unsent === 1 ? " waits" : "s wait"} on this tablet`;
+  page.queue.textContent = unsent ? (problem ? `${rowsWait} · ${problem}` : rowsWait) : (problem ?? "all saved");
+  page.queue.className = `queue ${problem ? "is-offline" : unsent ? "is-waiting" : "is-saved"}`;
   page.signIn.hidden = !["signed-out", "someone-else"].includes(sync.state);
   const finished = rows.filter((row) => row.isDone).length;
   const coded = rows.filter((row) => row.isDone && row.status !== "measured" && row.status !== "ulcerated").length;
   page.progress.textContent = `${finished} done · ${rows.length - finished} to do · ${coded} coded`;
   page.meter.value = finished;
+  const missing = finish.missingText(rows);
+  if (missing) page.progress.textContent += ` · ${missing}`;
+  page.sign.hidden = Boolean(missing) || unsent > 0;
+  page.askRemeasure.hidden = finished === 0;
 }
 
 function announceCage(row) {
-  const cages = [...new Set(rows.map((one) => one.mouse.cage))];
-  const inCage = rows.filter((one) => one.mouse.cage === row.mouse.cage);
-  page.cage.textContent = row.mouse.cage
-    ? `cage ${row.mouse.cage} · ${cages.indexOf(row.mouse.cage) + 1} of ${cages.length} · ${new Set(inCage.map((one) => one.mouse.key)).size} mice`
-    : "";
+  const { cage } = row.mouse;
+  cages.ask(cage);
+  const mice = sheet.mice.filter((mouse) => mouse.cage === cage).length;
+  page.cage.textContent = cage ? `cage ${cage} · ${cages.all.indexOf(cage) + 1} of ${cages.all.length} · ${mice} mice` : "";
 }
 
 function find(text) {
@@ -525,6 +596,12 @@ function press(key) {
 
 // Start ------------------------------------------------------------------------------------------------------------
 
+let cages = null;
+
+function showTaken(taken) {
+  for (const row of rows) row.node.hidden = !taken.has(row.mouse.cage);
+}
+
 const sync = new Sync({ user: sheet.user, urls: sheet.urls, onResult: answered, onState: () => count() });
 
 async function begin() {
@@ -537,6 +614,8 @@ async function begin() {
     }
   }
   page.rows.replaceChildren(...rows.map((row) => row.node));
+  cages = new Cages(sheet.mice, sheet.session, { chips: page.cages, panel: page.headcount, onTake: showTaken, onTrouble: headCount });
+  showTaken(cages.taken);
   await recall();
   page.meter.max = rows.length;
   switches();
@@ -545,6 +624,9 @@ async function begin() {
   page.pad.addEventListener("click", (event) => event.target.closest("[data-key]") && press(event.target.closest("[data-key]").dataset.key));
   page.find.addEventListener("keydown", (event) => event.key === "Enter" && find(page.find.value));
   document.addEventListener("keydown", digitAnswers);
+  page.sign.addEventListener("submit", signSheet);
+  page.askRemeasure.addEventListener("click", remeasure);
+  setInterval(lookAround, 20_000);
   new Bursts({ classify, onScan: find, onUnknown: unknown, onCommand: command }).listen(document);
   await count();
   readyOffline(sheet.urls.worker, (text) => { page.insecure.hidden = !text; page.insecure.textContent = text; }); // prettier-ignore
