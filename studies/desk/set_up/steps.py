@@ -98,7 +98,7 @@ def show(request, study: Study, slug: str, **context):
         "study": study,
         "step": STEPS[place],
         "place": place + 1,
-        "steps": step_lines(study, gaps, slug),
+        "steps": step_lines(study, gaps, slug, is_draft),
         "gaps": [gap for gap in gaps if gap.step == slug],
         "all_gaps": [(gap, step_address(study, gap.step)) for gap in gaps],
         "is_draft": is_draft,
@@ -106,7 +106,8 @@ def show(request, study: Study, slug: str, **context):
     return render(request, f"studies/desk/set_up/{slug.replace('-', '_')}.html", context)
 
 
-def step_lines(study: Study, gaps: list[Gap], slug: str) -> list[StepLine]:
+def step_lines(study: Study, gaps: list[Gap], slug: str, is_draft: bool) -> list[StepLine]:
+    """Every step of a draft; of a study under way, those that still open."""
     return [
         StepLine(
             step,
@@ -115,6 +116,7 @@ def step_lines(study: Study, gaps: list[Gap], slug: str) -> list[StepLine]:
             sum(gap.step == step.slug and gap.is_missing for gap in gaps),
         )
         for step in STEPS
+        if is_draft or step.after_activation or step.slug == "review"
     ]
 
 

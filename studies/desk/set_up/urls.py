@@ -1,7 +1,8 @@
-"""Addresses of the guide. A code may hold a slash, hence `path`; these go before the study page."""
+"""Addresses of the guide, and of what follows activation. A code may hold a slash, hence `path`; these go before the study page."""
 
 from django.urls import path
 
+from studies.desk import amendments, deviations, study_state
 from studies.desk.set_up import (
     arms,
     blinding,
@@ -33,4 +34,7 @@ urlpatterns = [
         path(f"studies/<path:code>/setup/{slug}/", page, name=f"set_up_{slug.replace('-', '_')}")
         for slug, page in zip(steps.SLUGS, PAGES, strict=True)
     ),
+    path("studies/<path:code>/amendments/", amendments.amendments, name="amendments"),
+    path("studies/<path:code>/deviations/", deviations.deviations, name="deviations"),
+    path("studies/<path:code>/state/", study_state.study_state, name="study_state"),
 ]
