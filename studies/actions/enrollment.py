@@ -9,7 +9,7 @@ from math import log
 from studies.days import local_date
 from studies.frames import READING_FIELDS, Reading, biomarker_statuses, visit_volume_mm3
 from studies.models import Cohort, Measurement, Mouse, PdxModel, Study
-from studies.terms import BiomarkerStatus, MeasurementStatus
+from studies.terms import BiomarkerStatus, CohortKind, MeasurementStatus
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,13 @@ class TakeRate:
 
 
 def standings(study: Study) -> list[Standing]:
-    """Every mouse of the study as it stood at its latest baseline reading, in the order of cages."""
-    mice = list(
-        study.mice.select_related("cage", "cohort", "pdx_model", "exclusion", "exit", "allocation").order_by(
-            "cage__room", "cage__rack", "cage__code", "label"
-        )
-    )
+    """Every mouse of the study as it stood at its latest baseline reading, in the order of cages.
+
+    Mice of expansion cohorts grow tumor to pass on and are in no arm.
+    """
+    in_arms = study.mice.exclude(cohort__kind=CohortKind.EXPANSION)
+    beside = ("cage", "cohort", "pdx_model", "exclusion", "exit", "allocation")
+    mice = list(in_arms.select_related(*beside).order_by("cage__room", "cage__rack", "cage__code", "label"))
     models = PdxModel.objects.filter(mice__study=study).distinct()
     statuses = biomarker_statuses(
         models.prefetch_related("genotype_calls", "status_overrules"), study.biomarker

@@ -1,19 +1,21 @@
-"""A new director sets the demo's study up in the browser, from the front door to an active study.
+"""A new director sets the demo's study up in the browser, from the front door to sealed arms.
 
 The pictures of docs/setting-up-a-study.md are taken on the way when DOCS_IMAGES is set: see CONTRIBUTING.md.
 """
 
 import os
+from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from studies.actions import demo_design as declared
 from studies.actions.demo_protocol import register_models
 from studies.actions.demo_setup import LabClock
-from studies.models import Study
+from studies.models import Allocation, Measurement, MeasurementSession, Study
 from studies.terms import StudyState
 from tests.people import PASSWORD, make_user
 
@@ -70,7 +72,7 @@ def lab(transactional_db):
         register_models(director, clock, datetime(2026, 2, 1, 9, tzinfo=UTC))
 
 
-def test_a_director_sets_the_demos_study_up_from_login_to_activation(hand, lab, live_server):
+def test_a_director_sets_the_demos_study_up_from_login_to_randomization(hand, lab, live_server):
     page = hand.page
     page.goto(f"{live_server.url}/")
     hand.fill("User name", "vera")
@@ -100,7 +102,39 @@ def test_a_director_sets_the_demos_study_up_from_login_to_activation(hand, lab, 
     assert study.state == StudyState.ACTIVE
     assert (study.mice.count(), study.cages.count(), study.arms.count()) == (120, 24, 4)
     assert study.planned_pdx_models.count() == 6
-    print(f"\nset up in {hand.clicks} clicks and {hand.fields} fields")
+    print(f"\nset up in {hand.clicks} clicks and {hand.fields} fields", end="")
+    measure_baseline(study)
+    randomize(hand)
+    print(f"; randomized after {hand.clicks} clicks and {hand.fields} fields in all")
+    assert study.randomizations.get().allocations.count() == 120
+    counts = Counter(Allocation.objects.filter(arm__study=study).values_list("arm__name", flat=True))
+    assert set(counts.values()) == {30}
+
+
+def measure_baseline(study: Study) -> None:
+    """What technicians do at the cage meanwhile: every mouse read once, inside the window."""
+    today = timezone.localdate()
+    session = MeasurementSession.objects.create(
+        study=study, cohort=study.cohorts.get(), due_on=today, is_baseline=True
+    )
+    now = timezone.now()
+    Measurement.objects.bulk_create(
+        Measurement(
+            session=session, mouse=mouse, length_mm=6.6 + place % 10 / 10, width_mm=6.2 + place % 7 / 10,
+            volume_method="caliper", weight_g=20 + place % 9 / 2, observed_at=now, recorded_at=now,
+        )
+        for place, mouse in enumerate(study.mice.order_by("pk"))
+    )  # fmt: skip
+
+
+def randomize(hand: Hand) -> None:
+    hand.press("Enroll and randomize", "link")
+    hand.look("enrollment")
+    hand.press("Randomize 120 mice…")
+    hand.look("randomize")
+    hand.press("Randomize 120 mice")
+    hand.page.get_by_text("120 mice are randomized, sealed and on record").wait_for()
+    hand.look("balance")
 
 
 def protocol(hand: Hand) -> None:

@@ -2,16 +2,17 @@
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Count
 from django.shortcuts import redirect
 
-from studies.actions.mice import Batch, Housing, add_mice, generated_rows
+from studies.actions.mice import Batch, Housing, add_mice, generated_rows, set_cohort_kind
 from studies.actions.set_up import SetUpRefused
 from studies.desk.set_up.steps import by, refused, show, step_address, step_view
 from studies.imports import ImportRefused
 from studies.imports.mice import COLUMNS, read_mice
 from studies.models import Study
-from studies.terms import Sex
+from studies.terms import CohortKind, Sex
 
 MOST_MICE = 2000
 LARGEST_LIST_BYTES = 2_000_000
@@ -27,6 +28,7 @@ class GenerateForm(forms.Form):
     """Ids, cages and ear tags for animals that have none yet; one row a PDX model."""
 
     cohort = forms.CharField(max_length=60, initial="A", help_text="Mice that are randomized together.")
+    kind = forms.ChoiceField(label="Cohort for", choices=CohortKind.choices())
     mice_per_cage = forms.IntegerField(min_value=1, max_value=20, initial=5)
     born_on = forms.DateField(label="Birth date", required=False, widget=forms.DateInput({"type": "date"}))
     implanted_on = forms.DateField(
@@ -137,7 +139,12 @@ def _add(request, study: Study, way: str, form):
         origin = f"file {file.name}" if file else "pasted list"
     if len(rows) > MOST_MICE:
         raise SetUpRefused(f"{len(rows)} mice at once; at most {MOST_MICE} are added in one go.")
-    return add_mice(study, rows, by(request), origin)
+    with transaction.atomic():
+        found = add_mice(study, rows, by(request), origin)
+        if way == "generate":
+            told = form.cleaned_data
+            set_cohort_kind(study, told["cohort"], CohortKind(told["kind"]), by(request))
+    return found
 
 
 def _housed(study: Study) -> dict:

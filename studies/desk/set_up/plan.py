@@ -8,6 +8,7 @@ from django.db import transaction
 from studies.actions.arms import CONTROLS
 from studies.actions.protocol_facts import set_expected_signs
 from studies.actions.set_up import SetUpRefused, save_plan
+from studies.desk.set_up.sample_size import SampleSizeForm, needs
 from studies.desk.set_up.steps import after_saving, by, refused, show, step_view
 from studies.models import Agent, Arm, ArmAgent, Study
 from studies.models.pdx_model import DEFAULT_GENE
@@ -71,7 +72,9 @@ def plan(request, study: Study):
             return after_saving(request, study, "plan")
         except SetUpRefused as error:
             refused(form, error)
-    return show(request, study, "plan", form=form, stored=stored)
+    sizes = SampleSizeForm(request.GET if "tgi_percent" in request.GET else None)
+    found = needs(study, sizes.cleaned_data) if sizes.is_bound and sizes.is_valid() else []
+    return show(request, study, "plan", form=form, stored=stored, sizes=sizes, needs=found)
 
 
 def built_plan(study: Study, form: PlanForm) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Addresses of the guide, and of what follows activation. A code may hold a slash, hence `path`; these go before the study page."""
+"""Addresses of the guide and of what follows activation. A code may hold a slash, hence `path`."""
 
 from django.urls import path
 

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from studies.actions.audit import broken_link, study_chain
+from studies.actions.enrollment import standings
 from studies.models import AuditEvent, Passage, Study, StudyPdxModel
 from studies.terms import BiomarkerStatus, Role, StudyState
 from tests.factories import make_arm, make_mouse, make_pdx_model, make_study
@@ -76,7 +77,7 @@ def begin(client, **more):
 
 def mice_data(models, each: int = 4) -> dict:
     return {
-        "way": "generate", "cohort": "A", "mice_per_cage": 5, "born_on": "2026-01-05",
+        "way": "generate", "cohort": "A", "kind": "efficacy", "mice_per_cage": 5, "born_on": "2026-01-05",
         "implanted_on": "2026-03-01", "strain": "NSG", "site": "right flank",
         **{f"mice-{model.pk}": each for model in models}, **{f"sex-{model.pk}": "female" for model in models},
     }  # fmt: skip
@@ -216,6 +217,17 @@ def test_activation_names_what_is_missing_and_more_arms_than_mice(client, models
     assert "There are more arms (4) than mice (3)." in told
     assert "The sex is not recorded for M001." in told and "The birth date is not recorded for M001." in told
     assert Study.objects.get(code=CODE).state == StudyState.DRAFT and not study.signatures.exists()
+
+
+def test_an_expansion_cohort_is_never_offered_to_be_randomized(client, models, director):
+    begin(client)
+    client.post(page("pdx_models"), {"pdx_model": [m.pk for m in models]})
+    assert client.post(page("mice"), mice_data(models)).status_code == 302
+    donors = {**mice_data(models, 1), "cohort": "X", "kind": "expansion"}
+    assert client.post(page("mice"), donors).status_code == 302
+    study = Study.objects.get(code=CODE)
+    assert study.cohorts.get(name="X").kind == "expansion" and study.mice.count() == 10
+    assert {one.mouse.cohort.name for one in standings(study)} == {"A"}
 
 
 def test_a_clone_has_the_protocol_and_no_animals(client, models, director, technician):
