@@ -38,9 +38,9 @@ class ManyOutcomes:
     """`effects`: one row a study and effect, indexed by both: estimate, se, df, p_value, p_adjusted, ci_low, ci_high.
 
     Effects are named as (question, arm): a contrast with the control, a Bliss excess, a MAP2K4 interaction.
-    `uncapped_df` is what Kenward and Roger gave before the cap. p_adjusted is worked out, for contrasts, where the
-    plain p lies below alpha; elsewhere it cannot (NaN). `singular` says of each fitted study whether a variance came
-    out as 0; `refused` why a study has no fit.
+    `uncapped_df` is what Kenward and Roger gave before the cap. p_adjusted is worked out where a plain p of the study's
+    family lies below alpha; elsewhere it cannot (NaN). `singular` says of each fitted study whether a variance came out
+    as 0; `refused` why a study has no fit.
     """
 
     effects: pd.DataFrame
@@ -65,7 +65,7 @@ def analyze_many(frame: pd.DataFrame, plan: Plan) -> ManyOutcomes:
         fits = fit_lmm_each(template.formula, data, "study")
         weights = effects_of(template, plan)
         table = _rows(fits.contrasts(_labeled(weights), plan["df"], "none"), template, plan, weights)
-        tables.append(table.assign(p_adjusted=_adjusted(data, table, template, plan, weights)))
+        tables.append(table.assign(p_adjusted=_adjusted(frame, data, table, template, plan, weights)))
         singular.update({int(key): bool(value) for key, value in fits.is_singular.items()})
         refused.update({int(key): reason for key, reason in fits.refused.items()})
     for study in alone:
@@ -153,19 +153,43 @@ def _labeled(weights: Mapping[tuple[str, str], Weights]) -> dict[str, Weights]:
 
 
 def _adjusted(
-    data: pd.DataFrame, table: pd.DataFrame, template: GrowthFit, plan: Plan, weights: Mapping
+    frame: pd.DataFrame,
+    data: pd.DataFrame,
+    table: pd.DataFrame,
+    template: GrowthFit,
+    plan: Plan,
+    weights: Mapping,
 ) -> pd.Series:
-    """Adjusted p of the contrasts of studies in which one of them is significant alone (one PDX model)."""
-    family = {key: value for key, value in weights.items() if key[0] == CONTRAST}
-    if len(family) == 1 and plan["adjust"] != "none":
-        return table["p_value"]
-    named = table[table.index.get_level_values("question") == CONTRAST]
-    studies = named.index.get_level_values("study")[named["p_value"] < plan["alpha"]].unique()
-    if template.df_cap is not None or not len(studies):
-        return pd.Series(np.nan, index=table.index)
-    fits = fit_lmm_each(template.formula, data[data["study"].isin(studies)], "study")
-    adjusted = _indexed(fits.contrasts(_labeled(family), plan["df"], plan["adjust"]), family)["p_adjusted"]
-    return adjusted.reindex(table.index)
+    """Adjusted p, family by family, of the studies in which one of a family's effects is significant alone.
+
+    Where degrees of freedom are capped (several PDX models) those studies are adjusted as the product does, alone.
+    """
+    adjusted = pd.Series(np.nan, index=table.index)
+    for question in dict.fromkeys(key[0] for key in weights):
+        family = {key: value for key, value in weights.items() if key[0] == question}
+        rows = table[table.index.get_level_values("question") == question]
+        if len(family) == 1 or question == BLISS or plan["adjust"] == "none":
+            adjusted[rows.index] = rows["p_value"]
+            continue
+        studies = rows.index.get_level_values("study")[rows["p_value"] < plan["alpha"]].unique()
+        if not len(studies):
+            continue
+        if template.df_cap is None:
+            fits = fit_lmm_each(template.formula, data[data["study"].isin(studies)], "study")
+            found = _indexed(fits.contrasts(_labeled(family), plan["df"], plan["adjust"]), family)[
+                "p_adjusted"
+            ]
+        else:
+            alone = [
+                _rows_alone(
+                    fit_primary(growth_data(frame[frame["study"] == study], plan), plan), plan, int(study)
+                )
+                for study in studies
+            ]
+            found = pd.concat(alone)["p_adjusted"]
+        shared = found.index.intersection(rows.index)
+        adjusted[shared] = found[shared]
+    return adjusted
 
 
 def _indexed(table: pd.DataFrame, weights: Mapping[tuple[str, str], Weights]) -> pd.DataFrame:

@@ -302,14 +302,14 @@ def models_or_mice(
 ) -> list[dict[str, Any]]:
     """More PDX models or more mice? A row a number of mice an arm: the models it takes, and the mice in all.
 
-    Beside them `power_curve`, the power at every number of PDX models from 2 a status to that of one mouse an
-    arm, each with the mice it takes.
+    Beside them `power_curve`, the power at every number of PDX models from 2 a status to beyond the most
+    that is needed, each with the mice it takes.
     """
     needed = [
         models_per_status(difference_per_day, count, variability, days, power=power, alpha=alpha)
         for count in mice
     ]
-    most = max(size.n for size in needed)
+    most = max(size.n for size in needed) + 6
     rows: list[dict[str, Any]] = []
     for count, size in zip(mice, needed, strict=True):
         question = Interaction(count, days, variability or Variability())

@@ -1,9 +1,10 @@
 """Measure the error rates the project promises, print them, and write docs/error-rates.md.
 
-    python -m tests.simulate.run [--studies 10000] [--only WORDS] [--minutes 60] [--report]
+    python -m tests.simulate.run [--studies 10000] [--only WORDS] [--minutes 60] [--report] [--afresh]
 
-Work is saved a piece at a time under var/simulate and goes on from there. A piece's seed comes from its cell's
-name and its number, so that any machine draws the same studies in any order.
+Work is saved a piece at a time under var/simulate and goes on from there, or from the counts that stand in docs/; after
+the analysis itself has changed, count afresh. A piece's seed comes from its cell's name and its number, so that any
+machine draws the same studies in any order.
 """
 
 import argparse
@@ -33,6 +34,19 @@ def stored(cell: Cell) -> dict[str, Any]:
     return {"cell": cell.name, "pieces": 0, "cpu_seconds": 0.0, "sums": {}}
 
 
+def begin(cells: list[Cell], afresh: bool) -> None:
+    """The store as it is, filled from docs/ where it lacks a cell; emptied of these cells first to count afresh."""
+    STORE.mkdir(parents=True, exist_ok=True)
+    kept = DOCS / "error-rates.json"
+    known = {row["cell"]: row for row in json.loads(kept.read_text())} if kept.exists() and not afresh else {}
+    for cell in cells:
+        path = STORE / f"{crc32(cell.name.encode()):08x}.json"
+        if afresh:
+            path.unlink(missing_ok=True)
+        elif not path.exists() and cell.name in known:
+            path.write_text(json.dumps(known[cell.name]))
+
+
 def advance(cell: Cell) -> None:
     """One more piece of a cell, added to what is stored."""
     known, started = stored(cell), time.process_time()
@@ -47,7 +61,6 @@ def advance(cell: Cell) -> None:
 
 def run(cells: list[Cell], studies: int, minutes: float) -> None:
     """Every cell gets its first piece before any gets its second, so that a run cut short tells of all of them."""
-    STORE.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + 60 * minutes
     while True:
         left = [cell for cell in cells if stored(cell)["pieces"] * cell.batch < studies]
@@ -69,8 +82,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--minutes", type=float, default=float("inf"))
     parser.add_argument("--report", action="store_true", help="only write what is stored")
+    parser.add_argument("--afresh", action="store_true", help="forget what was counted before")
     asked = parser.parse_args(arguments)
     cells = [cell for cell in all_cells() if re.search(asked.only, cell.name)]
+    begin(cells, asked.afresh)
     if not asked.report:
         run(cells, asked.studies, asked.minutes)
     results = [record for cell in all_cells() if (record := stored(cell))["pieces"]]
@@ -79,7 +94,7 @@ def main(arguments: list[str]) -> int:
     print(text)
     kept = DOCS / "error-rates.json"
     before = sum(row["sums"]["studies"] for row in json.loads(kept.read_text())) if kept.exists() else 0
-    if sum(row["sums"]["studies"] for row in results) >= before:
+    if asked.afresh or sum(row["sums"]["studies"] for row in results) >= before:
         kept.write_text(json.dumps(results, indent=0, sort_keys=True) + "\n")
         (DOCS / "error-rates.md").write_text(text)
     else:

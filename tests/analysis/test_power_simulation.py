@@ -1,0 +1,99 @@
+"""Power by simulation: the truth it states, what it counts, and that formulas agree where they hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studies.analysis.power import ArmContrast, Variability, power_of
+from studies.analysis.power_simulation import simulated_power, variation_of, without_effects
+from studies.analysis.simulation_design import ArmTruth, Design, Limits, PdxModelTruth
+from studies.analysis.simulation_many import ModelSpread
+
+PLAN = {"control": "Vehicle"}
+STEADY = Variability(0.02, 0.15, 0.025)
+CALM = {"missed_visit": 0.0, "found_dead": 0.0, "accident": 0.0, "ulceration": 0.0}
+SLOPES = {"Vehicle": 0.08, "A": 0.06, "B": 0.05, "A+B": 0.0}
+ARMS = (ArmTruth("Vehicle", "vehicle"), ArmTruth("A"), ArmTruth("B"), ArmTruth("A+B", "combination"))
+
+
+def study(mice: int = 5, **fields) -> Design:
+    limits = Limits(volume_cap_mm3=1e9, diameter_cap_mm=1e9)
+    variation = variation_of(STEADY, **CALM)
+    models = (PdxModelTruth("P", "wild_type", SLOPES),)
+    return Design(models, fields.pop("arms", ARMS), mice, variation=variation, limits=limits, **fields)
+
+
+def effect(found, question: str, arm: str):
+    return next(one for one in found.effects if (one.question, one.arm) == (question, arm))
+
+
+def test_a_lab_s_reading_error_is_shared_out_between_calipers_and_the_rest():
+    variation = variation_of(STEADY)
+    side = 600 ** (1 / 3)
+    calipers = (variation.caliper_sd_mm / side) ** 2 + 4 * (variation.caliper_sd_mm / side) ** 2
+    assert calipers + variation.log_reading_sd**2 == pytest.approx(0.15**2)
+    exact = variation_of(Variability(0.02, 0.01))
+    assert exact.log_reading_sd == 0 and exact.caliper_sd_mm < 0.1
+
+
+def test_where_formulas_hold_simulation_agrees_with_them():
+    found = simulated_power(study(), PLAN | {"adjust": "none"}, 300, np.random.default_rng(1))
+    days = (0, 3, 7, 10, 14, 17, 21)
+    for arm in ("A", "B"):
+        truth = SLOPES[arm] - SLOPES["Vehicle"]
+        expected = 100 * power_of(ArmContrast(days, STEADY, 3, "none"), truth, 5)
+        one = effect(found, "contrast", arm)
+        assert one.truth_per_day == pytest.approx(truth)
+        assert one.shown_percent == pytest.approx(expected, abs=9)
+        assert one.mean_estimate_per_day == pytest.approx(truth, abs=0.003)
+        assert 90 < one.covered_percent < 99 and one.ci_low < one.shown_percent < one.ci_high
+    assert effect(found, "bliss", "A+B").truth_per_day == pytest.approx(-0.03)
+    assert found.mice == 20 and found.exits_percent == {"scheduled_end": 100.0} and not found.refused
+    shared = simulated_power(study(), PLAN, 300, np.random.default_rng(1))
+    assert effect(shared, "contrast", "B").shown_percent < effect(found, "contrast", "B").shown_percent
+
+
+def test_without_effects_the_share_shown_is_the_error():
+    nothing = without_effects(study())
+    found = simulated_power(nothing, PLAN | {"adjust": "none"}, 300, np.random.default_rng(2))
+    for one in found.effects:
+        assert one.truth_per_day == 0 and one.shown_percent < 10
+
+
+def test_culls_toxicity_and_deaths_are_told_and_resistance_costs_power():
+    arms = (
+        *ARMS[:3],
+        ArmTruth("A+B", "combination", weight_percent_per_day=-1.2, weight_sd_percent_per_day=0.5),
+    )
+    rough = replace(
+        study(arms=arms), variation=variation_of(STEADY, found_dead=0.02), limits=Limits(volume_cap_mm3=800)
+    )
+    found = simulated_power(rough, PLAN, 60, np.random.default_rng(3))
+    assert {"tumor_size", "body_weight", "found_dead"} <= set(found.exits_percent)
+    assert sum(found.exits_percent.values()) == pytest.approx(100)
+    resistant = replace(study(), arms=(*ARMS[:2], replace(ARMS[2], resistant_fraction=0.6), ARMS[3]))
+    full, less = (
+        effect(simulated_power(design, PLAN, 120, np.random.default_rng(4)), "contrast", "B").shown_percent
+        for design in (study(), resistant)
+    )
+    assert less < full - 10
+
+
+def test_an_interaction_over_models_is_shown_as_often_as_models_allow():
+    def program(models: int) -> Design:
+        slopes = {"wild_type": {"Vehicle": 0.08, "A": 0.07}, "loss_of_function": {"Vehicle": 0.08, "A": 0.0}}
+        truths = tuple(
+            PdxModelTruth(f"{status}{n}", status, slopes[status]) for status in slopes for n in range(models)
+        )
+        return replace(study(2), models=truths, arms=ARMS[:2])
+
+    shown = []
+    for models in (2, 5):
+        found = simulated_power(
+            program(models), PLAN, 60, np.random.default_rng(5), ModelSpread(0.15, 0.015, 0.025)
+        )
+        one = effect(found, "interaction", "A")
+        assert one.truth_per_day == pytest.approx(-0.07)
+        shown.append(one.shown_percent)
+    assert shown[0] < shown[1] > 60
