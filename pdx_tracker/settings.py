@@ -143,6 +143,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "studies.middleware.NothingStored",
+    "studies.middleware.CageSideOnly",
     "studies.middleware.AdminContentSecurityPolicy",
     "axes.middleware.AxesMiddleware",
 ]

@@ -10,12 +10,22 @@ from django.db import transaction
 from django.utils import timezone
 
 from studies.actions.audit import INSTALLATION, record_event
+from studies.actions.tablets import begin_shift, tablet_of
+from studies.middleware import CAGE_SIDE_ONLY, TABLET_COOKIE
 from studies.models import User
 
 
 class ClosedAccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request) -> bool:
         return False
+
+    def post_login(self, request, user, **kwargs):
+        """A full sign-in, second factor included, opens the whole house and, on a shared tablet, a shift."""
+        request.session.pop(CAGE_SIDE_ONLY, None)
+        tablet = tablet_of(request.COOKIES.get(TABLET_COOKIE))
+        if tablet:
+            begin_shift(tablet, user, timezone.now())
+        return super().post_login(request, user, **kwargs)
 
 
 class InvitedOnlyAdapter(DefaultSocialAccountAdapter):

@@ -1,6 +1,7 @@
 """What every response passes through."""
 
 from django.conf import settings
+from django.shortcuts import redirect
 
 
 class NothingStored:
@@ -16,6 +17,23 @@ class NothingStored:
         response = self.get_response(request)
         response.headers["Cache-Control"] = "no-store, private"
         return response
+
+
+TABLET_COOKIE = "pdx_tablet"
+CAGE_SIDE_ONLY = "cage_side_only"
+CAGE_SIDE = ("/entry/", "/api/v1/", "/accounts/login/", "/accounts/logout/", "/static/")
+
+
+class CageSideOnly:
+    """Whoever came back by badge or PIN reaches the cage side and nothing else until a full sign-in."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if request.session.get(CAGE_SIDE_ONLY) and not request.path.startswith(CAGE_SIDE):
+            return redirect("entry_today")
+        return self.get_response(request)
 
 
 class AdminContentSecurityPolicy:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from studies.days import local_date
 from studies.endpoints import SIGNED_IN, endpoint
+from studies.middleware import TABLET_COOKIE
 from studies.models import Measurement, MeasurementSession
 from studies.worklist import DueSession, due_sessions, mice_of
 
@@ -45,6 +46,7 @@ def today(request):
         "nav": "today",
         "now": [item for item in work if item.due.urgency == "now"],
         "later": [item for item in work if item.due.urgency != "now"],
+        "tablet": TABLET_COOKIE in request.COOKIES,
         "mine": _entered_today(request.user, now),
     }
     return render(request, "studies/entry/today.html", context)

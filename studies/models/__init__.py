@@ -13,6 +13,7 @@ from .people import StudyMembership, User
 from .protocol import Amendment, Deviation, StudyPdxModel, StudyTemplate
 from .signature import Signature, SigningFailures
 from .study import AnalysisPlan, ExpectedSignDeclaration, Study, WelfareLimits
+from .tablet import EntryKey, Shift, Tablet
 
 __all__ = [
     "Agent",
@@ -30,6 +31,7 @@ __all__ = [
     "Cohort",
     "Deviation",
     "Device",
+    "EntryKey",
     "EntryLimits",
     "Exclusion",
     "Exit",
@@ -46,6 +48,7 @@ __all__ = [
     "PdxModel",
     "Randomization",
     "Reveal",
+    "Shift",
     "Signature",
     "SigningFailures",
     "StatusOverrule",
@@ -55,6 +58,7 @@ __all__ = [
     "StudyTemplate",
     "SubmittedSheet",
     "SyringeCode",
+    "Tablet",
     "Tumor",
     "User",
     "WelfareLimits",
