@@ -4,12 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from studies.analysis.power import models_or_mice
 from studies.plots.axes import day_limits, spread_labels, volume_ticks
 from studies.plots.body_weight import body_weight
 from studies.plots.forest import ForestLine, forest
 from studies.plots.growth_curves import growth_curves, runs_past_axis
 from studies.plots.mean_growth import mean_growth
 from studies.plots.mice_by_day import mice_by_day
+from studies.plots.models_or_mice import models_or_mice_curve
 from studies.plots.style import (
     BLINDED,
     COMBINATIONS,
@@ -223,3 +225,15 @@ def test_labels_are_moved_apart_in_order():
 @pytest.mark.parametrize(("low", "high"), [(1, 3000), (100, 110), (0.9, 1.1), (13, 90_000)])
 def test_a_log_axis_has_ticks_within_its_range(low, high):
     assert all(low * 0.95 <= tick <= high * 1.1 for tick in volume_ticks(low, high))
+
+
+def test_models_or_mice_has_a_line_and_a_dot_for_each_number_of_mice():
+    rows = models_or_mice(0.04, mice=(1, 3))
+    [axis] = models_or_mice_curve(rows).axes
+    dots = [line.get_xydata()[0] for line in axis.lines if line.get_marker() == "o"]
+    assert [tuple(dot) for dot in dots] == [(row["mice"], 100 * row["power"]) for row in rows]
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels == [
+        "1 mouse an arm: 17 models a status, 68 mice",
+        "3 mice an arm: 11 models a status, 132 mice",
+    ]
