@@ -90,7 +90,7 @@ def test_a_wild_step_of_one_model_does_not_stop_the_others():
     models = fits.together.assembled.models
     theta = np.ones((3, 3))
     sane = models.detailed(theta).deviance
-    theta[1] = 1e160
+    theta[1] = 1e8
     with np.errstate(all="ignore"):
         found = models.detailed(theta).deviance
     assert found[[0, 2]] == pytest.approx(sane[[0, 2]]) and not np.isfinite(found[1])
