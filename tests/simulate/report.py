@@ -191,6 +191,12 @@ def _one_model(title: str, cells: Sequence[Cell], named: Mapping[str, Any]) -> s
         "which the product prints no interval, stands beside it. Under culls Fieller's interval aims at the mean of "
         "the mice still followed: reported only.\n\n"
     )
+    if any(not cell.bounded for cell in cells):
+        note += (
+            "Where curves bend no one slope is true: the coverage of the slope contrast is then that of the drug's "
+            "effect while it acts, 0.04 per day, which no line through the window estimates; TGI_model's is that of "
+            "the day.\n\n"
+        )
     return _table(title, heads, rows, note)
 
 
