@@ -4,6 +4,7 @@ Earlier visits are those of the last `SESSIONS_BACK` sessions and of the baselin
 rule, and as fast in a table of 90,000 readings as in one of 900.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -298,7 +299,14 @@ def _mice(session: MeasurementSession) -> list[SheetMouse]:
         )
         for mouse in found
     ]
-    return sorted(mice, key=lambda m: (m.room, m.rack, m.cage, m.ear_tag, m.pk))
+    return sorted(mice, key=lambda m: (*map(in_order, (m.room, m.rack, m.cage, m.ear_tag)), m.pk))
+
+
+def in_order(text: str) -> list[tuple[int, int, str]]:
+    """A key under which cage C10 comes after C9, and ear tag 10 after 9."""
+    return [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part
+    ]
 
 
 def _exit_date(mouse: Mouse, time_zone: str) -> date | None:

@@ -1,7 +1,8 @@
-"""Who is signed in, as the tablet's queue asks before it sends anything in a person's name."""
+"""Who is signed in and what time it is, as the tablet's queue asks before it sends in a person's name."""
 
 from django.http import JsonResponse
 from django.middleware.csrf import get_token
+from django.utils import timezone
 
 from studies.endpoints import ANYONE, endpoint
 
@@ -11,4 +12,5 @@ def whoami(request):
     """The person's id and a CSRF token of their login; nobody where nobody is signed in."""
     if not request.user.is_authenticated:
         return JsonResponse({"user": None})
-    return JsonResponse({"user": request.user.pk, "csrf": get_token(request)})
+    now = int(timezone.now().timestamp() * 1000)
+    return JsonResponse({"user": request.user.pk, "csrf": get_token(request), "now": now})

@@ -8,7 +8,14 @@ from django.urls import reverse
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from studies import access
-from studies.actions.sheet_facts import SessionFacts, SheetMouse, StoredReading, closed_because, load_session
+from studies.actions.sheet_facts import (
+    SessionFacts,
+    SheetMouse,
+    StoredReading,
+    closed_because,
+    in_order,
+    load_session,
+)
 from studies.endpoints import endpoint
 from studies.models import MeasurementSession
 from studies.terms import Sign
@@ -75,7 +82,7 @@ def _shuffled_by_cage(mice: list[SheetMouse], seed: str) -> list[SheetMouse]:
     cages: dict[tuple, list[SheetMouse]] = {}
     for mouse in mice:
         cages.setdefault((mouse.room, mouse.rack, mouse.cage), []).append(mouse)
-    order = sorted(cages)
+    order = sorted(cages, key=lambda place: [in_order(part) for part in place])
     draw.shuffle(order)
     for place in order:
         draw.shuffle(cages[place])

@@ -1,60 +1,17 @@
 """At the cage, in a real browser: a sheet entered with keys alone, with and without the network."""
 
-from datetime import timedelta
+from tests.journeys.cage import (
+    enter,
+    make_sheet,
+    open_row,
+    open_sheet,
+    sheet,
+    stored,
+    wait_until_all_is_stored,
+)
+from tests.people import PASSWORD
 
-import pytest
-from django.utils import timezone
-
-from studies.days import local_date
-from studies.models import Cage, Measurement, MeasurementSession
-from studies.terms import Role
-from tests.factories import make_measurement, make_mouse, make_study
-from tests.people import PASSWORD, join, make_user
-
-
-def where_it_is_noon() -> str:
-    """A zone in which a reading taken now raises no question about the day it belongs to."""
-    behind = timezone.now().hour - 12
-    return f"Etc/GMT{behind:+d}" if behind else "Etc/GMT"
-
-
-@pytest.fixture
-def sheet(transactional_db, live_server, page, sign_in):
-    """The open sheet of a session due today with six mice measured a week ago, by the same technician."""
-    study = make_study("PDX-CAGE-01", time_zone=where_it_is_noon())
-    technician = join(make_user("tess"), study, Role.TECHNICIAN)
-    today = local_date(timezone.now(), study.time_zone)
-    before = MeasurementSession.objects.create(
-        study=study, due_on=today - timedelta(days=7), is_baseline=True
-    )
-    session = MeasurementSession.objects.create(study=study, due_on=today)
-    cage = Cage.objects.create(study=study, code="C1")
-    for label in (f"M00{number}" for number in range(1, 7)):
-        mouse = make_mouse(study, label, cage=cage, ear_tag=label[-1], rfid=f"98514100000000{label[-1]}")
-        make_measurement(before, mouse, observer=technician, observed_at=timezone.now() - timedelta(days=7))
-    sign_in(technician)
-    page.goto(f"{live_server.url}/entry/sessions/{session.pk}/")
-    page.wait_for_selector("html[data-ready][data-offline=ready]")
-    return session
-
-
-def enter(page, *texts: str) -> None:
-    for text in texts:
-        page.keyboard.type(text)
-        page.keyboard.press("Enter")
-
-
-def open_row(page, label: str) -> None:
-    page.locator(f'[data-mouse="PDX-CAGE-01/{label}"]').click()
-
-
-def wait_until_all_is_stored(page) -> None:
-    page.wait_for_selector('[data-unsent="0"]', timeout=15_000)
-
-
-def stored(session) -> dict[str, tuple]:
-    rows = Measurement.objects.filter(session=session).select_related("mouse")
-    return {row.mouse.label: (row.length_mm, row.width_mm, row.weight_g, row.status) for row in rows}
+__all__ = ["sheet"]
 
 
 def test_enter_carries_from_field_to_field_and_from_mouse_to_mouse(page, sheet, assert_accessible):
@@ -122,3 +79,74 @@ def test_a_mouse_found_dead_at_the_head_count_is_coded_at_once(page, sheet):
     page.locator("li", has_text="M003").get_by_role("button", name="dead").click()
     wait_until_all_is_stored(page)
     assert stored(sheet) == {"M003": (None, None, None, "dead")}
+
+
+def test_implied_decimals_take_at_most_twelve_key_presses_a_mouse(page, sheet):
+    page.get_by_role("button", name="123 is 12.3").click()
+    open_row(page, "M001")
+    presses = ["1", "1", "2", "Enter", "8", "4", "Enter", "2", "2", "5", "Enter"]
+    for key in presses:
+        page.keyboard.press(key)
+    wait_until_all_is_stored(page)
+    assert len(presses) <= 12
+    assert stored(sheet) == {"M001": (11.2, 8.4, 22.5, "measured")}
+
+
+def test_a_question_is_answered_by_enter_or_by_measuring_again(page, sheet):
+    open_row(page, "M001")
+    enter(page, "16.4", "12.0", "22.5")
+    question = page.locator(".row-questions")
+    assert "length 16.4 mm is far from last time" in question.inner_text()
+    page.get_by_role("button", name="Measure again").click()
+    enter(page, "11.2", "8.4", "22.4")
+    wait_until_all_is_stored(page)
+    replicates = sheet.measurements.order_by("replicate").values_list("replicate", "length_mm")
+    assert list(replicates) == [(1, 16.4), (2, 11.2)]
+    assert {one["reason"] for one in sheet.measurements.get(replicate=1).confirmations} == {"measured again"}
+
+
+def test_undo_corrects_what_is_stored_with_a_reason(page, sheet):
+    open_row(page, "M001")
+    enter(page, "11.2", "8.4", "22.5")
+    wait_until_all_is_stored(page)
+    page.keyboard.press("u")
+    page.get_by_role("button", name="typing slip").click()
+    page.get_by_label("Length in mm, mouse M001").fill("11.9")
+    enter(page, "", "", "")
+    page.locator('[data-mouse$="M001"][data-state=saved]').wait_for()
+    current = sheet.measurements.get(revision=2)
+    assert (current.length_mm, current.width_mm, current.reason) == (11.9, 8.4, "typing slip")
+
+
+def test_a_caliper_on_a_serial_port_fills_the_field_in_hand(page, live_server, transactional_db, sign_in):
+    page.add_init_script("""
+        const start = (out) => { window.sends = (text) => out.enqueue(new TextEncoder().encode(text)); };
+        const port = { open: async () => {}, readable: new ReadableStream({ start }) };
+        Object.defineProperty(navigator, "serial", { value: { requestPort: async () => port } });
+    """)
+    session, study = make_sheet(6)
+    sign_in(study.memberships.get().user)
+    open_sheet(page, live_server, session)
+    page.get_by_role("button", name="Connect a device").click()
+    open_row(page, "M001")
+    for text in ("01A+000", "11.21\r", "8.4 mm\r\n", "ST,GS,+ 22.41 g\r\n"):
+        page.evaluate("text => window.sends(text)", text)
+        page.wait_for_timeout(150)
+    wait_until_all_is_stored(page)
+    assert stored(session) == {"M001": (11.21, 8.4, 22.41, "measured")}
+
+
+def test_sixty_mice_at_the_speed_of_devices(page, live_server, transactional_db, sign_in):
+    session, study = make_sheet(60)
+    sign_in(study.memberships.get().user)
+    open_sheet(page, live_server, session)
+    open_row(page, "M001")
+    for number in range(60):
+        enter(page, f"11.{number % 10}", f"8.{number % 9}", f"22.{number % 7}")
+    wait_until_all_is_stored(page)
+    values = stored(session)
+    assert [values[f"M{number + 1:03}"][:3] for number in range(60)] == [
+        (float(f"11.{number % 10}"), float(f"8.{number % 9}"), float(f"22.{number % 7}"))
+        for number in range(60)
+    ]
+    assert page.get_by_role("button", name="Sign", exact=True).is_visible()

@@ -152,11 +152,12 @@ function toggleSign(row, sign) {
 }
 
 function giveReason(row, reason) {
-  if (row.reasonNeeded.act === "correct") row.reason = reason;
+  const corrects = row.reasonNeeded.act === "correct";
+  if (corrects) row.reason = reason;
   else row.confirmations.R25 = reason;
   row.set({ reasonNeeded: false });
-  if (row.reason || !row.fields.length) return complete(row);
-  return focus(row);
+  if (!row.fields.length) return complete(row);
+  return focus(row, corrects ? row.fields[0] : null);
 }
 
 // Completing -------------------------------------------------------------------------------------------------------
@@ -487,7 +488,9 @@ async function count() {
 function showQueue() {
   const unsent = waiting.filter((entry) => !keeping.has(entry.client_id)).length + keeping.size;
   page.queue.dataset.unsent = String(unsent);
-  const problem = SAYING[sync.state];
+  const minutes = Math.round((sync.aheadMs ?? 0) / 60_000);
+  const clock = `this tablet's clock is ${Math.abs(minutes)} min ${minutes > 0 ? "ahead" : "behind"}: set it right`;
+  const problem = SAYING[sync.state] ?? (Math.abs(minutes) > 2 ? clock : undefined);
   const rowsWait = `${unsent} row${unsent === 1 ? " waits" : "s wait"} on this tablet`;
   page.queue.textContent = unsent ? (problem ? `${rowsWait} · ${problem}` : rowsWait) : (problem ?? "all saved");
   page.queue.className = `queue ${problem ? "is-offline" : unsent ? "is-waiting" : "is-saved"}`;

@@ -5,6 +5,7 @@ import * as store from "./store.js";
 
 const BATCH = 60;
 const EVERY_MS = 5000;
+const CLOCK_MS = 2 * 60_000; // a tablet's clock further off than this is set right by the server's
 
 /** The rows of one sheet that stand together at the head of the queue; a correction or a choice goes alone. */
 function together(waiting) {
@@ -61,6 +62,7 @@ export class Sync {
   async send(batch) {
     const token = await this.identify();
     if (!token) return false;
+    batch = await Promise.all(batch.map((entry) => this.onTime(entry)));
     const { path, body } = requestOf(batch);
     let response;
     try {
@@ -83,6 +85,24 @@ export class Sync {
     return true;
   }
 
+  /**
+   * The entry with the moment it was taken by the server's clock, where this tablet's is wrong. Both are told: the
+   * answer to rule R19 carries what the tablet's clock read. Kept before it is sent, so that every try says the same.
+   */
+  async onTime(entry) {
+    const ahead = this.aheadMs ?? 0;
+    if (Math.abs(ahead) <= CLOCK_MS || entry.clocked) return entry;
+    const read = entry.row.observed_at;
+    const told = {
+      observed_at: new Date(Date.parse(read) - ahead).toISOString(),
+      confirmations: [...entry.row.confirmations, { rule: "R19", reason: `the tablet's clock read ${read}` }],
+    };
+    const right = { ...entry, clocked: true, row: { ...entry.row, ...told } };
+    if (entry.body) right.body = { ...entry.body, ...told };
+    await store.mark(right);
+    return right;
+  }
+
   /** A fresh CSRF token where the signed-in person is the one whose rows wait; null, and said, where not. */
   async identify() {
     let response;
@@ -94,6 +114,7 @@ export class Sync {
     }
     if (response.status >= 500) return this.say("busy") || null;
     const who = response.ok ? await response.json() : { user: null };
+    if (who.now) this.aheadMs = Date.now() - who.now;
     if (who.user === this.user) return who.csrf;
     this.say(who.user === null ? "signed-out" : "someone-else");
     return null;
