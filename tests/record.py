@@ -20,6 +20,7 @@ from studies.models import (
     Patient,
     PatientSample,
     Reveal,
+    SigningFailures,
     Study,
     User,
 )
@@ -54,6 +55,7 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
     )  # fmt: skip
     event = AuditEvent.objects.filter(study=study).values_list("pk", flat=True).first()
     AccessAttempt.objects.create(username="nobody", failures_since_start=1)
+    SigningFailures.objects.create(user=people.technician, count=1)
     for person in people.everyone().values():
         give_things(person)
     for person in (people.veterinarian, people.quality_assurance, people.allocation_custodian):

@@ -15,7 +15,10 @@ from studies.actions.sign import Signer, sign
 from studies.models import Amendment, AnalysisPlan, Deviation, Mouse, Study, WelfareLimits
 from studies.terms import Role, SignatureMeaning, SignedAct, StudyState
 
-STUDY_FIELDS = ("title", "protocol_number", "enrollment_min_mm3", "enrollment_max_mm3", "schedule_days")
+STUDY_FIELDS = (
+    "title", "protocol_number", "enrollment_min_mm3", "enrollment_max_mm3", "enrollment_min_weight_g",
+    "schedule_days",
+)  # fmt: skip
 PLAN_KEYS = ("primary", "day", "window", "endpoint", "alpha")  # none of them names an arm
 RECORDS_DEVIATIONS = frozenset({Role.STUDY_DIRECTOR, Role.TECHNICIAN, Role.VETERINARIAN})
 

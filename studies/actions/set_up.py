@@ -22,8 +22,7 @@ from studies.models import (
 )
 from studies.terms import Role, StudyState
 
-# What the guide's pages on protocol and criteria write; an amendment may change the second list.
-PROTOCOL_FIELDS = ("code", "title", "protocol_number", "biomarker", "time_zone", "is_blinded")
+# What the guide's page on criteria writes, in its order.
 CRITERIA_FIELDS = (
     "volume_formula", "tumor_rule", "lod_mm3", "day0_rule", "enrollment_min_mm3", "enrollment_max_mm3",
     "enrollment_min_weight_g", "schedule_days",

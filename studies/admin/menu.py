@@ -50,6 +50,7 @@ GROUPS = (
         (
             (models.AuditEvent, "Audit trail", "history"),
             ("axes.AccessAttempt", "Sign-in locks", "lock"),
+            (models.SigningFailures, "Signing locks", "draw"),
             ("mfa.Authenticator", "Second factors", "key"),
         ),
     ),

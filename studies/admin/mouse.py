@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from studies.admin.exchange import ExchangeAdmin, MouseResource
 from studies.admin.scope import RowsInline, ScienceAdmin
 from studies.models import Cage, CageMove, Cohort, Exclusion, Exit, Mouse, Tumor
 
@@ -26,7 +27,8 @@ class ExclusionInline(RowsInline):
 
 
 @admin.register(Mouse)
-class MouseAdmin(ScienceAdmin):
+class MouseAdmin(ExchangeAdmin, ScienceAdmin):
+    resource_classes = (MouseResource,)
     list_display = ("label", "study", "of_pdx_model", "cohort", "cage", "ear_tag", "sex")
     list_filter = (
         ("study", admin.RelatedOnlyFieldListFilter),
@@ -60,7 +62,7 @@ class CageAdmin(ScienceAdmin):
 
 @admin.register(Cohort)
 class CohortAdmin(ScienceAdmin):
-    list_display = ("name", "study", "day0")
-    list_filter = (("study", admin.RelatedOnlyFieldListFilter),)
+    list_display = ("name", "study", "kind", "day0")
+    list_filter = (("study", admin.RelatedOnlyFieldListFilter), "kind")
     search_fields = ("name", "study__code")
     list_select_related = ("study",)

@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from studies import access
+from studies.admin.exchange import ExchangeAdmin, PdxModelResource
 from studies.admin.scope import RegistryAdmin, RowsInline
 from studies.models import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
 
@@ -42,7 +43,8 @@ class PassageInline(RowsInline):
 
 
 @admin.register(PdxModel)
-class PdxModelAdmin(RegistryAdmin):
+class PdxModelAdmin(ExchangeAdmin, RegistryAdmin):
+    resource_classes = (PdxModelResource,)
     list_filter = ("kind", "cancer_type")
     search_fields = ("code", "cancer_type", "sample__code")
     list_select_related = ("parent",)

@@ -75,7 +75,7 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
         (
             "May",
             {
-                "fields": ("is_active", "is_staff", "is_superuser"),
+                "fields": ("is_active", "may_begin_studies", "is_staff", "is_superuser"),
                 "description": "Roles in studies stand on the next tab. "
                 "Being an administrator opens no study's data.",
             },

@@ -4,6 +4,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Max
 
+from studies.actions.set_up import CRITERIA_FIELDS
 from studies.admin.endpoints import ADMINISTRATORS, DIRECTORS
 from studies.admin.recording import ReasonedForm, record_save
 from studies.admin.scope import BlocksInline, RowsInline, ScienceAdmin, forget_reach, reach
@@ -15,6 +16,7 @@ from studies.models import (
     Measurement,
     Study,
     StudyMembership,
+    StudyPdxModel,
     User,
     WelfareLimits,
 )
@@ -39,6 +41,24 @@ class VersionInline(BlocksInline):
     form = VersionForm
     readonly_fields = ("version",)
     max_num = None
+
+    def has_change_permission(self, request, obj=None) -> bool:
+        return False
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        """In a draft; of a study under way, limits and plan change by a signed amendment."""
+        is_draft = obj is None or obj.state == StudyState.DRAFT
+        return is_draft and super().has_add_permission(request, obj)
+
+
+class PlannedPdxModelInline(RowsInline):
+    """What the study is about before there are mice; set in the guide, shown here."""
+
+    model = StudyPdxModel
+    fields = ("pdx_model", "passage", "is_withdrawn")
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return False
 
     def has_change_permission(self, request, obj=None) -> bool:
         return False
@@ -88,7 +108,13 @@ class StudyAdmin(ScienceAdmin):
     list_select_related = ("director",)
     readonly_fields = ("state", "origin")
     fixed_fields = ("code",)
-    inlines = (WelfareLimitsInline, CohortInline, ExpectedSignInline, AnalysisPlanInline)
+    inlines = (
+        PlannedPdxModelInline,
+        WelfareLimitsInline,
+        CohortInline,
+        ExpectedSignInline,
+        AnalysisPlanInline,
+    )
     fieldsets = (
         (None, {"fields": (("code", "title"), ("protocol_number", "director"), ("state", "origin"))}),
         ("Question", {"classes": ["tab"], "fields": ("biomarker", "is_blinded")}),
@@ -119,8 +145,9 @@ class StudyAdmin(ScienceAdmin):
             fields.append("is_blinded")
         if obj and obj.state != StudyState.DRAFT:
             # Unticking "blinded" would unblind a running study; that is a signed act of its own.
-            fields += ["is_blinded", "biomarker", "tumor_rule", "day0_rule", "time_zone"]
-        if obj and Measurement.objects.filter(session__study=obj).exists():
+            # What else activation signed changes by a signed amendment, or not at all.
+            fields += ["is_blinded", "biomarker", "time_zone", *CRITERIA_FIELDS]
+        elif obj and Measurement.objects.filter(session__study=obj).exists():
             fields.append("volume_formula")
         return fields
 

@@ -10,9 +10,10 @@ from unfold.admin import ModelAdmin
 
 from studies import access
 from studies.actions.audit import INSTALLATION, record_event
+from studies.actions.sign import FAILURE_LIMIT, lift_signing_lock
 from studies.admin.endpoints import ADMINISTRATORS, STAFF, Declared
 from studies.admin.scope import ReadOnlyAdmin, reach
-from studies.models import AuditEvent
+from studies.models import AuditEvent, SigningFailures
 from studies.terms import Role
 
 # In a blinded study, events about anything else may name an arm (arms, plans, imports, allocations).
@@ -145,3 +146,35 @@ class SecondFactorAdmin(RemovableAdmin):
 
     def whose(self, obj: Authenticator) -> str:
         return obj.user.username
+
+
+@admin.register(SigningFailures)
+class SigningLockAdmin(ReadOnlyAdmin):
+    """Who failed to sign, how often in a row; at five, signing is locked until it is lifted here."""
+
+    readers = ADMINISTRATORS
+    list_display = ("user", "count", "is_locked", "last_at")
+    search_fields = ("user__username",)
+    list_select_related = ("user",)
+    fields = ("user", "count", "last_at")
+    actions = ("lift",)
+    shared = True
+
+    def get_queryset(self, request):
+        return SigningFailures.objects.filter(count__gt=0)
+
+    def has_module_permission(self, request) -> bool:
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        return request.user.is_active and request.user.is_superuser
+
+    @admin.display(description="locked", boolean=True)
+    def is_locked(self, failures: SigningFailures) -> bool:
+        return failures.count >= FAILURE_LIMIT
+
+    @admin.action(description="Lift the lock, having made sure who tried")
+    def lift(self, request, queryset) -> None:
+        for failures in queryset:
+            lift_signing_lock(failures, request.user, timezone.now())
+        self.message_user(request, "They can sign again.")

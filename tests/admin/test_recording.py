@@ -73,9 +73,26 @@ def test_changing_a_stored_row_asks_for_the_reason_on_the_page(client, study, di
     assert (event.object_type, event.new, event.reason) == ("tumor", {"site": "left flank"}, "was missing")
 
 
+def draft_data(study) -> dict:
+    Study.objects.filter(pk=study.pk).update(state=StudyState.DRAFT)
+    return {**study_data(study), "biomarker": "MAP2K4", "tumor_rule": "sum", "day0_rule": "first_dose",
+            "time_zone": "UTC", "is_blinded": "on"}  # fmt: skip
+
+
+def test_limits_of_a_study_under_way_change_by_amendment_alone(client, study, director):
+    WelfareLimits.objects.create(study=study, reason="protocol")
+    data = {**study_data(study), "welfare_limits-TOTAL_FORMS": 1, **limits(0, volume_cap_mm3=1500)}
+    client.post(form("study", study.pk), data)
+    client.post(
+        form("study", study.pk), {**study_data(study), "enrollment_max_mm3": 900, "change_reason": "x"}
+    )
+    study.refresh_from_db()
+    assert study.welfare_limits.count() == 1 and study.enrollment_max_mm3 == 200
+
+
 def test_limits_get_a_further_version_and_are_never_rewritten(client, study, director):
     first = WelfareLimits.objects.create(study=study, reason="protocol")
-    data = {**study_data(study), "welfare_limits-TOTAL_FORMS": 1, **limits(0, volume_cap_mm3=1500)}
+    data = {**draft_data(study), "welfare_limits-TOTAL_FORMS": 1, **limits(0, volume_cap_mm3=1500)}
     assert client.post(form("study", study.pk), data).status_code == 302
     assert list(study.welfare_limits.values_list("version", "volume_cap_mm3")) == [(1, 2000), (2, 1500)]
     rewritten = {

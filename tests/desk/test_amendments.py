@@ -36,7 +36,7 @@ def amendment(study, **more) -> dict:
         "what": "Day 28 is measured too.", "reason": "Regrowth is expected.", "in_force_from": "2026-04-01",
         "username": "a_study_director", "password": PASSWORD,
         "study-title": study.title, "study-protocol_number": "", "study-enrollment_min_mm3": 100,
-        "study-enrollment_max_mm3": 200, "study-schedule_days": "",
+        "study-enrollment_max_mm3": 200, "study-enrollment_min_weight_g": 17, "study-schedule_days": "",
         **{f"limits-{name}": value for name, value in LIMITS.items()},
         "plan-estimand": "slope", "plan-day": 21, "plan-endpoint_fold": 4, "plan-alpha": 0.05, **more,
     }  # fmt: skip
