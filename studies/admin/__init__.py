@@ -17,9 +17,14 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.shortcuts import redirect
+from tablib.formats import registry
 
 admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 admin.site.unregister([EmailAddress, Authenticator, AccessAttempt, AccessFailureLog, AccessLog, Group])
+
+# Only CSV is exchanged. The library tries every format it knows when it is imported, and its workbook
+# reader may bring NumPy, which no page waits for.
+registry._formats.pop("xlsx", None)
 
 from studies.admin import arm, measurement, mouse, pdx_model, people, study, system  # noqa: E402, F401
 
