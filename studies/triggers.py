@@ -50,6 +50,16 @@ def _rules() -> Iterable[Rule]:
         "NEW.count <= OLD.count OR NEW.chain <> OLD.chain",
     )
     yield Rule(
+        "parkedrow_no_delete", "studies_parkedrow", "delete", "a parked row is decided on, never deleted"
+    )
+    yield Rule(
+        "parkedrow_settled_once",
+        "studies_parkedrow",
+        "update",
+        "a parked row is decided on once",
+        "OLD.outcome <> 'waiting' OR NEW.client_id <> OLD.client_id OR NEW.row <> OLD.row",
+    )
+    yield Rule(
         "formula_locked",
         "studies_study",
         "update",

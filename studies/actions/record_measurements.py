@@ -19,7 +19,7 @@ from studies.actions.audit import Act, record_event, record_events, study_chain
 from studies.actions.revisions import HASHED
 from studies.actions.sheet_facts import StoredReading, load_session
 from studies.models import Measurement, MeasurementSession, ParkedRow, SubmittedSheet, User
-from studies.terms import MeasurementStatus, VolumeMethod
+from studies.terms import MeasurementStatus, StudyState, VolumeMethod
 from studies.validation import Finding, Row, Severity, SheetFacts, Verdict, judge, read_number
 
 CREATED, REPLAYED, CONFLICT, REFUSED = 201, 200, 409, 422
@@ -66,15 +66,17 @@ def record_measurements(
     body: Any = None,
     beside: Measurement | None = None,
     reason: str = "",
+    parked: ParkedRow | None = None,
 ) -> list[RowResult]:
     """One result a row, in their order. Raises KeyReused, and DatabaseError with nothing stored.
 
-    With `beside`, the one row becomes the next replicate of that reading, kept for `reason`.
+    With `beside`, the one row becomes the next replicate of that reading, kept for `reason`. With `parked`, it is
+    that parked row: it counts as observed by who sent it, and a signed session takes it.
     """
     for attempt in (1, 2, 3):
         try:
             with transaction.atomic():
-                return _Recording(session.pk, user, at, beside, reason).record(rows, key, body)
+                return _Recording(session.pk, user, at, beside, reason, parked).record(rows, key, body)
         except IntegrityError:
             # The same client id reached another session of another study at this moment: look again.
             if attempt == 3:
@@ -91,9 +93,14 @@ class _Recording:
     at: datetime
     beside: Measurement | None = None
     reason: str = ""
+    settled: ParkedRow | None = None
     taken: dict[tuple[int, int, int], StoredReading | Measurement] = field(default_factory=dict)
     known: dict[UUID, Measurement] = field(default_factory=dict)
     parked: dict[UUID, ParkedRow] = field(default_factory=dict)
+
+    @property
+    def observer(self) -> User:
+        return self.settled.user if self.settled else self.user
 
     def record(self, rows: Sequence[SentRow], key: str, body: Any) -> list[RowResult]:
         # Of two requests on one session the second waits here, and then sees what the first stored.
@@ -171,7 +178,9 @@ class _Recording:
         pending: list[int],
         results: dict[int, RowResult],
     ) -> None:
-        sheet = self.facts.sheet(str(self.user))
+        sheet = self.facts.sheet(str(self.observer))
+        if self.settled and self.facts.study.state == StudyState.ACTIVE:
+            sheet = replace(sheet, closed_because="")
         judged = [
             (row, self.facts.mouse(row.mouse, row.tumor, row.observed_at))
             for row in (rows[place].row for place in pending)
@@ -259,7 +268,7 @@ class _Recording:
             volume_method=VolumeMethod.CALIPER if has_size else "",
             weight_g=_float(reading.weight_g),
             signs=",".join(row.signs),
-            observer=self.user,
+            observer=self.observer,
             device=row.device,
             observed_at=row.observed_at,
             recorded_at=self.at,

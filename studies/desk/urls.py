@@ -2,7 +2,17 @@
 
 from django.urls import include, path
 
-from studies.desk import balance, blinding, enrollment, home, paper, randomize, study_list, study_page
+from studies.desk import (
+    balance,
+    blinding,
+    enrollment,
+    home,
+    paper,
+    parked,
+    randomize,
+    study_list,
+    study_page,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -20,6 +30,7 @@ urlpatterns = [
     path("studies/<path:code>/mouse-labels.pdf", paper.mouse_labels, name="mouse_labels"),
     path("studies/<path:code>/dose-sheet/", paper.dose_sheet, name="dose_sheet"),
     path("studies/<path:code>/sealed-list/", paper.sealed_list, name="sealed_list"),
+    path("studies/<path:code>/parked/", parked.parked_rows, name="parked_rows"),
     path("studies/<path:code>/balance/", balance.balance_report, name="balance"),
     path("studies/<path:code>/", study_page.study_page, name="study_page"),
 ]
