@@ -1,12 +1,14 @@
 """The hooks by which an installation is tested from outside: seed, dump."""
 
 import json
+import uuid
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.utils import timezone
 
 from studies import access
 from studies.actions.acceptance import OUTSIDER, AcceptanceRefused, plant_acceptance
@@ -42,7 +44,7 @@ def test_sessions_are_due_by_day_at_the_place_and_not_yet_measured(planted):
             assert stored.completed_at is None and not stored.measurements.exists()
             assert len(session["mice"]) >= 10
         assert max(study.sessions.values_list("due_on", flat=True)) == today
-        assert Measurement.objects.filter(session__study=study).count() == 32
+        assert Measurement.objects.filter(session__study=study).count() == 72
     assert today == date(2026, 6, 11)
 
 
@@ -68,7 +70,7 @@ def test_who_may_what(planted):
     assert access.may_see_arms(first["study_director"], opened)
     assert not access.may_see_arms(first["study_director"], blinded)
     assert [study.code for study in access.studies_of(first[OUTSIDER])] == ["ACC-OTHER"]
-    assert Allocation.objects.count() == 32
+    assert Allocation.objects.count() == 72
 
 
 def test_tokens_are_of_their_owners_and_technicians_may_enter(planted):
@@ -115,8 +117,8 @@ def test_the_dump_tells_the_current_revision_of_every_reading(planted, capsys):
     Measurement.objects.create(revision=2, length_mm=voided.length_mm, width_mm=voided.width_mm, **common)
     call_command("dump_measurements", "--json")
     rows = json.loads(capsys.readouterr().out)
-    assert len(rows) == 64
-    assert len({(row["session"], row["mouse"]) for row in rows}) == 64
+    assert len(rows) == 144
+    assert len({(row["session"], row["mouse"]) for row in rows}) == 144
     by_mouse = {(row["session"], row["mouse"]): row for row in rows}
     assert by_mouse[stored.session_id, stored.mouse.key]["length_mm"] == 9.9
     told = by_mouse[stored.session_id, voided.mouse.key]
@@ -127,3 +129,24 @@ def test_the_dump_tells_the_current_revision_of_every_reading(planted, capsys):
     named = {mouse for study in planted["studies"] for one in study["sessions"] for mouse in one["mice"]}
     assert {row["mouse"] for row in rows} == named == {mouse.key for mouse in Mouse.objects.all()}
     assert datetime.fromisoformat(rows[-1]["observed_at"]).tzinfo is not None
+
+
+def test_plain_readings_of_every_session_due_raise_no_question(db, client):
+    """Whoever tests from outside knows the mice and nothing of what was measured before."""
+    planted = plant_acceptance(5, now=timezone.now())
+    token = planted["tokens"]["acc_technician"]
+    for session in (one for study in planted["studies"] for one in study["sessions"]):
+        rows = [
+            {
+                "client_id": str(uuid.uuid4()), "mouse": mouse, "observed_at": timezone.now().isoformat(),
+                "length_mm": 8.6, "width_mm": 7.4, "weight_g": 21.9, "status": "measured", "device": "caliper 7",
+            }
+            for mouse in session["mice"]
+        ]  # fmt: skip
+        answer = client.post(
+            f"/api/v1/sessions/{session['id']}/measurements",
+            {"rows": rows},
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert [one["http_status"] for one in answer.json()["results"]] == [201] * len(rows), answer.json()

@@ -16,6 +16,7 @@ from django.db import transaction
 from studies.actions.api_tokens import create_token
 from studies.actions.audit import INSTALLATION, allocation_chain, record_event
 from studies.actions.demo_setup import LabClock, act
+from studies.actions.demo_studies import lab_zone
 from studies.actions.revisions import HASHED, rows_sha256
 from studies.days import local_date
 from studies.models import (
@@ -56,9 +57,11 @@ PEOPLE: tuple[tuple[str, Role], ...] = (
 )
 STAFF = {Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE, Role.ADMINISTRATOR}
 ARM_ROLES = (ArmRole.VEHICLE, ArmRole.SINGLE_AGENT, ArmRole.SINGLE_AGENT, ArmRole.COMBINATION)
-MICE_PER_ARM = 4
+# Each session due has mice of its own: to measure one mouse in two sessions of a day raises a question.
+COHORTS = ("first", "second", "third")
+MICE_PER_ARM = 3  # of a cohort
 MICE_PER_CAGE = 4
-DAY0_AGO, MEASURED_DAYS, DUE_DAYS = 6, (-1, 2), (4, 5, 6)  # due the day before yesterday, yesterday, today
+DAY0_AGO, MEASURED_DAYS, DUE_DAY = 6, (-1, 2), 6  # due today
 DOUBLING_DAYS = (6.0, 9.0, 12.0, 20.0)  # of the tumors of each arm, so that the arms differ
 
 
@@ -79,8 +82,8 @@ def plant_acceptance(seed: int, *, now: datetime) -> dict[str, Any]:
     other = _person("acc_outsider", None)
     models = [_pdx_model(code, status) for code, status in _models(rng)]
     studies = [
-        _Planting(code, blinded, zone, rng, now, people, models).plant()
-        for code, blinded, zone in (("ACC-BLIND", True, "UTC"), ("ACC-OPEN", False, "Europe/Amsterdam"))
+        _Planting(code, blinded, lab_zone(now), rng, now, people, models).plant()
+        for code, blinded in (("ACC-BLIND", True), ("ACC-OPEN", False))
     ]
     _elsewhere(other.user, now)
     everyone = [*people.values(), other]
@@ -163,7 +166,7 @@ class _Planting:
             state=StudyState.ACTIVE,
             is_blinded=self.blinded,
             time_zone=self.zone,
-            schedule_days=[*MEASURED_DAYS, *DUE_DAYS],
+            schedule_days=[*MEASURED_DAYS, DUE_DAY],
         )
         for person in self.people.values():
             StudyMembership.objects.create(study=self.study, user=person.user, role=person.role)
@@ -171,26 +174,32 @@ class _Planting:
         act(self.study, "added", self.study, self.director, self._at(-20), new={
             "code": self.code, "blinded": self.blinded,
         })  # fmt: skip
-        self.cohort = Cohort.objects.create(study=self.study, name="first", day0=self.clock.day0)
         arms = self._arms()
-        mice = self._mice()
-        doubling = self._allocate(arms, mice)
-        for day in MEASURED_DAYS:
-            self._measured(day, mice, doubling)
-        keys = [mouse.key for mouse in mice]
-        due = [self._session(day) for day in DUE_DAYS]
         return {
             "code": self.code,
             "blinded": self.blinded,
             "arms": [arm.name for arm in arms],
-            "sessions": [{"id": session.pk, "mice": keys} for session in due],
+            "sessions": [self._cohort(place, name, arms) for place, name in enumerate(COHORTS)],
         }
+
+    def _cohort(self, place: int, name: str, arms: list[Arm]) -> dict[str, Any]:
+        """A cohort measured twice, and its session due today."""
+        self.cohort = Cohort.objects.create(study=self.study, name=name, day0=self.clock.day0)
+        mice = self._mice(place)
+        doubling = self._allocate(arms, mice)
+        for day in MEASURED_DAYS:
+            self._measured(day, mice, doubling)
+        return {"id": self._session(DUE_DAY).pk, "mice": [mouse.key for mouse in mice]}
 
     def _arms(self) -> list[Arm]:
         names = [_canary(self.rng) for _ in ARM_ROLES]
         arms = [
             Arm.objects.create(
-                study=self.study, name=name, role=role, position=place, planned_mice=MICE_PER_ARM
+                study=self.study,
+                name=name,
+                role=role,
+                position=place,
+                planned_mice=MICE_PER_ARM * len(COHORTS),
             )
             for place, (name, role) in enumerate(zip(names, ARM_ROLES, strict=True))
         ]
@@ -206,14 +215,15 @@ class _Planting:
         )
         return arms
 
-    def _mice(self) -> list[Mouse]:
+    def _mice(self, cohort: int) -> list[Mouse]:
         count = MICE_PER_ARM * len(ARM_ROLES)
-        cages = [
-            Cage.objects.create(study=self.study, code=f"C{number}", room="R1", rack="A")
-            for number in range(1, count // MICE_PER_CAGE + 1)
-        ]
+        first = cohort * count
+        cages = {
+            number: Cage.objects.create(study=self.study, code=f"C{number + 1}", room="R1", rack="A")
+            for number in range(first // MICE_PER_CAGE, (first + count) // MICE_PER_CAGE)
+        }
         mice = []
-        for place in range(count):
+        for place in range(first, first + count):
             mouse = Mouse.objects.create(
                 study=self.study,
                 cohort=self.cohort,
@@ -290,7 +300,6 @@ class _Planting:
             volume_method="caliper",
             weight_g=round(21 + place % 4 / 2 + self.rng.gauss(0, 0.2), 1),
             observer=self.people["acc_technician"].user,
-            device="caliper 1",
             observed_at=at,
             recorded_at=at + timedelta(seconds=2),
         )
