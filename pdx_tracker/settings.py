@@ -130,6 +130,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "axes",
     "csp",
+    "django_q",
 ]
 
 MIDDLEWARE = [
@@ -294,6 +295,23 @@ STORAGES = {
     },
 }
 MEDIA_ROOT = DATA_DIR / "media"
+
+# Long work waits in the database for a worker (`manage.py work`). A job is handed out again when its worker
+# is silent (studies/actions/jobs.py); django-q's own retry is the net below that, and must exceed its timeout.
+JOB_TIMEOUT_SECONDS = env.int("JOB_TIMEOUT_SECONDS", default=1800)
+Q_CLUSTER = {
+    "name": "pdx",
+    "orm": "default",
+    "workers": env.int("JOB_WORKERS", default=1),
+    "timeout": JOB_TIMEOUT_SECONDS,
+    "retry": JOB_TIMEOUT_SECONDS + 60,
+    "max_attempts": 3,
+    "ack_failures": True,
+    "save_limit": -1,  # what became of a job stands in our own table
+    "recycle": 20,
+    "poll": 0.5,
+    "scheduler": False,
+}
 
 # A setup page of a large study posts one field a mouse and column.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000

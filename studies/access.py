@@ -6,8 +6,18 @@ Deny by default. An unknown or deactivated user, and a superuser without a membe
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.shortcuts import get_object_or_404
 
-from studies.models import Allocation, PdxModel, Reveal, Study, StudyMembership, User
-from studies.terms import Role, StudyState
+from studies.models import (
+    Allocation,
+    Job,
+    PdxModel,
+    Reveal,
+    Signature,
+    StoredReport,
+    Study,
+    StudyMembership,
+    User,
+)
+from studies.terms import ReportView, Role, SignedAct, StudyState
 
 # Roles that may see arms by name once a study's arms are open. The doser's sheet and the custodian's
 # list are documents of their own; the administrator looks after users, not science.
@@ -27,6 +37,9 @@ SCIENCE_READERS = frozenset(
 EMERGENCY_ROLES = frozenset({Role.STUDY_DIRECTOR, Role.VETERINARIAN, Role.ALLOCATION_CUSTODIAN})
 SECOND_PERSONS = EMERGENCY_ROLES | {Role.QUALITY_ASSURANCE}
 MASK_READERS = frozenset({Role.STATISTICIAN})
+REPORT_BUILDERS = frozenset({Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE})
+REPORT_RELEASERS = frozenset({Role.STUDY_DIRECTOR, Role.QUALITY_ASSURANCE})
+REPORT_READERS = SCIENCE_READERS | {Role.REPORT_READER}
 
 
 class Operator:
@@ -167,3 +180,32 @@ def may_overrule_status(user: User, pdx_model: PdxModel) -> bool:
     """A study director, unless a study they are blinded in uses the PDX model."""
     directs = studies_of(user, SET_UP_ROLES).exists() or may_begin_studies(user)
     return directs and pdx_model.pk not in pdx_models_with_hidden_status(user)
+
+
+def report_view(user: User | Operator, study: Study) -> ReportView | None:
+    """How a report built for this person now shows arms; None where they may build none."""
+    if may_see_arms(user, study):
+        return ReportView.OPEN
+    return ReportView.MASKED if sees_masks(user, study) else None
+
+
+def report_views(user: User | Operator, study: Study) -> frozenset[ReportView]:
+    """The views whose reports this person may open: never one that tells more than their screens do."""
+    if may_see_arms(user, study):
+        return frozenset({ReportView.OPEN, ReportView.MASKED})
+    return frozenset({ReportView.MASKED}) if sees_masks(user, study) else frozenset()
+
+
+def reports_of(user: User, study: Study) -> QuerySet[StoredReport]:
+    """The stored reports this person may open; a report reader those released alone."""
+    released = Signature.objects.filter(study=study, act=SignedAct.REPORT).values_list("object_id", flat=True)
+    is_released = Q(pk__in=[int(key) for key in released])
+    may = Q(view__in=report_views(user, study))
+    if study.arms_are_open and Role.REPORT_READER in roles_in(user, study):
+        may |= is_released
+    return study.reports.filter(may)
+
+
+def jobs_of(user: User, study: Study) -> QuerySet[Job]:
+    """The jobs this person may follow: those whose results they may open."""
+    return study.jobs.filter(view__in=report_views(user, study))

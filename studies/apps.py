@@ -10,7 +10,16 @@ class StudiesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from django_q.signals import post_spawn
+
         from studies import checks, triggers  # noqa: F401 - checks register themselves
 
         # Django rebuilds an altered SQLite table without its triggers, so each migrate lays them again.
         post_migrate.connect(triggers.install_after_migrate, sender=self, dispatch_uid="studies.triggers")
+        post_spawn.connect(_begin_to_beat, dispatch_uid="studies.job_worker")
+
+
+def _begin_to_beat(**signal) -> None:
+    from studies.actions.jobs import begin_to_beat
+
+    begin_to_beat(**signal)

@@ -237,6 +237,28 @@ class VolumeMethod(Term):
     IMAGING = "imaging"
 
 
+class ReportView(Term):
+    """How a report shows arms, by who asked for it; reports of different views never meet."""
+
+    OPEN = "open", "arms by name"
+    MASKED = "masked", "arms by letter"
+    POOLED = "pooled", "all mice together"
+
+
+class JobKind(Term):
+    """Long work done outside a request."""
+
+    REPORT = "report"
+
+
+class JobState(Term):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
 _SURVIVAL_CODING: dict[ExitReason, SurvivalCoding] = {
     ExitReason.SCHEDULED_END: SurvivalCoding.CENSORED,
     ExitReason.TUMOR_SIZE: SurvivalCoding.EVENT,

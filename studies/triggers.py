@@ -22,6 +22,8 @@ APPEND_ONLY = (
     "studies_signature",
     "studies_amendment",
     "studies_deviation",
+    "studies_storedreport",
+    "studies_reportfile",
 )
 UNDER_WAY = "(SELECT state FROM studies_study WHERE id = OLD.study_id) <> 'draft'"
 

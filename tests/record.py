@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from allauth.mfa.models import Authenticator
 from axes.models import AccessAttempt
 from django.contrib import admin
+from django.db import transaction
 
 from studies.actions.api_tokens import create_token
 from studies.actions.audit import INSTALLATION, record_event, study_chain
+from studies.actions.sign import Signer, sign
+from studies.actions.snapshots import take_snapshot
+from studies.actions.stored_reports import store_report
 from studies.endpoints import Route
 from studies.models import (
     Agent,
@@ -16,15 +20,17 @@ from studies.models import (
     Cage,
     Cohort,
     ImportBatch,
+    Job,
     Mouse,
     Patient,
     PatientSample,
     Reveal,
     SigningFailures,
+    StoredReport,
     Study,
     User,
 )
-from studies.terms import StudyState, TokenScope
+from studies.terms import JobKind, ReportView, SignatureMeaning, SignedAct, StudyState, TokenScope
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
 from tests.people import People
 
@@ -61,6 +67,10 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
     for person in (people.veterinarian, people.quality_assurance, people.allocation_custodian):
         tell_of_reveal(mouse, people.study_director, person)
     tell_of_reveal(mouse, people.veterinarian, people.study_director)
+    report = keep_report(study, people.study_director)
+    job = Job.objects.create(
+        study=study, kind=JobKind.REPORT, view=ReportView.OPEN, asked_by=people.study_director, asked_at=NOON
+    )
     keys = {
         model._meta.model_name: model._base_manager.order_by("pk").values_list("pk", flat=True).first()
         for model in admin.site._registry
@@ -70,6 +80,9 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "study": study.pk,
         "studymembership": people.technician.memberships.get().pk,
         "code": study.code,
+        "report": report.pk,
+        "job": job.pk,
+        "name": "report.html",
         "pdx_model": mouse.pdx_model.code,
         "rest": "x",
         "var": "set",
@@ -81,6 +94,30 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "session_id": session.pk,
         "measurement_id": measurement.pk,
     }
+
+
+def keep_report(study: Study, director: User) -> StoredReport:
+    """A report of the study, released to its readers."""
+    view = ReportView.OPEN
+    report = store_report(
+        study,
+        view,
+        take_snapshot(study, view),
+        {},
+        {"report.html": b"<p>words</p>"},
+        asked_by=director,
+        at=NOON,
+    )
+    with transaction.atomic():
+        sign(
+            report,
+            {},
+            Signer(director, NOON),
+            act=SignedAct.REPORT,
+            meaning=SignatureMeaning.APPROVED,
+            study=study,
+        )
+    return report
 
 
 def give_things(person: User) -> None:

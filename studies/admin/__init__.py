@@ -10,6 +10,7 @@ import allauth.mfa.admin
 import allauth.socialaccount.admin  # noqa: F401
 import axes.admin  # noqa: F401
 import django.contrib.auth.admin  # noqa: F401
+import django_q.admin  # noqa: F401
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
@@ -17,10 +18,12 @@ from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.shortcuts import redirect
+from django_q.models import Failure, OrmQ, Schedule, Success
 from tablib.formats import registry
 
 admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 admin.site.unregister([EmailAddress, Authenticator, AccessAttempt, AccessFailureLog, AccessLog, Group])
+admin.site.unregister([Failure, OrmQ, Schedule, Success])
 
 # Only CSV is exchanged. The library tries every format it knows when it is imported, and its workbook
 # reader may bring NumPy, which no page waits for.

@@ -28,6 +28,7 @@ def study_page(request, code: str):
     context |= {
         "reads_dose_sheet": access.may_read_dose_sheet(request.user, study),
         "opens_sealed_list": access.may_open_sealed_list(request.user, study),
+        "reads_reports": bool(access.roles_in(request.user, study) & access.REPORT_READERS),
     }
     if not access.may_see_measurements(request.user, study):
         return render(request, "studies/desk/study_closed.html", context)

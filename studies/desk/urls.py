@@ -10,6 +10,8 @@ from studies.desk import (
     paper,
     parked,
     randomize,
+    report_list,
+    report_page,
     study_list,
     study_page,
 )
@@ -32,5 +34,19 @@ urlpatterns = [
     path("studies/<path:code>/sealed-list/", paper.sealed_list, name="sealed_list"),
     path("studies/<path:code>/parked/", parked.parked_rows, name="parked_rows"),
     path("studies/<path:code>/balance/", balance.balance_report, name="balance"),
+    path("studies/<path:code>/reports/", report_list.report_list, name="report_list"),
+    path("studies/<path:code>/reports/jobs.json", report_list.report_jobs, name="report_jobs"),
+    path(
+        "studies/<path:code>/reports/jobs/<int:job>/cancel/",
+        report_list.report_job_cancel,
+        name="report_job_cancel",
+    ),
+    path("studies/<path:code>/reports/compare/", report_page.report_comparison, name="report_comparison"),
+    path("studies/<path:code>/reports/<int:report>/", report_page.stored_report, name="stored_report"),
+    path(
+        "studies/<path:code>/reports/<int:report>/files/<path:name>",
+        report_page.report_file,
+        name="report_file",
+    ),
     path("studies/<path:code>/", study_page.study_page, name="study_page"),
 ]

@@ -6,12 +6,14 @@ from .arm import Agent, Arm, ArmAgent
 from .audit import AuditEvent, AuditHead
 from .blinding import ArmMask, Reveal
 from .entry import Device, EntryLimits, ParkedRow, SubmittedSheet
+from .job import Job, JobWorker
 from .measurement import ImportBatch, Measurement, MeasurementSession
 from .mouse import Cage, CageMove, Cohort, Exclusion, Exit, Mouse, Tumor
 from .pdx_model import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
 from .people import StudyMembership, User
 from .protocol import Amendment, Deviation, StudyPdxModel, StudyTemplate
 from .signature import Signature, SigningFailures
+from .stored_report import ReportFile, StoredReport
 from .study import AnalysisPlan, ExpectedSignDeclaration, Study, WelfareLimits
 from .tablet import EntryKey, Shift, Tablet
 
@@ -38,6 +40,8 @@ __all__ = [
     "ExpectedSignDeclaration",
     "GenotypeCall",
     "ImportBatch",
+    "Job",
+    "JobWorker",
     "Measurement",
     "MeasurementSession",
     "Mouse",
@@ -47,11 +51,13 @@ __all__ = [
     "PatientSample",
     "PdxModel",
     "Randomization",
+    "ReportFile",
     "Reveal",
     "Shift",
     "Signature",
     "SigningFailures",
     "StatusOverrule",
+    "StoredReport",
     "Study",
     "StudyMembership",
     "StudyPdxModel",

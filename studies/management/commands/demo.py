@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from django.conf import settings
@@ -95,6 +97,9 @@ class Command(BaseCommand):
         # A shell starts what it runs in the background deaf to Ctrl-C; both ways to stop are the same to us.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)
+        # In our own process group, so that Ctrl-C and a closed terminal reach it too.
+        manage = [sys.executable, str(settings.BASE_DIR / "manage.py")]
+        worker = subprocess.Popen([*manage, "work", "--with-parent"], stdin=subprocess.DEVNULL)
         try:
             call_command("runserver", f"{HOST}:{port}", use_reloader=False, skip_checks=True)
         except KeyboardInterrupt:
@@ -102,9 +107,20 @@ class Command(BaseCommand):
         except SystemExit as stopped:
             if stopped.code:
                 raise
+        finally:
+            stop_worker(worker)
 
     def say(self, text: str) -> None:
         self.stdout.write(text)
+
+
+def stop_worker(worker: subprocess.Popen) -> None:
+    """Its last moments are its own: a second Ctrl-C ends the waiting, and the worker follows its parent."""
+    worker.terminate()
+    try:
+        worker.wait(timeout=15)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        worker.kill()
 
 
 def refuse_taken_port(port: int) -> None:

@@ -1,0 +1,87 @@
+"""What the record held at one moment: a hash over every row a report may rest on, and the audit chain's head."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Model, Q, QuerySet
+
+from studies.actions.audit import GENESIS, study_chain
+from studies.models import (
+    Allocation,
+    Amendment,
+    AnalysisPlan,
+    Arm,
+    ArmAgent,
+    ArmMask,
+    AuditHead,
+    Cohort,
+    Deviation,
+    Exclusion,
+    Exit,
+    ExpectedSignDeclaration,
+    GenotypeCall,
+    ImportBatch,
+    Measurement,
+    MeasurementSession,
+    Mouse,
+    PdxModel,
+    Randomization,
+    Reveal,
+    StatusOverrule,
+    Study,
+    StudyPdxModel,
+    Tumor,
+    WelfareLimits,
+)
+from studies.terms import ReportView
+
+OF_STUDY = (
+    AnalysisPlan, Amendment, Cohort, Deviation, ExpectedSignDeclaration, ImportBatch, MeasurementSession, Mouse,
+    Reveal, StudyPdxModel, WelfareLimits,
+)  # fmt: skip
+OF_MICE = (Exclusion, Exit, Tumor)
+OF_PDX_MODELS = (GenotypeCall, StatusOverrule)
+OF_ARMS = (Arm, ArmMask, Randomization)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    sha256: str
+    chain_count: int
+    chain_head: str
+
+
+def take_snapshot(study: Study, view: ReportView) -> Snapshot:
+    """The record of the study as a report of this view may read it.
+
+    Where the study stands between draft and archive is no part of it: to archive changes no number.
+    The hash of a pooled view covers no arm and no allocation: it would change with them, and so tell.
+    """
+    digest = hashlib.sha256()
+    for rows in _rows(study, view):
+        digest.update(rows.model._meta.db_table.encode())
+        fields = [name for field in rows.model._meta.concrete_fields if (name := field.attname) != "state"]
+        for row in rows.order_by("pk").values_list(*fields).iterator(chunk_size=5000):
+            digest.update(repr(row).encode())
+    head = AuditHead.objects.filter(chain=study_chain(study)).first()
+    return Snapshot(digest.hexdigest(), head.count if head else 0, head.head if head else GENESIS)
+
+
+def _rows(study: Study, view: ReportView) -> Iterator[QuerySet]:
+    models = PdxModel.objects.filter(mice__study=study).values("pk")
+    yield Study.objects.filter(pk=study.pk)
+    yield Measurement.objects.filter(session__study=study)
+    yield PdxModel.objects.filter(pk__in=models)
+    yield from (_all(model, Q(study=study)) for model in OF_STUDY)
+    yield from (_all(model, Q(mouse__study=study)) for model in OF_MICE)
+    yield from (_all(model, Q(pdx_model__in=models)) for model in OF_PDX_MODELS)
+    if view == ReportView.POOLED:
+        return
+    yield from (_all(model, Q(study=study)) for model in OF_ARMS)
+    yield ArmAgent.objects.filter(arm__study=study)
+    yield Allocation.objects.filter(mouse__study=study)
+
+
+def _all(model: type[Model], condition: Q) -> QuerySet:
+    return model._base_manager.filter(condition)

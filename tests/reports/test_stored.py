@@ -1,0 +1,187 @@
+"""Reports kept: of one snapshot once, by view, superseded when data change, released by signature."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from studies import triggers
+from studies.actions.jobs import JobRefused, run_job
+from studies.actions.sign import Signer, SigningRefused
+from studies.actions.snapshots import take_snapshot
+from studies.actions.stored_reports import is_superseded, release_of, release_report
+from studies.models import Allocation, AuditEvent, GenotypeCall, Job, ReportFile, StoredReport
+from studies.reports import build, stored
+from studies.reports.stored import ask_for_report
+from studies.terms import ArmRole, ReportView, Role, StudyState
+from tests.factories import make_arm, make_measurement, make_mouse, make_session
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def opened(people):
+    """An unblinded study of two mice, one an arm."""
+    study = people.study
+    arms = make_arm(study), make_arm(study, "drug", ArmRole.SINGLE_AGENT)
+    mice = [make_mouse(study, f"M{n}", arm) for n, arm in enumerate(arms)]
+    session = make_session(study)
+    for mouse in mice:
+        make_measurement(session, mouse)
+    study.state = StudyState.UNBLINDED
+    study.save()
+    return study
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Reports of two small files, without an analysis; `quick.readings` counts how often the record was read."""
+    from types import SimpleNamespace
+
+    from studies.reports import recorded
+
+    seen = SimpleNamespace(readings=0, while_reading=lambda: None)
+
+    def analyze(study, viewer):
+        seen.readings += 1
+        seen.while_reading()
+
+    monkeypatch.setattr(recorded, "analyze_recorded", analyze)
+    monkeypatch.setattr(
+        build, "report_files", lambda analyzed, made_at: {"report.html": b"<p>x", "report.pdf": b"%PDF"}
+    )
+    return seen
+
+
+def build_one(study, person) -> StoredReport:
+    job = ask_for_report(study, person, NOON)
+    run_job(job.pk)
+    job = Job.objects.get(pk=job.pk)
+    assert job.state == "done", job.message
+    return StoredReport.objects.get(pk=int(job.message))
+
+
+def test_one_snapshot_is_built_once_for_everyone_of_the_same_view(opened, people, quick):
+    report = build_one(opened, people.study_director)
+    assert ask_for_report(opened, people.statistician, NOON) == report
+    assert quick.readings == 1 and StoredReport.objects.count() == 1
+    (file,) = report.files.filter(name="report.pdf")
+    assert bytes(file.content) == b"%PDF" and file.size == 4
+    event = AuditEvent.objects.get(action="stored a report")
+    assert (
+        event.new["files"]["report.pdf"] == file.sha256
+        and event.new["snapshot_sha256"] == report.snapshot_sha256
+    )
+    assert report.chain_count < event.sequence
+
+
+def test_any_change_of_what_a_report_rests_on_supersedes_it(opened, people, quick):
+    report = build_one(opened, people.study_director)
+    assert not is_superseded(report)
+    GenotypeCall.objects.create(pdx_model=opened.mice.first().pdx_model, functional_class="wild_type")
+    assert is_superseded(report)
+    other = build_one(opened, people.study_director)
+    assert other != report and not is_superseded(other)
+    make_measurement(make_session(opened, 7), opened.mice.first())
+    assert is_superseded(other)
+
+
+def test_archiving_supersedes_nothing(opened, people, quick):
+    report = build_one(opened, people.study_director)
+    opened.state = StudyState.ARCHIVED
+    opened.save()
+    assert not is_superseded(report)
+
+
+def test_a_reading_that_comes_in_while_the_record_is_read_makes_it_read_again(opened, people, quick):
+    days = iter([7])
+
+    def while_reading():
+        for day in days:
+            make_measurement(make_session(opened, day), opened.mice.first())
+
+    quick.while_reading = while_reading
+    report = build_one(opened, people.study_director)
+    assert quick.readings == 2 and not is_superseded(report)
+
+
+def test_nobody_builds_a_report_by_arm_of_a_blinded_study(study, people):
+    for name, person in people.everyone().items():
+        with pytest.raises(JobRefused, match="Arms are closed"):
+            ask_for_report(study, person, NOON)
+        assert not Job.objects.exists(), name
+
+
+def test_a_report_asked_for_before_the_view_changed_is_not_built(opened, people, quick):
+    job = ask_for_report(opened, people.study_director, NOON)
+    opened.memberships.filter(user=people.study_director).update(is_active=False)
+    run_job(job.pk)
+    assert Job.objects.get(pk=job.pk).state == "failed" and not StoredReport.objects.exists()
+
+
+def test_permuting_a_blinded_allocation_changes_no_pooled_snapshot(study, people):
+    arms = make_arm(study), make_arm(study, "drug")
+    mice = [make_mouse(study, f"M{n}") for n in range(2)]
+    allocations = [
+        Allocation.objects.create(mouse=mouse, arm=arm) for mouse, arm in zip(mice, arms, strict=True)
+    ]
+    pooled, opened = (take_snapshot(study, view).sha256 for view in (ReportView.POOLED, ReportView.OPEN))
+    with transaction.atomic():
+        triggers.drop(connection)
+        Allocation.objects.filter(pk=allocations[0].pk).update(arm=arms[1])
+        triggers.install(connection)
+    assert take_snapshot(study, ReportView.POOLED).sha256 == pooled
+    assert take_snapshot(study, ReportView.OPEN).sha256 != opened
+
+
+def test_a_stored_report_is_never_changed_nor_removed(opened, people, quick):
+    report = build_one(opened, people.study_director)
+    for model, change in ((StoredReport, {"view": ReportView.MASKED}), (ReportFile, {"content": b"another"})):
+        rows = model.objects.filter(**({"pk": report.pk} if model is StoredReport else {"report": report}))
+        for act in (
+            lambda rows=rows, change=change: rows.update(**change),
+            lambda rows=rows: rows._raw_delete("default"),
+        ):
+            with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+                act()
+
+
+def test_a_release_is_signed_over_every_file_by_director_or_qa_alone(opened, people, quick):
+    report = build_one(opened, people.study_director)
+    for role, person in people.by_role.items():
+        if role not in (Role.STUDY_DIRECTOR, Role.QUALITY_ASSURANCE):
+            with pytest.raises(SigningRefused, match="no role"):
+                release_report(report, Signer(person, NOON), "For the sponsor.")
+    signature = release_report(report, Signer(people.quality_assurance, NOON), "For the sponsor.")
+    assert release_of(report) == signature and signature.meaning == "qa_released"
+    assert set(signature.record["files"]) == {"report.html", "report.pdf"}
+    with pytest.raises(SigningRefused, match="already"):
+        release_report(report, Signer(people.study_director, NOON), "Again.")
+
+
+def test_a_superseded_report_and_one_without_a_reason_are_not_released(opened, people, quick):
+    report = build_one(opened, people.study_director)
+    with pytest.raises(SigningRefused, match="released for"):
+        release_report(report, Signer(people.study_director, NOON), " ")
+    make_measurement(make_session(opened, 7), opened.mice.first())
+    with pytest.raises(SigningRefused, match="build it again"):
+        release_report(report, Signer(people.study_director, NOON), "For the sponsor.")
+
+
+def test_masked_and_open_reports_never_meet(opened, people, quick):
+    from studies.actions.blinding import draw_masks
+
+    opened.state = StudyState.DATA_LOCKED
+    opened.save()
+    with transaction.atomic():
+        draw_masks(opened, actor=people.study_director, at=NOON)
+    masked = build_one(opened, people.statistician)
+    assert masked.view == "masked"
+    with pytest.raises(JobRefused):
+        ask_for_report(opened, people.study_director, NOON)
+    opened.state = StudyState.UNBLINDED
+    opened.save()
+    assert build_one(opened, people.statistician) != masked
+    assert stored.parameters_of(ReportView.OPEN) != stored.parameters_of(ReportView.MASKED)
+    with pytest.raises(SigningRefused, match="arms by name"):
+        release_report(masked, Signer(people.study_director, NOON), "For the sponsor.")
