@@ -101,6 +101,8 @@ DEBUG = env_bool("DEBUG", False)
 DATA_DIR = env_folder("PDX_DATA_DIR", BASE_DIR / "var")
 SECRET_KEY = env_secret("SECRET_KEY", "secret_key")
 AUDIT_KEY = env_secret("AUDIT_KEY", "audit_key")
+# Ends of the audit chains, written down outside the database (studies/actions/anchors.py).
+AUDIT_ANCHORS = env.str("AUDIT_ANCHORS", default=str(DATA_DIR / "audit_anchors.jsonl"))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env_bool("HTTPS", False)

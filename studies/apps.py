@@ -1,6 +1,7 @@
 """The one app."""
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 
@@ -13,9 +14,12 @@ class StudiesConfig(AppConfig):
         from django_q.signals import post_spawn
 
         from studies import checks, triggers  # noqa: F401 - checks register themselves
+        from studies.actions.seal_tables import seal_tables_of_before
 
+        connection_created.connect(triggers.hear_notes, dispatch_uid="studies.notes")
         # Django rebuilds an altered SQLite table without its triggers, so each migrate lays them again.
         post_migrate.connect(triggers.install_after_migrate, sender=self, dispatch_uid="studies.triggers")
+        post_migrate.connect(seal_tables_of_before, sender=self, dispatch_uid="studies.seals")
         post_spawn.connect(_begin_to_beat, dispatch_uid="studies.job_worker")
 
 

@@ -2,6 +2,9 @@
 
 Laid after every migrate and looked for by the system check studies.E001. Each trigger is one
 `Rule`: on which table, before which act, refused when a condition holds, with a message that says so.
+Besides, every sealed table notes which of its rows a transaction wrote, whatever code wrote them, so
+that the audit event of the act can seal them (studies/actions/row_seals.py). A program that knows
+nothing of this cannot write these tables on SQLite at all: it lacks the function the note calls.
 """
 
 from collections.abc import Iterable
@@ -25,6 +28,71 @@ APPEND_ONLY = (
     "studies_storedreport",
     "studies_reportfile",
 )
+# Tables whose rows are sealed by the event of the act that wrote them. Readings have seals of their own
+# (studies/actions/coverage.py); what only carries a request or counts its failures needs none.
+SEALED = (
+    "studies_agent",
+    "studies_allocation",
+    "studies_amendment",
+    "studies_analysisplan",
+    "studies_apitoken",
+    "studies_arm",
+    "studies_armagent",
+    "studies_armmask",
+    "studies_cage",
+    "studies_cagemove",
+    "studies_cohort",
+    "studies_deviation",
+    "studies_deviation_mice",
+    "studies_device",
+    "studies_entrykey",
+    "studies_entrylimits",
+    "studies_exclusion",
+    "studies_exit",
+    "studies_expectedsigndeclaration",
+    "studies_genotypecall",
+    "studies_importbatch",
+    "studies_measurementsession",
+    "studies_mouse",
+    "studies_parkedrow",
+    "studies_passage",
+    "studies_patient",
+    "studies_patientsample",
+    "studies_pdxmodel",
+    "studies_randomization",
+    "studies_reportfile",
+    "studies_reveal",
+    "studies_shift",
+    "studies_signature",
+    "studies_statusoverrule",
+    "studies_storedreport",
+    "studies_study",
+    "studies_studymembership",
+    "studies_studypdxmodel",
+    "studies_studytemplate",
+    "studies_syringecode",
+    "studies_tablet",
+    "studies_tumor",
+    "studies_user",
+    "studies_welfarelimits",
+)
+# Tables that need no seal of a row: the chain itself; readings (studies/actions/coverage.py); how far
+# work is; what counts failures or carries a request; groups, which nobody is in: roles are memberships.
+UNSEALED = (
+    "studies_auditevent",
+    "studies_audithead",
+    "studies_job",
+    "studies_jobworker",
+    "studies_measurement",
+    "studies_signingfailures",
+    "studies_submittedsheet",
+    "studies_user_groups",
+    "studies_user_user_permissions",
+)
+# What signing in writes by itself is no act on the record.
+UNSEALED_COLUMNS = frozenset({"failures", "last_login", "password"})
+WRITTEN = "studies_written"  # the function a note calls on SQLite
+NOTES = "pdx.written"  # where a transaction's notes stand on PostgreSQL
 UNDER_WAY = "(SELECT state FROM studies_study WHERE id = OLD.study_id) <> 'draft'"
 
 
@@ -130,6 +198,9 @@ def install(connection: BaseDatabaseWrapper) -> None:
         for rule in RULES:
             for statement in _create(rule, connection.vendor):
                 cursor.execute(statement)
+        for table in SEALED:
+            for statement in _create_notes(connection, cursor, table):
+                cursor.execute(statement)
 
 
 def drop(connection: BaseDatabaseWrapper) -> None:
@@ -138,6 +209,9 @@ def drop(connection: BaseDatabaseWrapper) -> None:
         for rule in RULES:
             for statement in _drop(rule, connection.vendor):
                 cursor.execute(statement)
+        for name, table in _note_names():
+            on = f" ON {table}" if connection.vendor == "postgresql" else ""
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on}")
 
 
 def missing(connection: BaseDatabaseWrapper) -> list[str]:
@@ -150,14 +224,108 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(query)
         present = {row[0] for row in cursor.fetchall()}
-    return [name for rule in RULES for name in _names(rule, connection.vendor) if name not in present]
+    return [name for name in names(connection.vendor) if name not in present]
+
+
+def names(vendor: str) -> list[str]:
+    """Every trigger there should be."""
+    guards = [name for rule in RULES for name in _names(rule, vendor)]
+    return guards + [name for name, table in _note_names()]
+
+
+def take_notes(connection: BaseDatabaseWrapper) -> list[tuple[str, int]]:
+    """The rows of sealed tables (table, id) that this transaction wrote and nobody took yet."""
+    if connection.vendor == "sqlite":
+        return _notes_of(connection).take()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting(%s, true), set_config(%s, '', true)", [NOTES, NOTES])
+        text = cursor.fetchone()[0] or ""
+    return [(table, int(key)) for table, key in (note.split(":") for note in dict.fromkeys(text.split()))]
+
+
+class _Notes:
+    """What one SQLite connection's open transaction wrote; forgotten where that transaction ended."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection, self.rows = connection, {}
+
+    def __call__(self, table: str, key: int) -> None:
+        if not self.connection.in_atomic_block:
+            return
+        self._forget_other_transactions()
+        self.rows[table, key] = None
+
+    def take(self) -> list[tuple[str, int]]:
+        self._forget_other_transactions()
+        taken, self.rows = list(self.rows), {}
+        return taken
+
+    def _forget_other_transactions(self) -> None:
+        # What waits for the commit is gone after commit and rollback alike, so it tells one from the next.
+        if not any(waiting[1] == self._end for waiting in self.connection.run_on_commit):
+            self.rows = {}
+            if self.connection.in_atomic_block:
+                self.connection.on_commit(self._end)
+
+    def _end(self) -> None:
+        self.rows = {}
+
+
+def _notes_of(connection: BaseDatabaseWrapper) -> _Notes:
+    if not hasattr(connection, "studies_notes"):
+        connection.studies_notes = _Notes(connection)
+    return connection.studies_notes
+
+
+def hear_notes(connection: BaseDatabaseWrapper, **kwargs) -> None:
+    """Give a new SQLite connection the function that the notes call."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function(WRITTEN, 2, _notes_of(connection))
+
+
+def _note_names() -> list[tuple[str, str]]:
+    acts = ("insert", "update", "delete")
+    return [(f"{PREFIX}{table}_noted_{act}", table) for table in SEALED for act in acts]
+
+
+def _create_notes(connection: BaseDatabaseWrapper, cursor, table: str) -> list[str]:
+    """A note at every insert and delete, and at an update that changes a sealed column."""
+    if connection.vendor == "postgresql":
+        return _create_postgresql_notes(table)
+    described = connection.introspection.get_table_description(cursor, table)
+    columns = [column.name for column in described if column.name not in UNSEALED_COLUMNS]
+    old, new = (", ".join(f'{side}."{name}"' for name in columns) for side in ("OLD", "NEW"))
+    when = {"insert": "", "delete": "", "update": f"WHEN ({old}) IS NOT ({new})"}
+    return [
+        f"CREATE TRIGGER {PREFIX}{table}_noted_{act} AFTER {act.upper()} ON {table} FOR EACH ROW {condition} "
+        f"BEGIN SELECT {WRITTEN}('{table}', {'OLD' if act == 'delete' else 'NEW'}.id); END"
+        for act, condition in when.items()
+    ]
+
+
+def _create_postgresql_notes(table: str) -> list[str]:
+    unsealed = "".join(f" - '{name}'" for name in sorted(UNSEALED_COLUMNS))
+    changed = f"WHEN (to_jsonb(OLD){unsealed} IS DISTINCT FROM to_jsonb(NEW){unsealed})"
+    when = {"insert": "", "delete": "", "update": changed}
+    function = f"{PREFIX}note"
+    return [
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE key bigint; BEGIN "
+        "IF TG_OP = 'DELETE' THEN key := OLD.id; ELSE key := NEW.id; END IF; "
+        f"PERFORM set_config('{NOTES}', coalesce(current_setting('{NOTES}', true), '') || "
+        "TG_TABLE_NAME || ':' || key || ' ', true); RETURN NULL; END $$",
+        *(
+            f"CREATE TRIGGER {PREFIX}{table}_noted_{act} AFTER {act.upper()} ON {table} FOR EACH ROW {condition} "
+            f"EXECUTE FUNCTION {function}()"
+            for act, condition in when.items()
+        ),
+    ]
 
 
 def install_after_migrate(using: str, **kwargs) -> None:
     from django.db import connections
 
     connection = connections[using]
-    wanted = {rule.table for rule in RULES}
+    wanted = {rule.table for rule in RULES} | set(SEALED)
     if wanted <= set(connection.introspection.table_names()):
         install(connection)
 

@@ -32,6 +32,24 @@ def pytest_configure(config: pytest.Config) -> None:
     databases.let_transactional_tests_reset()
 
 
+@pytest.fixture(autouse=True)
+def every_write_has_its_event(monkeypatch) -> None:
+    """After every request and command of every test: a row it wrote past the audit fails the test.
+
+    What the test's own factories wrote before is not asked about.
+    """
+    from tests.support import unsealed_writes
+
+    unsealed_writes.watch(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def anchors_of_its_own(settings, tmp_path_factory, request) -> None:
+    """Each test's databases begin anew, so its anchors do too."""
+    folder = tmp_path_factory.getbasetemp()
+    settings.AUDIT_ANCHORS = str(folder / f"anchors-{abs(hash(request.node.nodeid))}.jsonl")
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     databases.mark_by_what_it_touches(items)

@@ -63,6 +63,4 @@ def test_a_dropped_trigger_is_named(imported, capsys):
     triggers.drop(connection)
     found = verdict(capsys)["broken"]
     triggers.install(connection)
-    assert len(found) == len(
-        [name for rule in triggers.RULES for name in triggers._names(rule, connection.vendor)]
-    )
+    assert len(found) == len(triggers.names(connection.vendor))

@@ -2,7 +2,8 @@
 
 The hash of an event covers its content and the hash before it, so that no event can be changed,
 dropped or moved without breaking every hash that follows. The length and end of a chain are kept
-in a row sealed with AUDIT_KEY, so that cutting the tail shows too.
+in a row sealed with AUDIT_KEY, so that cutting the tail shows too. Each event also holds a seal of every
+row its act wrote (studies/actions/row_seals.py).
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from django.db import transaction
 from django.db.models import Model
 
 from studies.access import roles_in
+from studies.actions.row_seals import seals_of_written_rows
 from studies.models import AuditEvent, AuditHead, Study, User
 
 GENESIS = "0" * 64
@@ -70,8 +72,12 @@ def record_events(
     at: datetime,
     chain: str,
     study: Study | None = None,
+    rows: dict | None = None,
 ) -> list[AuditEvent]:
-    """Append one event an act, in their order, at the price of one: a sheet of 60 rows is 60 events."""
+    """Append one event an act, in their order, at the price of one: a sheet of 60 rows is 60 events.
+
+    `rows` are the seals the first event holds; those of the rows this transaction wrote unless given.
+    """
     connection = transaction.get_connection()
     connection.validate_no_broken_transaction()
     if not connection.in_atomic_block:
@@ -80,7 +86,7 @@ def record_events(
         return []
     head = _locked_head(chain)
     role = ", ".join(sorted(roles_in(actor, study))) if actor and study else ""
-    previous, events = head.head, []
+    previous, events, rows = head.head, [], rows or seals_of_written_rows()
     for place, act in enumerate(acts, 1):
         event = AuditEvent(
             chain=chain,
@@ -96,9 +102,11 @@ def record_events(
             old=act.old,
             new=act.new,
             reason=act.reason,
+            rows=rows,
             previous_hash=previous,
         )
         event.hash = previous = event_hash(event)
+        rows = None  # the first event of a batch seals the rows of all
         events.append(event)
     AuditEvent.objects.bulk_create(events)
     AuditHead.objects.filter(pk=head.pk).update(
@@ -125,6 +133,8 @@ def event_hash(event: AuditEvent) -> str:
         "reason": event.reason,
         "previous_hash": event.previous_hash,
     }
+    if event.rows is not None:  # events of before there were seals keep their hashes
+        content["rows"] = event.rows
     canonical = json.dumps(
         content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
@@ -148,7 +158,7 @@ def _locked_head(chain: str) -> AuditHead:
 class BrokenLink:
     """A place at which the record no longer holds; `sequence` is None where no event is there to name."""
 
-    chain: str
+    chain: str | None
     sequence: int | None
     reason: str
 

@@ -1,4 +1,4 @@
-"""Whether every reading is still what the audit says: each row compared with the event that vouches for it.
+"""Whether every row is still what the audit says: each compared with the event that vouches for it.
 
 An import vouches for its rows by one hash, a session recorded as a whole by another; every other
 revision has an event of its own that repeats its values.
@@ -9,12 +9,26 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from studies.actions.audit import BrokenLink, study_chain
+from studies.actions.anchors import broken_anchors
+from studies.actions.audit import BrokenLink, broken_link, chains, study_chain
 from studies.actions.revisions import HASHED, rows_sha256, stored_sha256
+from studies.actions.row_seals import unsealed_rows
 from studies.models import AuditEvent, ImportBatch, Measurement
 
 CHUNK = 2000
 COLUMNS = {field.attname for field in Measurement._meta.concrete_fields}
+
+
+def broken_links() -> list[BrokenLink]:
+    """Everything that does not hold: of the chains, the readings, the rows of other tables and the anchors."""
+    links = [link for chain in chains() if (link := broken_link(chain))]
+    return [*links, *uncovered_readings(), *changed_rows(), *broken_anchors()]
+
+
+def changed_rows() -> Iterator[BrokenLink]:
+    """Rows of every other table changed, lost or added beneath the audit."""
+    for row in unsealed_rows():
+        yield BrokenLink(row.chain, row.sequence, row.reason)
 
 
 def uncovered_readings() -> Iterator[BrokenLink]:

@@ -13,7 +13,8 @@ from typing import Any
 from django.db import models, transaction
 
 from studies.access import roles_in
-from studies.actions.audit import INSTALLATION, record_event, study_chain
+from studies.actions.anchors import anchor_after_commit
+from studies.actions.audit import INSTALLATION, allocation_chain, record_event, study_chain
 from studies.models import Signature, SigningFailures, Study, User
 from studies.terms import SignatureMeaning, SignedAct
 
@@ -114,6 +115,8 @@ def sign(
         },
         reason=reason,
     )
+    chains = [study_chain(study), allocation_chain(study)] if study else [INSTALLATION]
+    anchor_after_commit(str(act), signer.at, chains)
     return signature
 
 

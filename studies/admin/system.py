@@ -50,6 +50,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
         "reason",
     )
     list_display_links = ("happened_at",)
+    exclude = ("rows",)
     list_filter = (("study", admin.RelatedOnlyFieldListFilter), "action", "object_type")
     search_fields = ("actor_name", "object_id", "reason")
     list_select_related = ("study",)

@@ -22,6 +22,11 @@ class AuditEvent(models.Model):
     old = models.JSONField(null=True, blank=True)
     new = models.JSONField(null=True, blank=True)
     reason = models.TextField(max_length=2000, blank=True)
+    rows = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Seals of the rows the act wrote: table, its columns, row id -> seal.",
+    )
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
 

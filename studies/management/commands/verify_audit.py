@@ -1,4 +1,4 @@
-"""Verify every audit chain, and every reading against the event that vouches for it; name what is broken."""
+"""Verify every audit chain, and every row against the event that vouches for it; name what is broken."""
 
 import json
 from dataclasses import asdict
@@ -8,12 +8,12 @@ from django.db import connection
 
 from studies import triggers
 from studies.actions import audit
-from studies.actions.coverage import uncovered_readings
+from studies.actions.coverage import broken_links
 from studies.models import AuditEvent
 
 
 class Command(BaseCommand):
-    help = "Verify the audit chains, their seals, every reading and the guarding triggers."
+    help = "Verify the audit chains, their seals, every row and the guarding triggers."
 
     def add_arguments(self, parser) -> None:
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
@@ -32,9 +32,7 @@ class Command(BaseCommand):
 
 
 def _broken_links() -> list[dict]:
-    links = [link for chain in audit.chains() if (link := audit.broken_link(chain))]
-    links += uncovered_readings()
-    broken: list[dict] = [asdict(link) for link in links]
+    broken: list[dict] = [asdict(link) for link in broken_links()]
     for name in triggers.missing(connection):
         broken.append({"chain": None, "sequence": None, "reason": f"the database trigger {name} is missing"})
     return broken

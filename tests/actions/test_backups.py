@@ -1,0 +1,103 @@
+"""The restore drill: a backup taken while people write is restored elsewhere and holds what it held."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
+
+from studies.actions import backups
+from studies.actions.acceptance import plant_acceptance
+from studies.actions.audit import record_event, study_chain
+from studies.models import AuditEvent, Study
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def planted(transactional_db, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    plant_acceptance(3, now=NOW)
+
+
+def elsewhere(tmp_path: Path, *command: str) -> subprocess.CompletedProcess:
+    """A command on an empty database of its own, with the same AUDIT_KEY and other anchors."""
+    url = f"sqlite:///{tmp_path / 'restored.sqlite3'}"
+    if connection.vendor == "postgresql":
+        known = connection.get_connection_params()
+        url = f"postgres://{known['user']}@/restored_{os.getpid()}?host={known['host']}"
+    environment = {**os.environ, "DATABASE_URL": url, "AUDIT_KEY": settings.AUDIT_KEY,
+                   "PDX_TEST_FOLDER": str(tmp_path), "PDX_DATA_DIR": str(tmp_path),
+                   "DJANGO_SETTINGS_MODULE": "pdx_tracker.settings"}  # fmt: skip
+    return subprocess.run([sys.executable, "manage.py", *command], env=environment, cwd=ROOT,
+                          capture_output=True, text=True, check=False)  # fmt: skip
+
+
+def write_until(stopped: threading.Event) -> None:
+    study = Study.objects.get(code="ACC-OPEN")
+    try:
+        while not stopped.is_set():
+            with transaction.atomic():
+                Study.objects.filter(pk=study.pk).update(title=f"Title {AuditEvent.objects.count()}")
+                record_event("changed", study, actor=None, at=NOW, chain=study_chain(study), study=study)
+    finally:
+        connection.close()
+
+
+def test_a_backup_under_four_writers_restores_to_equal_rows_and_verifies(planted, tmp_path):
+    stopped = threading.Event()
+    writers = [threading.Thread(target=write_until, args=(stopped,)) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        manifest = backups.back_up(tmp_path / "day.backup", NOW)
+    finally:
+        stopped.set()
+        for writer in writers:
+            writer.join()
+    assert manifest.tables["studies_measurement"][0] == 64
+    restored = elsewhere(tmp_path, "restore", str(tmp_path / "day.backup"))
+    assert restored.returncode == 0, restored.stderr
+    verified = elsewhere(tmp_path, "verify_audit", "--json")
+    outcome = json.loads(verified.stdout)
+    assert verified.returncode == 0 and outcome["intact"], outcome
+    assert outcome["events"] == manifest.tables["studies_auditevent"][0]
+    again = elsewhere(tmp_path, "restore", str(tmp_path / "day.backup"))
+    assert again.returncode == 1 and "an empty one only" in again.stderr
+    assert backups.last_backup()["at"] == NOW.isoformat()
+
+
+def test_no_secret_is_in_a_backup_and_nothing_is_overwritten(planted, tmp_path):
+    path = tmp_path / "day.backup"
+    backups.back_up(path, NOW)
+    with zipfile.ZipFile(path) as archive:
+        everything = b"".join(archive.read(name) for name in archive.namelist())
+    for secret in (settings.AUDIT_KEY, settings.SECRET_KEY):
+        assert secret.encode() not in everything
+    with pytest.raises(backups.BackupRefused, match="overwrites nothing"):
+        backups.back_up(path, NOW)
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".backup")] == []
+
+
+def test_a_damaged_or_foreign_file_is_no_backup(planted, tmp_path):
+    path = tmp_path / "day.backup"
+    backups.back_up(path, NOW)
+    with zipfile.ZipFile(path) as archive:
+        told, database = archive.read("manifest.json"), bytearray(archive.read("database"))
+    database[len(database) // 2] ^= 1
+    with zipfile.ZipFile(tmp_path / "flipped", "w") as archive:
+        archive.writestr("manifest.json", told)
+        archive.writestr("database", bytes(database))
+    (tmp_path / "text").write_text("no backup")
+    for name, reason in (("flipped", "damaged"), ("text", "no backup")):
+        with pytest.raises(backups.BackupRefused, match=reason):
+            backups.restore(tmp_path / name)

@@ -1,0 +1,198 @@
+"""Tampering beneath the audit: each attempt is stopped by the database or named by verify_audit, on both databases."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import DatabaseError, connection, transaction
+
+from studies import triggers
+from studies.actions import anchors, audit, row_seals
+from studies.actions.acceptance import plant_acceptance
+from studies.actions.audit import BrokenLink
+from studies.actions.coverage import broken_links
+from studies.actions.seal_tables import seal_tables_of_before
+from studies.models import Allocation, AuditEvent, AuditHead, Mouse, Study, StudyMembership
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def record(db) -> str:
+    """A record of two studies, measured and allocated; returns the chain of the first."""
+    plant_acceptance(3, now=NOW)
+    anchors.write_anchor("backup", NOW)
+    return audit.study_chain(Study.objects.get(code="ACC-BLIND"))
+
+
+def run_sql(statement: str, *values) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+def after(*statements: str) -> list[BrokenLink]:
+    """What is found after statements of someone who took every trigger away; undone at the end."""
+    triggers.drop(connection)
+    try:
+        with transaction.atomic():
+            for statement in statements:
+                run_sql(statement)
+            found = broken_links()
+            transaction.set_rollback(True)
+        return found
+    finally:
+        triggers.install(connection)
+
+
+def reasons() -> list[str]:
+    return [link.reason for link in broken_links()]
+
+
+def test_an_untouched_record_is_intact(record):
+    assert broken_links() == []
+
+
+def test_a_query_by_hand_is_stopped_where_rows_only_ever_come(record):
+    for statement in (
+        "UPDATE studies_auditevent SET reason = 'tidied'",
+        "DELETE FROM studies_auditevent",
+        "DELETE FROM studies_audithead",
+        "UPDATE studies_audithead SET count = count - 1",
+        "UPDATE studies_allocation SET arm_id = arm_id + 1",
+        "DELETE FROM studies_allocation",
+        "UPDATE studies_measurement SET weight_g = 30",
+    ):
+        with pytest.raises(DatabaseError):
+            run_sql(statement)
+
+
+@pytest.mark.sqlite_only
+def test_another_program_cannot_write_a_sealed_table(record):
+    """It lacks the function that notes what was written, so SQLite refuses its statement."""
+    import sqlite3
+
+    with sqlite3.connect(":memory:") as other:
+        other.execute("CREATE TABLE studies_mouse (id INTEGER PRIMARY KEY, label TEXT)")
+        other.execute(
+            f"CREATE TRIGGER noted AFTER UPDATE ON studies_mouse BEGIN SELECT {triggers.WRITTEN}('m', 1); END"
+        )
+        with pytest.raises(sqlite3.OperationalError, match="no such function"):
+            other.execute("UPDATE studies_mouse SET label = 'M99'")
+
+
+SWAP = """UPDATE studies_allocation SET arm_id = (SELECT MIN(arm_id) + MAX(arm_id) FROM studies_allocation
+    WHERE id IN ({0}, {1})) - arm_id WHERE id IN ({0}, {1})"""
+EDITS = {
+    "a state set by hand": ("UPDATE studies_study SET state = 'unblinded' WHERE code = 'ACC-BLIND'", "study"),
+    "a mouse renamed": ("UPDATE studies_mouse SET label = 'M99' WHERE label = 'M01'", "mouse"),
+    "an arm's role turned": ("UPDATE studies_arm SET role = 'vehicle'", "arm"),
+    "a role given": ("UPDATE studies_studymembership SET role = 'study_director' WHERE role = 'technician'",
+                     "study member"),
+    "a person made administrator": ("UPDATE studies_user SET is_superuser = NOT is_superuser", "user"),
+    "a session moved": ("UPDATE studies_measurementsession SET is_baseline = NOT is_baseline", "session"),
+    "a limit raised": ("UPDATE studies_welfarelimits SET volume_cap_mm3 = 9000", "limits"),
+    "a plan rewritten": ("UPDATE studies_analysisplan SET reason = 'as always'", "plan"),
+    "a tumor moved": ("UPDATE studies_tumor SET site = 'left flank'", "tumor"),
+    "a dose changed": ("UPDATE studies_armagent SET dose_mg_per_kg = 1", "agent"),
+}  # fmt: skip
+
+
+def test_a_row_edited_beneath_the_audit_is_named_with_its_event(record):
+    for edit, (statement, named) in EDITS.items():
+        found = list(after(statement))
+        assert found, edit
+        assert all(link.reason.endswith("was changed beneath the audit") for link in found), edit
+        assert named in found[0].reason and found[0].sequence and found[0].chain, edit
+
+
+def test_a_swapped_allocation_is_named(record):
+    first = Allocation.objects.order_by("pk").first()
+    other = Allocation.objects.exclude(arm=first.arm).filter(arm__study=first.arm.study).first()
+    found = [link.reason for link in after(SWAP.format(first.pk, other.pk))]
+    assert found == [f"allocation {pk} was changed beneath the audit" for pk in sorted((first.pk, other.pk))]
+
+
+def test_an_allocation_taken_away_and_a_member_slipped_in_are_named(record):
+    gone = Allocation.objects.order_by("pk").first()
+    (found,) = after(f"DELETE FROM studies_allocation WHERE id = {gone.pk}")
+    assert found.reason == f"allocation {gone.pk} was taken away beneath the audit"
+    row = StudyMembership.objects.filter(role="doser").first()
+    slipped = StudyMembership.objects.create(user=row.user, study=row.study, role="study_director")
+    assert reasons() == [f"study member {slipped.pk} has no audit event"]
+
+
+def events(chain: str):
+    return AuditEvent.objects.filter(chain=chain).order_by("sequence")
+
+
+def forge(chain: str, count: int, key: str) -> None:
+    """The head of a chain set by someone who writes to the database and guesses the key."""
+    django_settings.AUDIT_KEY, true_key = key, django_settings.AUDIT_KEY
+    head = events(chain).get(sequence=count).hash
+    AuditHead.objects.filter(chain=chain).update(count=count, head=head, seal=audit.seal(chain, count, head))
+    django_settings.AUDIT_KEY = true_key
+
+
+def test_a_head_forged_without_the_key_is_named(record):
+    triggers.drop(connection)
+    last = events(record).last()
+    last.delete()
+    forge(record, last.sequence - 1, "a key that somebody made up, long enough")
+    assert "does not fit AUDIT_KEY" in reasons()[0]
+    triggers.install(connection)
+
+
+def test_a_tail_cut_with_the_key_is_named_by_the_anchor(record):
+    triggers.drop(connection)
+    last = events(record).last()
+    last.delete()
+    forge(record, last.sequence - 1, django_settings.AUDIT_KEY)
+    told = reasons()
+    triggers.install(connection)
+    assert "the chain is not what line 1 of the anchors saw: it was cut or written anew" in told
+
+
+@pytest.mark.parametrize("change", ["edit", "drop the first line", "swap lines"])
+def test_anchors_changed_by_hand_are_named(record, change):
+    anchors.write_anchor("backup", NOW)
+    path = Path(django_settings.AUDIT_ANCHORS)
+    first, second = path.read_text().splitlines()
+    changed = {
+        "edit": [first.replace("backup", "manual"), second],
+        "drop the first line": [second],
+        "swap lines": [second, first],
+    }[change]
+    path.write_text("\n".join(changed) + "\n")
+    assert "of the anchors in" in reasons()[0]
+
+
+def test_what_another_transaction_left_is_not_sealed_by_the_next_event(transactional_db):
+    """A row written without an event stays unsealed, whatever is recorded after it on the same connection."""
+    plant_acceptance(3, now=NOW)
+    mouse = Mouse.objects.order_by("pk").first()
+    for _ in range(2):
+        Mouse.objects.filter(pk=mouse.pk).update(ear_tag="9")
+        with transaction.atomic():
+            Mouse.objects.filter(pk=mouse.pk).update(ear_tag="8")
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            Mouse.objects.filter(pk=mouse.pk).update(ear_tag="7")
+            raise ZeroDivisionError
+    study = Study.objects.get(code="ACC-OPEN")
+    with transaction.atomic():
+        audit.record_event("noted", study, actor=None, at=NOW, chain=audit.study_chain(study), study=study)
+    assert [row.reason for row in row_seals.unsealed_rows()] == [
+        f"mouse {mouse.pk} was changed beneath the audit"
+    ]
+
+
+def test_rows_of_before_the_seals_are_sealed_once_by_an_event_that_says_so(record):
+    assert row_seals.tables_never_sealed() == []
+    Device.objects.create(code="caliper 9")
+    triggers.take_notes(connection)
+    assert row_seals.tables_never_sealed() == ["studies_device"]
+    for _ in range(2):
+        seal_tables_of_before("default")
+    assert AuditEvent.objects.filter(action="sealed rows of before").count() == 1
+    assert not [row for row in row_seals.unsealed_rows() if "device" in row.reason]
