@@ -108,6 +108,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env_bool("HTTPS", False)
 DATABASES = {"default": env_database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+BACKUP_EXPECTED = env_bool("BACKUP_EXPECTED", False)
 IMPORT_LIMIT_MB = env.int("IMPORT_LIMIT_MB", default=500)
 
 INSTALLED_APPS = [
@@ -318,11 +319,17 @@ Q_CLUSTER = {
 # A setup page of a large study posts one field a mouse and column.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
+LOG_AS_JSON = env_bool("LOG_AS_JSON", False)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "formatters": {
+        "plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "json": {"()": "pdx_tracker.logs.JsonLines"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "json" if LOG_AS_JSON else "plain"}
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
 }
 

@@ -6,6 +6,7 @@ from studies.desk import (
     balance,
     blinding,
     enrollment,
+    healthz,
     home,
     paper,
     parked,
@@ -18,6 +19,7 @@ from studies.desk import (
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("healthz", healthz.healthz, name="healthz"),
     path("studies/", study_list.study_list, name="study_list"),
     path("", include("studies.desk.registry.urls")),
     path("", include("studies.desk.set_up.urls")),

@@ -13,7 +13,7 @@ from studies.actions.acceptance import plant_acceptance
 from studies.actions.audit import BrokenLink
 from studies.actions.coverage import broken_links
 from studies.actions.seal_tables import seal_tables_of_before
-from studies.models import Allocation, AuditEvent, AuditHead, Mouse, Study, StudyMembership
+from studies.models import Allocation, AuditEvent, AuditHead, Device, Mouse, Study, StudyMembership
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)

@@ -1,0 +1,32 @@
+"""Log lines as JSON, for a collector: what happened and where, never what somebody typed."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+
+class JsonLines(logging.Formatter):
+    """One object a line. An exception's text may repeat a value of the record, so only its kind and place are told."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": str(record.msg) if record.exc_info else record.getMessage(),
+        }
+        if status := getattr(record, "status_code", None):
+            line["status"] = status
+        if record.exc_info and record.exc_info[0]:
+            line["exception"] = record.exc_info[0].__name__
+            line["place"] = _place(record.exc_info[2])
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _place(trace) -> str:
+    """ "file:line" of where the exception was raised."""
+    if trace is None:
+        return ""
+    while trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}"

@@ -1,0 +1,66 @@
+"""`/healthz` answers a monitor: well, or what is not, without naming a study or a person."""
+
+import json
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from pdx_tracker.logs import JsonLines
+from studies import triggers
+from studies.actions import health
+from studies.actions.audit import record_event, study_chain
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+def recorded(study):
+    record_event("changed", study, actor=None, at=NOW, chain=study_chain(study), study=study)
+    return study
+
+
+def conditions(now: datetime) -> dict[str, bool]:
+    return {one.name: one.is_well for one in health.health(now)}
+
+
+def test_a_well_server_says_so_to_anyone(client, study):
+    answer = client.get("/healthz")
+    assert answer.status_code == 200 and answer.json()["ok"]
+    assert study.code not in answer.text and answer.headers["Cache-Control"] == "no-store, private"
+
+
+def test_what_is_not_well_is_named(recorded, client, settings, tmp_path, monkeypatch):
+    settings.DATA_DIR, settings.BACKUP_EXPECTED = tmp_path, True
+    assert all(conditions(NOW).values()) is False and not conditions(NOW)["last_backup"]
+    (tmp_path / "last_backup.json").write_text(
+        json.dumps({"path": "x", "at": (NOW - timedelta(days=1)).isoformat()})
+    )
+    assert all(conditions(NOW).values())
+    assert not conditions(NOW + timedelta(days=2))["last_backup"]
+    assert not conditions(NOW - timedelta(hours=1))["clock"]
+    monkeypatch.setattr(health, "LEAST_FREE_MB", 10**12)
+    triggers.drop(connection)
+    answer = client.get("/healthz")
+    triggers.install(connection)
+    assert answer.status_code == 503
+    assert [name for name, one in answer.json().items() if name != "ok" and not one["ok"]] >= [
+        "triggers",
+        "disk",
+    ]
+
+
+def test_a_log_line_in_json_tells_kind_and_place_of_an_error_but_not_its_words():
+    try:
+        raise ValueError("arm zq12: patient 7")
+    except ValueError as error:
+        told = (type(error), error, error.__traceback__)
+    line = JsonLines().format(
+        logging.LogRecord("django.request", 40, "x.py", 1, "Broke: %s", ("zq12",), told)
+    )
+    assert json.loads(line)["exception"] == "ValueError" and json.loads(line)["place"].startswith(
+        "test_healthz.py:"
+    )
+    assert "zq12" not in line
