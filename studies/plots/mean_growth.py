@@ -1,9 +1,10 @@
 """Mean growth of each arm with its standard error, and the number of mice under each day."""
 
 from collections.abc import Mapping, Sequence
+from math import exp, isfinite, log, nan
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.axes import mark_day, shorten, spread_labels, subtitle
+from studies.plots.axes import log_volume_axis, mark_day, shorten, spread_labels, subtitle
 from studies.plots.style import (
     HAIRLINE,
     SOFT_INK,
@@ -25,6 +26,23 @@ MOST_ARMS_TOGETHER = 6
 FEWEST_FOLLOWED = 0.8
 ROWS_A_PAGE = 4
 DAYS_WITH_N = 7
+LABEL = "Mean tumor volume (mm³) ± SEM"
+LOG_LABEL = "Geometric mean (mm³), 95 % interval"
+
+
+@styled
+def geometric_growth(rows: Sequence[Row], arms: Sequence[Row], day: float | None = None) -> list["Figure"]:
+    """As `mean_growth`, with geometric means and their 95 % intervals on a log axis; none where no mean is known.
+
+    Where a volume is 0 there is no geometric mean, and the line stops.
+    """
+    if not any(row["geometric_mean_mm3"] for row in rows):
+        return []
+    means = [
+        {**row, "mean_mm3": row["geometric_mean_mm3"] or nan, "low": row["ci_low"], "high": row["ci_high"]}
+        for row in rows
+    ]
+    return _figures(means, arms, day, LOG_LABEL)
 
 
 @styled
@@ -37,13 +55,29 @@ def mean_growth(
     Points are arithmetic means, bars their standard error; the line is thin and dotted once fewer than 80 %
     of the arm's mice are followed. Numbers under each axis are mice with a known volume.
     """
+    bars = [
+        {
+            **row,
+            "low": row["mean_mm3"] - (row["sem_mm3"] or 0),
+            "high": row["mean_mm3"] + (row["sem_mm3"] or 0),
+        }
+        for row in rows
+    ]
+    return _figures(bars, arms, day, LABEL, blinded)
+
+
+def _figures(
+    rows: Sequence[Row], arms: Sequence[Row], day: float | None, label: str, blinded: bool = False
+) -> list["Figure"]:
     arms = in_reading_order(arms)
     colors = arm_colors(arms, blinded=blinded)
     groups = _panels(rows, arms)
+    if not rows or not groups:
+        return []
     columns = min(len(groups), 3)
     size = columns * ROWS_A_PAGE
     pages = [groups[first : first + size] for first in range(0, len(groups), size)]
-    return [_draw(page, columns, rows, colors, day) for page in pages]
+    return [_draw(page, columns, rows, colors, day, label) for page in pages]
 
 
 def _panels(rows: Sequence[Row], arms: Sequence[Row]) -> list[tuple[str, str | None, list[str]]]:
@@ -65,22 +99,33 @@ def _draw(
     rows: Sequence[Row],
     colors: Mapping[str, str],
     day: float | None,
+    label: str,
 ) -> "Figure":
     many = len(colors) > MOST_ARMS_TOGETHER
     counts_mm = 3.2 * max(len(names) for *_, names in groups) + 4
     height = (42 if many else 62) + counts_mm
-    figure, axes = panels(len(groups), columns, height, share_y=not _differs_widely(groups, rows))
+    figure, axes = panels(
+        len(groups), columns, height, share_y=label == LOG_LABEL or not _differs_widely(groups, rows)
+    )
     if columns == 1:
         figure.set_size_inches(figure.get_size_inches()[0] * 0.75, figure.get_size_inches()[1])
     for axis, (title, status, names) in zip(axes, groups, strict=True):
+        _scale(axis, rows, is_log=label == LOG_LABEL)
         _draw_panel(axis, rows, status, names, colors, labels=not many)
         axis.set_title(shorten(title, 30 if many else 60), pad=11 if many else 6)
         if many and status is not None:
             subtitle(axis, STATUS_LOOKS[status].short)
         mark_day(axis, day)
-    figure.supylabel("Mean tumor volume (mm³) ± SEM", fontsize=8)
+    figure.supylabel(label, fontsize=8)
     figure.supxlabel("Study day, and mice with a known volume", fontsize=8)
     return figure
+
+
+def _scale(axis: "Axes", rows: Sequence[Row], *, is_log: bool) -> None:
+    """A log axis over all means and the ends of their bars; a linear one sets itself."""
+    if is_log:  # the means set the axis: an interval of two mice may span decades
+        means = [row["mean_mm3"] for row in rows if isfinite(row["mean_mm3"])]
+        log_volume_axis(axis, max(min(means) / 3, 1.0), max(*means, 2.0) * 3, has_zeros=False)
 
 
 def _differs_widely(groups: Sequence[tuple[str, str | None, list[str]]], rows: Sequence[Row]) -> bool:
@@ -112,8 +157,9 @@ def _draw_panel(
             _draw_curve(
                 axis, curve, colors[arm], STATUS_LOOKS[status].dash, marker_style(status, colors[arm])
             )
-            ends.append((arm, curve[-1]["day"], curve[-1]["mean_mm3"]))
-    axis.set_ylim(bottom=0)
+            ends += [(arm, row["day"], row["mean_mm3"]) for row in curve if isfinite(row["mean_mm3"])][-1:]
+    if axis.get_yscale() == "linear":
+        axis.set_ylim(bottom=0)
     axis.margins(x=0.03)
     axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
     axis.tick_params(labelleft=True, labelbottom=True)
@@ -125,9 +171,14 @@ def _draw_panel(
 def _draw_curve(axis: "Axes", curve: Sequence[Row], color: str, dash: Any, marker: Mapping[str, Any]) -> None:
     days = [row["day"] for row in curve]
     means = [row["mean_mm3"] for row in curve]
-    errors = [row["sem_mm3"] or 0.0 for row in curve]
+    low, high = (
+        [abs((row[end] or mean) - mean) for row, mean in zip(curve, means, strict=True)]
+        for end in ("low", "high")
+    )
     whole = sum(row["share_followed"] >= FEWEST_FOLLOWED for row in curve)
-    axis.errorbar(days, means, errors, fmt="none", ecolor=color, elinewidth=0.7, capsize=1.5, capthick=0.7)
+    axis.errorbar(
+        days, means, [low, high], fmt="none", ecolor=color, elinewidth=0.7, capsize=1.5, capthick=0.7
+    )
     axis.plot(days[:whole], means[:whole], color=color, linewidth=1.3, linestyle=dash)
     start = max(whole - 1, 0)
     axis.plot(days[start:], means[start:], color=color, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -135,8 +186,12 @@ def _draw_curve(axis: "Axes", curve: Sequence[Row], color: str, dash: Any, marke
 
 
 def _label_ends(axis: "Axes", ends: Sequence[tuple[str, float, float]], colors: Mapping[str, str]) -> None:
-    top = axis.get_ylim()[1]
-    heights = spread_labels([height for *_, height in ends], 0.065 * top)
+    bottom, top = axis.get_ylim()
+    if axis.get_yscale() == "log":
+        logs = spread_labels([log(height) for *_, height in ends], 0.065 * log(top / bottom))
+        heights = [exp(height) for height in logs]
+    else:
+        heights = spread_labels([height for *_, height in ends], 0.065 * top)
     for (arm, last, _), height in zip(ends, heights, strict=True):
         axis.annotate(
             shorten(arm, 28),

@@ -1,0 +1,66 @@
+"""The combination index over time, with its interval: it describes, and no day of it is tested."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from studies.plots.axes import mark_day, shorten, subtitle
+from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panels, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Row = Mapping[str, Any]
+COLUMNS, ROWS_A_PAGE = 3, 5
+LOWEST, HIGHEST = 0.05, 20.0
+TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20)
+NULLS = {"bliss": "Bliss", "hsa": "highest single agent"}
+
+
+@styled
+def synergy_curve(rows: Sequence[Row], arms: Sequence[Row], day: float | None = None) -> list["Figure"]:
+    """Figures from the `synergy_curve` of the JSON, a panel a combination and null, index 1 being what the null says."""
+    colors = arm_colors(in_reading_order(arms))
+    groups = list(dict.fromkeys((row["arm"], row["null"]) for row in rows))
+    size = COLUMNS * ROWS_A_PAGE
+    return [_draw(groups[first : first + size], rows, colors, day) for first in range(0, len(groups), size)]
+
+
+def _draw(
+    groups: Sequence[tuple[str, str]], rows: Sequence[Row], colors: Mapping[str, str], day: float | None
+) -> "Figure":
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    figure, axes = panels(len(groups), min(len(groups), COLUMNS), 44 if len(groups) > 1 else 54)
+    if len(groups) == 1:
+        figure.set_size_inches(figure.get_size_inches()[0] * 0.6, figure.get_size_inches()[1])
+    for axis, (arm, null) in zip(axes, groups, strict=True):
+        _draw_panel(axis, [row for row in rows if (row["arm"], row["null"]) == (arm, null)], colors[arm])
+        axis.set_title(shorten(arm, 30), pad=11)
+        subtitle(axis, f"{NULLS.get(null, null)}: below 1, more than the null")
+        mark_day(axis, day)
+    ends = [
+        row[key]
+        for row in rows
+        for key in ("combination_index_ci_low", "combination_index_ci_high")
+        if row[key]
+    ]
+    low, high = max(min([*ends, 0.8]), LOWEST), min(max([*ends, 1.25]), HIGHEST)
+    axes[0].set_yscale("log")
+    axes[0].set_ylim(low / 1.1, high * 1.1)
+    ticks = [tick for tick in TICKS if low / 1.1 <= tick <= high * 1.1]
+    for axis in axes:
+        axis.yaxis.set_major_locator(FixedLocator(ticks))
+        axis.yaxis.set_minor_locator(NullLocator())
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    figure.supylabel("Combination index (log scale)", fontsize=8)
+    figure.supxlabel("Study day", fontsize=8)
+    return figure
+
+
+def _draw_panel(axis: "Axes", rows: Sequence[Row], color: str) -> None:
+    days = [row["day"] for row in rows]
+    low, high = ([row[f"combination_index_ci_{end}"] for row in rows] for end in ("low", "high"))
+    axis.axhline(1, color=HAIRLINE, linewidth=0.7, zorder=0)
+    axis.fill_between(days, low, high, color=color, alpha=0.15, linewidth=0)
+    axis.plot(days, [row["combination_index"] for row in rows], color=color, linewidth=1.3)
