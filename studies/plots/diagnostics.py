@@ -1,6 +1,7 @@
-"""Whether the mixed model may be trusted: its residuals and random effects on normal scales, and observed on predicted."""
+"""Whether the mixed model may be trusted: residuals and random effects on normal scales, observed on predicted."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,18 +28,14 @@ COLUMNS = 3
 @styled
 def diagnostics(found: Mapping[str, Any], arms: Sequence[Row]) -> list["Figure"]:
     """Figures from the `diagnostics` of the JSON's mixed model; none where it holds no quantiles."""
-    drawings = []
+    drawings: list[partial] = []
     if found.get("qq"):
-        drawings.append(lambda axis: _quantiles(axis, found["qq"], "Residuals", "Scaled residual (SD)"))
+        drawings.append(partial(_quantiles, found["qq"], "Residuals", "Scaled residual (SD)"))
     for effect in found.get("random_effect_qq") or []:
         title = f"{_spoken(effect['group'])}: {_spoken(effect['term'])}"
-        drawings.append(
-            lambda axis, effect=effect, title=title: _quantiles(
-                axis, effect["points"], title, "Random effect (SD)"
-            )
-        )
+        drawings.append(partial(_quantiles, effect["points"], title, "Random effect (SD)"))
     if found.get("observed_predicted"):
-        drawings.append(lambda axis: _observed(axis, found["observed_predicted"], arms))
+        drawings.append(partial(_observed, found["observed_predicted"], arms))
     if not drawings:
         return []
     rows = -(-len(drawings) // COLUMNS)
@@ -55,7 +52,7 @@ def _spoken(word: str) -> str:
     return {"Intercept": "intercept", "pdx_model": "PDX model"}.get(word, word.replace("_", " "))
 
 
-def _quantiles(axis: "Axes", points: Sequence[Row], title: str, label: str) -> None:
+def _quantiles(points: Sequence[Row], title: str, label: str, axis: "Axes") -> None:
     normal = np.array([point["normal"] for point in points])
     observed = np.array([point["observed"] for point in points])
     reach = 1.08 * max(np.abs(normal).max(), np.abs(observed).max())
@@ -69,7 +66,7 @@ def _quantiles(axis: "Axes", points: Sequence[Row], title: str, label: str) -> N
     axis.set_ylabel(label)
 
 
-def _observed(axis: "Axes", found: Mapping[str, Any], arms: Sequence[Row]) -> None:
+def _observed(found: Mapping[str, Any], arms: Sequence[Row], axis: "Axes") -> None:
     colors = arm_colors(in_reading_order(arms))
     predicted, observed = np.array(found["predicted"]), np.array(found["observed"])
     shown = [colors.get(arm, INK) for arm in found["arm"]]

@@ -140,8 +140,17 @@ def _tracks(axis: "Axes", models: Sequence[tuple[str, str]], tracks: Mapping[str
     step = 58.0
     heads = ["MAP2K4", *tracks]
     for place, head in enumerate(heads):
-        axis.annotate(head, (1, 1), (10 + 20 * bool(place) + step * max(place - 1, 0), 5), rotation=40,
-                      xycoords="axes fraction", textcoords="offset points", fontsize=6.5, annotation_clip=False)  # fmt: skip
+        beside_cells = (10 + 20 * bool(place) + step * max(place - 1, 0), 5)
+        axis.annotate(
+            head,
+            (1, 1),
+            beside_cells,
+            xycoords="axes fraction",
+            textcoords="offset points",
+            rotation=40,
+            fontsize=6.5,
+            annotation_clip=False,
+        )
     for place, track in enumerate(tracks.values()):
         for row, (model, _) in enumerate(models):
             axis.annotate(shorten(str(track.get(model) or "\N{EN DASH}"), 16), (1, row), (30 + step * place, 0),

@@ -36,7 +36,8 @@ def swimmer(
     """Figures from the `responses` of the JSON and the long table; none past 270 mice, where no bar could be read.
 
     Bars run from the first to the last reading, colored by mRECIST category; a dot marks the day of the best
-    response, a glyph at the end why the mouse left, an arrow a mouse that stayed to the end. Marks at the left tell MAP2K4 status; the gray band is dosing.
+    response, a glyph at the end why the mouse left, an arrow a mouse that stayed to the end. Marks at the left tell
+    MAP2K4 status; the gray band is dosing.
     """
     mice = _mice(rows, table, [arm["arm"] for arm in in_reading_order(arms)])
     if not mice or len(mice) > MOST_MICE:

@@ -19,7 +19,7 @@ NULLS = {"bliss": "Bliss", "hsa": "highest single agent"}
 
 @styled
 def synergy_curve(rows: Sequence[Row], arms: Sequence[Row], day: float | None = None) -> list["Figure"]:
-    """Figures from the `synergy_curve` of the JSON, a panel a combination and null, index 1 being what the null says."""
+    """Figures from the `synergy_curve` of the JSON, a panel a combination and null; 1 is what the null says."""
     colors = arm_colors(in_reading_order(arms))
     groups = list(dict.fromkeys((row["arm"], row["null"]) for row in rows))
     size = COLUMNS * ROWS_A_PAGE

@@ -14,6 +14,7 @@ from studies.analysis import AnalysisError, analyze_study, pool_studies, study_n
 from studies.analysis.mean_curves import mean_curves
 from studies.analysis.study import plain
 from studies.imports import MeasurementTable, RowError
+from studies.reports.table_facts import table_facts
 
 SCHEMA = "pdx-tracker/analysis/1"
 
@@ -96,6 +97,7 @@ def _analyze(frame: pd.DataFrame, plan: Mapping[str, Any] | None, source: Source
     document = analysis.to_dict()
     document["input"] = _input(document["input"], source, frame.index)
     document["notes"] = [*source.assumptions, *(_sentence(note) for note in document["notes"])]
+    document |= table_facts(document, analysis.table)
     document["mean_curves"] = plain(mean_curves(analysis.table).to_dict("records"))
     return AnalyzedStudy(document, analysis.table)
 

@@ -3,9 +3,11 @@
 from typing import Any
 
 from studies import access, frames
+from studies.analysis.study import plain
 from studies.imports import RowError
 from studies.models import Exclusion, ImportBatch, Study
 from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, analyze_frame
+from studies.reports.record_facts import record_facts
 
 NAMES_ARMS = {"control", "controls", "roles", "combinations", "expected_sign"}
 
@@ -25,11 +27,20 @@ def analyze_recorded(study: Study, viewer: frames.Viewer, control: str | None = 
     if access.sees_masks(
         viewer, study
     ):  # what the plan says by name does not fit the letters, and would tell
-        plan = {key: value for key, value in plan.items() if key not in NAMES_ARMS} | (
-            {"control": control} if control is not None else {}
-        )
+        plan = _without_arms(plan) | ({"control": control} if control is not None else {})
     (analyzed,) = analyze_frame(table, plan, source=_source(study))
+    analyzed.document["record"] = plain(record_facts(study, viewer, analyzed.table))
     return analyzed
+
+
+def _without_arms(plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan without what names an arm or tells of one."""
+    kept = {key: value for key, value in plan.items() if key not in NAMES_ARMS}
+    if isinstance(kept.get("primary"), dict):
+        kept["primary"] = {key: value for key, value in kept["primary"].items() if key != "contrast"}
+    if kept.get("exclusions"):
+        kept["exclusions"] = [{**row, "reason": "as recorded"} for row in kept["exclusions"]]
+    return kept
 
 
 def plan_of(study: Study, mice: set[str], arms: set[str], control: str | None = None) -> dict[str, Any]:

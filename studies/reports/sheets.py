@@ -10,12 +10,35 @@ PLAIN_LISTS = (
     "tgi_by_day",
     "responses",
     "response_rates",
+    "response_tests",
+    "response_discordance",
+    "model_responses",
+    "model_response_rates",
     "growth",
+    "growth_comparison",
+    "curve_distances",
+    "endpoint_tests",
+    "permutation_tests",
     "mean_curves",
     "times_to_event",
+    "survival_endpoints",
     "synergy",
+    "synergy_scales",
+    "synergy_curve",
     "weight",
+    "weight_times",
     "sensitivity",
+    "families",
+)
+OF_RECORD = (
+    "arms",
+    "pdx_models",
+    "randomization",
+    "exclusions",
+    "deviations",
+    "amendments",
+    "signatures",
+    "chains",
 )
 
 
@@ -33,6 +56,21 @@ def sheets_of(study: Mapping[str, Any]) -> dict[str, Rows]:
     ]
     sheets |= _map2k4(study.get("map2k4") or {})
     sheets["survival"] = _survival(study.get("survival") or [])
+    sheets |= {
+        f"survival_{part}": [
+            {
+                "scope": row["scope"],
+                "pdx_model": row["pdx_model"],
+                "map2k4_status": row["map2k4_status"],
+                **_flat(line),
+            }
+            for row in study.get("survival") or []
+            for line in row.get(part) or []
+        ]
+        for part in ("restricted_means", "incidence", "exact_logrank", "firth", "efs_ratios")
+    }
+    sheets["weight_model"] = [_flat(row) for row in (study.get("weight_model") or {}).get("contrasts") or []]
+    sheets |= _facts(study)
     sheets["plan"] = [
         {"key": key, "value": str(entry["value"]), "from": entry["from"]}
         for key, entry in study["plan"].items()
@@ -54,12 +92,28 @@ def _contents(study: Mapping[str, Any], sheets: Mapping[str, Rows]) -> Rows:
     ]
 
 
+def _facts(study: Mapping[str, Any]) -> dict[str, Rows]:
+    """Baseline, flow and quality of the table; and what the record tells, under names that say so."""
+    baseline, told = study.get("baseline") or [], study.get("record") or {}
+    return {
+        "baseline": [{"covariate": row["covariate"], **arm} for row in baseline for arm in row["arms"]],
+        "baseline_pairs": [
+            {"covariate": row["covariate"], **pair} for row in baseline for pair in row["pairs"]
+        ],
+        "flow": [_flat(row | {"exits": None}) for row in study.get("flow") or []],
+        "exits": [
+            {"arm": row["arm"], **_flat(exit)} for row in study.get("flow") or [] for exit in row["exits"]
+        ],
+        "readings": (study.get("data_quality") or {}).get("by_arm") or [],
+        **{f"record_{part}": [_flat(row) for row in told.get(part) or []] for part in OF_RECORD},
+    }
+
+
 def _map2k4(found: Mapping[str, Any]) -> dict[str, Rows]:
     """Strata, interaction and exclusions as they stand; the model level as its effects, pools and tests by arm."""
     levels = found.get("model_level") or []
-    sheets = {
-        f"map2k4_{part}": [_flat(row) for row in found.get(part) or []] for part in ("strata", "interaction")
-    }
+    parts = ("strata", "interaction", "combination_against_parts")
+    sheets = {f"map2k4_{part}"[:31]: [_flat(row) for row in found.get(part) or []] for part in parts}
     for part in ("effects", "pooled"):
         sheets[f"map2k4_{part}"] = [
             {"arm": level["arm"], "control": level["control"], **_flat(row)}

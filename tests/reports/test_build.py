@@ -229,7 +229,7 @@ def test_text_of_a_file_stays_text():
 def test_every_section_has_a_title_and_its_own_id(analyzed):
     sections = report_sections(analyzed)
     assert len({section.id for section in sections}) == len(sections)
-    assert [section.id for section in sections][:4] == ["summary", "design", "growth", "tgi"]
+    assert [section.id for section in sections][:4] == ["summary", "identity", "design", "flow"]
     assert {"combination", "weight", "map2k4", "mixed-model", "survival"} <= {
         section.id for section in sections
     }

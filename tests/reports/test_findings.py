@@ -3,7 +3,7 @@
 import pytest
 
 from studies.reports import words
-from studies.reports.sections.design import dropped_blocks
+from studies.reports.sections import flow
 from studies.reports.sections.study import general_table, reason_for
 from studies.reports.sections.summary import (
     answer,
@@ -132,7 +132,7 @@ def test_a_missing_part_gives_the_reason_of_the_notes():
 def test_what_was_dropped_is_listed_with_its_reason():
     dropped = [{"reason": "no volume", "rows": 3, "examples": ["line 4"]}]
     study = {**STUDY, "input": {"rows": 10, "sha256": "x", "dropped": dropped}}
-    table = dropped_blocks(study)[-1]
+    table = flow.dropped(study)[-1]
     assert table.rows == [{"reason": "no volume", "rows": 3, "examples": "line 4"}]
 
 

@@ -2,11 +2,13 @@
 
 import pandas as pd
 
+from studies.plots.synergy_curve import synergy_curve
 from studies.reports import words
-from studies.reports.blocks import Block, Bullets, Column, Paragraph, Section, Table
+from studies.reports.blocks import Block, Bullets, Column, Figure, Heading, Paragraph, Section, Table
 from studies.reports.sections.study import Row, Study, confidence, plan, reason_for, rows_of
 
 TITLE = "Combinations"
+NULLS = {"bliss": "Bliss", "hsa": "better part (HSA)", "response_additivity": "response additivity"}
 
 
 def section(study: Study, table: pd.DataFrame) -> Section | None:
@@ -17,28 +19,45 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     if not rows:
         return Section("combination", TITLE, [Paragraph(reason_for(study, "synergy"))])
     flat: list[Row] = [
-        {**row, "parts": " and ".join(row["parts"])} if isinstance(row.get("parts"), list) else row
+        {**row, "null_told": NULLS.get(row["null"], row["null"]), "stratum": _stratum(row)}
         for row in rows
+        if row["scope"] != "pdx_model"
     ]
-    blocks: list[Block] = []
-    conclusions = [f"{row['arm']}: {row['conclusion']}" for row in rows if row.get("conclusion")]
-    if conclusions:
-        blocks.append(Bullets(list(dict.fromkeys(conclusions))))
+    blocks: list[Block] = [Bullets([conclusion(row) for row in flat if row.get("conclusion")])]
+    if len(flat) < len(rows):
+        blocks.append(Paragraph("Each PDX model alone is in the sheet synergy of tables.xlsx.", "quiet"))
     return Section(
-        "combination", TITLE, [*blocks, effect_table(study, flat), *other_scales(study), *families(study)]
+        "combination",
+        TITLE,
+        [*blocks, effect_table(study, flat), *curve(study), *against_parts(study), *other_scales(study)],
     )
+
+
+def conclusion(row: Row) -> str:
+    """What one null allows to be said of one combination in one stratum."""
+    p = f" ({words.p_phrase(row['p_value'])})" if row.get("p_value") is not None else ""
+    explored = ", exploratory" if row.get("exploratory") else ""
+    return f"{row['arm']}, {row['stratum']}, {row['null_told']}: {row['conclusion']}{p}{explored}."
+
+
+def _stratum(row: Row) -> str:
+    return words.STATUS_WORDS[row["map2k4_status"]] if row.get("map2k4_status") else "all PDX models"
 
 
 def other_scales(study: Study) -> list[Block]:
     """The same question on other tools' scales, at the plan's day."""
     day = plan(study, "day")
-    rows = [row for row in study.get("synergy_scales") or [] if row["day"] in (None, day)]
+    rows = [
+        {**row, "null_told": NULLS.get(row["null"], row["null"])}
+        for row in study.get("synergy_scales") or []
+        if row["day"] in (None, day)
+    ]
     if not rows:
         return []
     columns = [
         Column("arm", "Combination"),
         Column("scale", "Scale"),
-        Column("null", "Null"),
+        Column("null_told", "Null"),
         Column("estimate", "Estimate", "estimate"),
         Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "estimate"),
         Column("direction", "Direction"),
@@ -49,25 +68,63 @@ def other_scales(study: Study) -> list[Block]:
     return [Table(f"Nulls on other scales, day {words.day(day)}.", columns, rows, note)]
 
 
-def families(study: Study) -> list[Block]:
-    """The order of tests, and which of them confirm."""
-    rows = study.get("families") or []
+def curve(study: Study) -> list[Block]:
+    rows = study.get("synergy_curve") or []
+    if not rows:
+        return []
+    caption = (
+        f"Combination index by day with pointwise {confidence(study)} intervals (bands), from the mixed model; 1 is "
+        "what the null expects. It describes: no day of it is tested, and the planned day is marked."
+    )
+    alt = "Line charts of the combination index by day; the numbers are in the sheet synergy_curve of tables.xlsx."
+    day = plan(study, "day")
+    return [Figure("combination-index", caption, alt, lambda: synergy_curve(rows, study["arms"], day))]
+
+
+def against_parts(study: Study) -> list[Block]:
+    """Each combination against its parts within a MAP2K4 status, the study's question first."""
+    rows = (study.get("map2k4") or {}).get("combination_against_parts") or []
     if not rows:
         return []
     columns = [
-        Column("family", "Family"),
-        Column("arm", "Arm"),
+        Column("map2k4_status", "MAP2K4", "status"),
+        Column("arm", "Combination"),
         Column("control", "Against"),
-        Column("question", "Question"),
+        Column("question", "The question", "flag"),
+        Column("n_models", "PDX models", "count"),
+        Column("estimate", "Difference of growth rates", "estimate"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "estimate"),
+        Column("df", "df", "df"),
         Column("p_value", "p", "p"),
-        Column("alpha", "Level", "p"),
-        Column("gate", "Gate"),
-        Column("q_value", "q if exploring", "p"),
+        Column("tgi_percent", "TGI %", "percent"),
+        Column(("tgi_ci_low", "tgi_ci_high"), f"{confidence(study)} interval", "percent"),
     ]
-    note = (
-        "Each family is opened by the one before it, by that arm's own p (adjusted within F1; F2 one-sided)."
+    note = "TGI against the part, not the control. The question: the combination against the MEK inhibitor alone."
+    sentences = [
+        question_sentence(row, study) for row in rows if row["question"] and row["estimate"] is not None
+    ]
+    return [
+        Heading("Against its parts, by MAP2K4 status"),
+        *([Bullets(sentences)] if sentences else []),
+        Table("Combination against each part within a status.", columns, rows, note),
+    ]
+
+
+def question_sentence(row: Row, study: Study) -> str:
+    """What the combination adds to the MEK inhibitor within one status, as far as its interval goes."""
+    interval = f"{confidence(study)} interval {words.interval(row['ci_low'], row['ci_high'], 'estimate')}"
+    status = words.STATUS_WORDS[row["map2k4_status"]]
+    if row["ci_high"] is not None and row["ci_high"] < 0:
+        said = f"tumors grew slower than under {row['control']} alone"
+    elif row["ci_low"] is not None and row["ci_low"] > 0:
+        said = f"tumors grew faster than under {row['control']} alone"
+    else:
+        said = f"no difference from {row['control']} alone is shown"
+    case = " One PDX model: a case study." if row["n_models"] == 1 else ""
+    return (
+        f"Within {status} ({words.counted(row['n_models'], 'PDX model')}), {row['arm']} against {row['control']}: "
+        f"{words.significant(row['estimate'])} per day ({interval}, {words.p_phrase(row['p_value'])}): {said}.{case}"
     )
-    return [Table("Families of tests.", columns, rows, note)]
 
 
 def effect_table(study: Study, rows: list[Row]) -> Table:
@@ -75,7 +132,8 @@ def effect_table(study: Study, rows: list[Row]) -> Table:
     level = confidence(study)
     columns = [
         Column("arm", "Combination"),
-        Column("null", "Null"),
+        Column("stratum", "MAP2K4"),
+        Column("null_told", "Null"),
         Column("against", "Against"),
         Column("estimate", "Estimate", "estimate"),
         Column("se", "SE", "estimate"),
@@ -87,7 +145,7 @@ def effect_table(study: Study, rows: list[Row]) -> Table:
     ]
     scales = sorted({str(row["scale"]) for row in rows if row.get("scale")})
     directions = [f"{null}: {direction}" for null, direction in _directions(rows).items()]
-    one_sided = " p under hsa is one-sided." if any(row.get("one_sided") for row in rows) else ""
+    one_sided = " p under HSA is one-sided." if any(row.get("one_sided") for row in rows) else ""
     note = (
         f"Scale: {'; '.join(scales)}. {'; '.join(directions)}.{one_sided} Index at day {_day(study, rows)}."
     )
@@ -96,7 +154,7 @@ def effect_table(study: Study, rows: list[Row]) -> Table:
 
 def _directions(rows: list[Row]) -> dict[str, str]:
     """What the sign means under each null."""
-    return {str(row["null"]): str(row["direction"]) for row in rows if row.get("direction")}
+    return {str(row["null_told"]): str(row["direction"]) for row in rows if row.get("direction")}
 
 
 def _day(study: Study, rows: list[Row]) -> str:

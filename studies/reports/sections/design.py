@@ -1,30 +1,27 @@
-"""What was compared: arms, PDX models, the number of mice by day, and what was left out."""
+"""What was compared: arms, doses and schedule, PDX models, the unit, and how many mice were planned."""
 
 from collections import Counter
 
 import pandas as pd
 
-from studies.plots.mice_by_day import mice_by_day
 from studies.reports import words
-from studies.reports.blocks import Block, Bullets, Column, Facts, Figure, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Study, arms, plan
-from studies.volumes import FORMULAS
+from studies.reports.blocks import Block, Column, Facts, Paragraph, Section, Table
+from studies.reports.sections.study import Study, arms, record
 
 MOST_MODELS_LISTED = 40
-DAYS_IN_TABLE = 10
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
-    blocks: list[Block] = [
-        arm_table(study),
-        *model_blocks(table),
-        *flow_blocks(study),
-        *dropped_blocks(study),
-    ]
-    return Section("design", "Design and flow", blocks)
+    return Section("design", "Design", [arm_table(study), *protocol(study), *model_blocks(study, table)])
 
 
 def arm_table(study: Study) -> Table:
+    told = {row["arm"]: row for row in record(study).get("arms") or []}
+    rows = [
+        {**arm, "planned": told.get(arm["arm"], {}).get("planned_mice"),
+         "treatment": "; ".join(told.get(arm["arm"], {}).get("treatment") or [])}
+        for arm in arms(study)
+    ]  # fmt: skip
     columns = [
         Column("arm", "Arm"),
         Column("role", "Role", "role"),
@@ -32,10 +29,36 @@ def arm_table(study: Study) -> Table:
         Column("n_mice", "Mice", "count"),
         Column("n_models", "PDX models", "count"),
     ]
-    return Table("Arms.", columns, arms(study), "The unit is the mouse; across PDX models, the PDX model.")
+    if any(row["planned"] for row in rows):
+        columns.append(Column("planned", "Planned mice", "count"))
+    if any(row["treatment"] for row in rows):
+        columns.append(Column("treatment", "Agent, dose, route, schedule"))
+    return Table("Arms.", columns, rows, "The unit is the mouse; across PDX models, the PDX model.")
 
 
-def model_blocks(table: pd.DataFrame) -> list[Block]:
+def protocol(study: Study) -> list[Block]:
+    told = record(study)
+    if not told:
+        return []
+    window = told["enrollment"]
+    weight = f", body weight from {window['min_weight_g']:g} g" if window["min_weight_g"] else ""
+    pairs = [
+        ("Enrollment", f"tumor volume {window['min_mm3']:g} to {window['max_mm3']:g} mm³{weight}"),
+        ("Measured on days", ", ".join(map(str, told["schedule_days"])) or "no schedule on record"),
+    ]
+    if limits := told["limits"]:
+        pairs.append(
+            ("Humane limits", f"volume {limits['volume_cap_mm3']:g} mm³, diameter {limits['diameter_cap_mm']:g} mm, "
+             f"tumor {limits['burden_cap_percent']:g} % of body weight, "
+             f"weight loss {limits['weight_loss_limit_percent']:g} %")
+        )  # fmt: skip
+    pairs.append(
+        ("Sample size", "as planned by arm; a power computed after the data would repeat the p value")
+    )
+    return [Facts(pairs)]
+
+
+def model_blocks(study: Study, table: pd.DataFrame) -> list[Block]:
     """PDX models by MAP2K4 status, listed one by one where they are few."""
     models = table.groupby("pdx_model", sort=False).agg(
         map2k4_status=("map2k4_status", "first"), n_mice=("mouse", "nunique"), n_arms=("arm", "nunique")
@@ -51,82 +74,28 @@ def model_blocks(table: pd.DataFrame) -> list[Block]:
         sentence += " Models of unknown or uncertain status are described and enter no stratum."
     if len(models) == 1:
         [status] = counted
-        return [
-            Paragraph(f"One PDX model, {models.index[0]}; its MAP2K4 status: {words.STATUS_WORDS[status]}.")
-        ]
-    if len(models) > MOST_MODELS_LISTED:
+        sentence = f"One PDX model, {models.index[0]}; its MAP2K4 status: {words.STATUS_WORDS[status]}."
+    if len(models) > MOST_MODELS_LISTED or (len(models) == 1 and not record(study)):
         return [Paragraph(sentence)]
+    told = {row["pdx_model"]: row for row in record(study).get("pdx_models") or []}
+    rows = [_model(row, told.get(row["pdx_model"])) for row in models.reset_index().to_dict("records")]
     columns = [
         Column("pdx_model", "PDX model"),
         Column("map2k4_status", "MAP2K4", "status"),
+        *(Column(key, title, kind) for key, title, kind in EXTRA if any(row.get(key) for row in rows)),
         Column("n_mice", "Mice", "count"),
         Column("n_arms", "Arms", "count"),
     ]
-    return [Paragraph(sentence), Table("PDX models.", columns, models.reset_index().to_dict("records"))]
+    return [Paragraph(sentence), Table("PDX models.", columns, rows)]
 
 
-def flow_blocks(study: Study) -> list[Block]:
-    """Mice still followed, as a figure and at a few days as a table."""
-    day = plan(study, "day")
-    figure = Figure(
-        "mice-by-day",
-        "Mice not yet past their last reading."
-        + (f" Dashed line: day {words.day(day)}, at which arms are compared." if day is not None else ""),
-        "Steps of the number of mice followed by day and arm; the table below has the numbers.",
-        lambda: [mice_by_day(study["arms"], day)],
-    )
-    return [Heading("Mice by day"), figure, count_table(study)]
+EXTRA = (("MAP3K1", "MAP3K1", "status"), ("KRAS", "KRAS", "status"), ("tissue", "Tissue", "text"),
+         ("passage", "Passage", "text"))  # fmt: skip
 
 
-def count_table(study: Study) -> Table:
-    days = _chosen_days(study)
-    rows = []
-    for arm in arms(study):
-        counts = {row["day"]: row["n"] for row in arm["n_by_day"]}
-        rows.append({"arm": arm["arm"]} | {str(day): counts.get(day, 0) for day in days})
-    columns = [Column("arm", "Arm"), *(Column(str(day), f"Day {words.day(day)}", "count") for day in days)]
-    note = "All days are in the sheet n_by_day of tables.xlsx."
-    return Table("Mice followed, by day.", columns, rows, note)
-
-
-def _chosen_days(study: Study) -> list[float]:
-    """A few of the visit days, evenly taken, with day 0 and the day of comparison among them."""
-    days = sorted({row["day"] for arm in study["arms"] for row in arm["n_by_day"] if row["n"] > 0})
-    step = -(-len(days) // DAYS_IN_TABLE)
-    chosen = set(days[::step]) | ({plan(study, "day")} & set(days)) | ({0.0} & set(days))
-    return sorted(chosen)
-
-
-def dropped_blocks(study: Study) -> list[Block]:
-    read = study["input"]
-    blocks: list[Block] = [Heading("What was read and what was left out")]
-    pairs = [
-        ("File", str(read.get("file", "record of the study"))),
-        ("Rows read", words.fixed(read["rows"], 0)),
-        ("Volume formula", _formula(study)),
-        ("Limit of detection", f"{plan(study, 'lod_mm3'):g} mm³"),
-    ]
-    blocks.append(Facts(pairs))
-    if not read["dropped"]:
-        return [
-            *blocks,
-            Paragraph(
-                "No row was left out on reading. What a single analysis leaves out is said beside it and in the notes."
-            ),
-        ]
-    rows = [{**row, "examples": "; ".join(map(str, row.get("examples", [])))} for row in read["dropped"]]
-    columns = [
-        Column("reason", "Reason"),
-        Column("rows", "Rows", "count"),
-        Column("examples", "Where (the first few)"),
-    ]
-    return [*blocks, Table("Left out, with the reason.", columns, rows)]
-
-
-def _formula(study: Study) -> str:
-    formula = FORMULAS[plan(study, "volume_formula")]
-    return f"{formula.name}, used where the file holds lengths and no volume"
-
-
-def assumption_bullets(study: Study) -> Bullets:
-    return Bullets(study["notes"])
+def _model(row: dict, told: dict | None) -> dict:
+    if not told:
+        return row
+    passages = ", ".join(f"P{number}" for number in told["passages"])
+    genes = {gene: status for gene, status in told["genes"].items() if gene != "MAP2K4"}
+    return {**row, **genes, "tissue": told["cancer_type"], "passage": passages}

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from studies.plots.growth_curves import growth_curves, runs_past_axis
-from studies.plots.mean_growth import mean_growth
+from studies.plots.mean_growth import geometric_growth, mean_growth
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Section, Table
 from studies.reports.sections.study import Study, arms, in_arm_order, plan
@@ -12,7 +12,7 @@ MOST_ROWS = 36
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
-    blocks: list[Block] = [every_mouse(study, table), means(study)]
+    blocks: list[Block] = [every_mouse(study, table), means(study), *geometric_means(study)]
     rows = [row for row in study["mean_curves"] if row["map2k4_status"] is None]
     if len(rows) <= MOST_ROWS:
         blocks.append(mean_table(study, rows))
@@ -93,6 +93,25 @@ def means(study: Study) -> Figure:
     alt = "Line charts of mean tumor volume by day and arm; the numbers are in the sheet mean_curves of tables.xlsx."
     day = plan(study, "day")
     return Figure("mean-growth", caption, alt, lambda: mean_growth(study["mean_curves"], study["arms"], day))
+
+
+def geometric_means(study: Study) -> list[Block]:
+    if not any(row["geometric_mean_mm3"] for row in study["mean_curves"]):
+        return []
+    caption = (
+        "Geometric means with 95 % intervals (bars) on a log scale, the scale of the tests; the interval is of the "
+        "mean, not of mice. A mean stops where a volume is 0. Numbers and dotted lines as before."
+    )
+    alt = "Line charts of geometric mean volume by day and arm; the numbers are in the sheet mean_curves."
+    day = plan(study, "day")
+    return [
+        Figure(
+            "geometric-means",
+            caption,
+            alt,
+            lambda: geometric_growth(study["mean_curves"], study["arms"], day),
+        )
+    ]
 
 
 def mean_table(study: Study, rows: list) -> Table:

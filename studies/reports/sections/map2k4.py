@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from studies.plots.forest import ForestLine, forest
+from studies.plots.model_heatmap import model_heatmap
 from studies.plots.style import STATUS_LOOKS, STATUS_ORDER, arm_colors
 from studies.reports import words
 from studies.reports.blocks import Block, Bullets, Figure, Heading, Paragraph, Section, Table
@@ -14,6 +15,7 @@ from studies.reports.sections.summary import interaction_sentence
 
 MOST_MODELS_DRAWN = 36
 MOST_NAMED = 12
+MOST_MODELS_IN_HEATMAP = 240
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
@@ -33,8 +35,46 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         blocks.append(
             general_table(study, "Effects within each status.", strata, ("scope", "pdx_model"), note)
         )
-    blocks += [*model_level(study, found.get("model_level") or []), *_excluded(found.get("excluded") or [])]
+    blocks += [
+        *heatmap(study, table),
+        *model_level(study, found.get("model_level") or []),
+        *_excluded(found.get("excluded") or []),
+    ]
     return Section("map2k4", "MAP2K4 status", blocks)
+
+
+def heatmap(study: Study, table: pd.DataFrame) -> list[Block]:
+    """PDX models by arms, with what is known of the models beside them."""
+    rows = study.get("model_responses") or []
+    if (
+        study["input"]["models"] == 1
+        or not rows
+        or len({row["pdx_model"] for row in rows}) > MOST_MODELS_IN_HEATMAP
+    ):
+        return []
+    caption = (
+        "Median best average response of each PDX model in each arm, blue shrinking, orange growing, gray not known; "
+        "MAP2K4 loss of function filled, wild type open. The colors end at +100 %."
+    )
+    alt = f"Heatmap of {len(rows)} PDX models and arms; the numbers are in the sheet model_responses of tables.xlsx."
+    tracks = annotations(study, table)
+    return [Figure("models-by-arm", caption, alt, lambda: model_heatmap(rows, study["arms"], tracks))]
+
+
+def annotations(study: Study, table: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Track -> PDX model -> what it says; tracks that say nothing are left out."""
+    first = table.groupby("pdx_model", sort=False).first()
+    named = {"MAP3K1": "MAP3K1", "KRAS": "KRAS", "tumor_type": "Tissue"}
+    tracks = {
+        title: {
+            str(model): words.STATUS_WORDS.get(value, str(value))
+            for model, value in first[column].items()
+            if value
+        }
+        for column, title in named.items()
+        if column in first
+    }
+    return {title: values for title, values in tracks.items() if values}
 
 
 def _interaction(study: Study, rows: list[Row]) -> Table:

@@ -2,12 +2,15 @@
 
 import pandas as pd
 
+from studies.plots.diagnostics import diagnostics
 from studies.reports import words
-from studies.reports.blocks import Block, Bullets, Column, Facts, Heading, Paragraph, Section, Table
+from studies.reports.blocks import Block, Bullets, Column, Facts, Figure, Heading, Paragraph, Section, Table
 from studies.reports.sections.study import Study, confidence, general_table, in_arm_order, reason_for
-from studies.reports.sections.summary import model_sentence
+from studies.reports.sections.summary import model_sentence, spoken_estimand
 
 MOST_SENTENCES = 6
+MOST_INFLUENTIAL = 8
+MOST_MODEL_ROWS = 12
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
@@ -25,7 +28,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         blocks.append(general_table(study, "Fixed effects.", fit["coefficients"]))
     if fit.get("variance_components"):
         blocks.append(general_table(study, "Variance components.", fit["variance_components"]))
-    blocks += [*_curvature(study, fit.get("curvature")), *_diagnostics(fit.get("diagnostics"))]
+    blocks += [*_curvature(study, fit.get("curvature")), *_diagnostics(study, fit.get("diagnostics"))]
     blocks += _by_model(study)
     return Section("mixed-model", "Mixed model", blocks)
 
@@ -66,26 +69,86 @@ def _curvature(study: Study, found: dict | None) -> list[Block]:
     if not effects:
         return [Paragraph(text)]
     table = general_table(
-        study, f"Arms against their control by {found.get('estimand')}.", effects, ("scope",)
+        study, f"Arms against their control by {spoken_estimand(found.get('estimand'))}.", effects, ("scope",)
     )
     return [Paragraph(text + " The table compares the arms by a measure that allows for it."), table]
 
 
-def _told(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return words.significant(value) if isinstance(value, float) else str(value)
-
-
-def _diagnostics(found: object) -> list[Block]:
+def _diagnostics(study: Study, found: object) -> list[Block]:
+    """Whether the assumptions hold: a panel to look at first, tests beside it, and the mice the answer leans on."""
     if not isinstance(found, dict):
         return []
+    blocks: list[Block] = [Heading("Diagnostics"), Facts(_checks(found))]
+    if found.get("qq"):
+        caption = (
+            "Residuals and random effects against the normal distribution, and volumes observed on predicted by each "
+            "mouse's own line, colored by arm. Points near the lines speak for the assumptions; large studies fail "
+            "tests of them over departures too small to matter."
+        )
+        alt = "Normal quantile plots and a scatter of observed on predicted ln volume."
+        blocks.append(Figure("diagnostics", caption, alt, lambda: diagnostics(found, study["arms"])))
+    return [*blocks, *_influence(found.get("influence")), *_far_off(found.get("far_off"))]
+
+
+def _checks(found: dict) -> list[tuple[str, str]]:
     pairs = [
-        (name.replace("_", " "), _told(value))
-        for name, value in found.items()
-        if isinstance(value, (str, int, float, bool))
+        ("Readings, mice, PDX models", f"{found['n_rows']}, {found['n_mice']}, {found['n_models']}"),
+        ("REML log-likelihood", words.significant(found["loglik"], 6)),
+        ("Residual SD, ln volume", words.significant(found["sigma"])),
+        ("Fit", "singular: a variance is at its boundary" if found["is_singular"] else "not singular"),
     ]
-    return [Heading("Diagnostics"), Facts(pairs)] if pairs else []
+    if found.get("df_cap") is not None:
+        pairs.append(("Largest df allowed", words.fixed(found["df_cap"], 0)))
+    if test := found.get("residual_normality"):
+        pairs.append(("Normality of residuals", f"Shapiro-Wilk {words.p_phrase(test['p_value'])}"))
+    for name, test in (found.get("residual_spread") or {}).items():
+        if test:
+            pairs.append(
+                (f"Equal spread by {name}", f"Brown-Forsythe {words.p_phrase(test['levene_p_value'])}")
+            )
+    pairs.append(("Readings beyond 3 SD", words.fixed(found.get("n_far_off") or 0, 0)))
+    return pairs
+
+
+def _influence(found: dict | None) -> list[Block]:
+    if not found or not found.get("mice"):
+        return []
+    columns = [
+        Column("mouse", "Mouse"),
+        Column("arm", "Arm"),
+        Column("cooks_distance", "Cook's distance", "estimate"),
+        Column("likelihood_displacement", "Likelihood displacement", "estimate"),
+    ]
+    above = words.counted(found["n_above"], "mouse lies", "mice lie")
+    note = f"{above} above 4/n = {words.significant(found['threshold'])}. "
+    return [
+        Table(
+            "Mice the answer leans on most.",
+            columns,
+            found["mice"][:MOST_INFLUENTIAL],
+            note + "None is left out for it.",
+        )
+    ]
+
+
+def _far_off(rows: list | None) -> list[Block]:
+    if not rows:
+        return []
+    columns = [
+        Column("mouse", "Mouse"),
+        Column("arm", "Arm"),
+        Column("day", "Day", "day"),
+        Column("volume_mm3", "Volume, mm³", "mm3"),
+        Column("scaled_residual", "Residual, SD", "estimate"),
+    ]
+    return [
+        Table(
+            "Readings far from their mouse's line.",
+            columns,
+            rows,
+            "All stay in; the sensitivity table leaves them out.",
+        )
+    ]
 
 
 def _by_model(study: Study) -> list[Block]:
@@ -96,6 +159,11 @@ def _by_model(study: Study) -> list[Block]:
     ]
     if not rows or study["input"]["models"] == 1:
         return []
+    if len(rows) > MOST_MODEL_ROWS:
+        text = (
+            "The model fitted to each PDX model alone is in the sheet mixed_models_by_model of tables.xlsx."
+        )
+        return [Paragraph(text, "quiet")]
     leave_out = ("scope", "family", "n_models")
     return [
         Heading("Within each PDX model"),

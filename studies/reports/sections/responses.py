@@ -2,10 +2,11 @@
 
 import pandas as pd
 
+from studies.plots.swimmer import MOST_MICE, swimmer
 from studies.plots.waterfall import waterfall
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, arms, confidence, in_arm_order, rows_of
+from studies.reports.sections.study import Row, Study, arms, confidence, in_arm_order, plan, rows_of
 
 MOST_MICE_LISTED = 48
 
@@ -18,6 +19,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         Paragraph(_rule(rates)),
         rate_table(study, rates),
         waterfall_figure(study),
+        *swimmer_figure(study, table),
         *compared(study),
         *each_mouse(study),
     ]
@@ -105,6 +107,21 @@ def waterfall_figure(study: Study) -> Figure:
         _in_words(row) for row in rows_of(study, "response_rates", scope="study")
     )
     return Figure("waterfall", caption, alt, lambda: waterfall(rows, names))
+
+
+def swimmer_figure(study: Study, table: pd.DataFrame) -> list[Block]:
+    rows, dosing = study["responses"], plan(study, "dosing")
+    if len(rows) > MOST_MICE:
+        return [
+            Paragraph(f"Time on study of {len(rows)} mice is in the sheets responses and growth.", "quiet")
+        ]
+    caption = (
+        "Time on study of each mouse, colored by mRECIST category: dot, day of the best response; mark at the end, "
+        "why it left. Marks at the left: MAP2K4 loss of function filled, wild type open."
+    )
+    caption += f" Gray: dosing, day {words.day(dosing[0])} to {words.day(dosing[1])}." if dosing else ""
+    alt = f"Swimmer chart of {len(rows)} mice by arm; the numbers are in the sheet responses of tables.xlsx."
+    return [Figure("swimmer", caption, alt, lambda: swimmer(rows, table, study["arms"], dosing))]
 
 
 def _in_words(row: Row) -> str:

@@ -49,6 +49,11 @@ def plan(study: Study, key: str) -> Any:
     return study["plan"][key]["value"]
 
 
+def record(study: Study) -> Row:
+    """What the record tells beside the measurements; empty for a file, which has none."""
+    return study.get("record") or {}
+
+
 def confidence(study: Study) -> str:
     """The confidence of the intervals as they are named: "95 %"."""
     return f"{100 * (1 - plan(study, 'alpha')):g} %"

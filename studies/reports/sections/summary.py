@@ -45,8 +45,43 @@ def answer(study: Study) -> str:
     day = plan(study, "day")
     if day is None:
         return "No day after the first dose has enough mice in every arm to compare them."
-    parts = [*_model_sentences(study), *_bend_sentence(study), *interaction_sentences(study)]
+    parts = [*_model_sentences(study), *_bend_sentence(study), *_difference_sentences(study)]
+    parts += _synergy_sentences(study)
     return " ".join(parts or _tgi_sentences(study))
+
+
+def _synergy_sentences(study: Study) -> list[str]:
+    """What Bliss's null allows to be said of each combination over all PDX models."""
+    rows = [row for row in study.get("synergy") or [] if row["null"] == "bliss" and row["scope"] == "study"]
+    said = [f"{row['arm']}: {row['conclusion']}" for row in rows if row.get("conclusion")]
+    return [f"Against Bliss's null, {'; '.join(said)}."] if 0 < len(said) <= MOST_ARMS_IN_WORDS else []
+
+
+def _difference_sentences(study: Study) -> list[str]:
+    """The interactions in as few words as can be; their section has the full sentences."""
+    rows = (study.get("map2k4") or {}).get("interaction") or []
+    known = [row for row in rows if row.get("estimate") is not None]
+    if not 2 <= len(rows) <= MOST_ARMS_IN_WORDS or len(known) < len(rows):
+        return interaction_sentences(study)
+    parts = [_difference(row) for row in known]
+    claims = [row["arm"] for row in known if row.get("claim")]
+    only = " only" if len(claims) < len(known) else ""
+    said = (
+        f"A difference is claimed for {words.joined(claims)}{only}" if claims else "No difference is claimed"
+    )
+    counts = known[0].get("n_models") or {}
+    models = f" ({counts['loss_of_function']} and {counts['wild_type']} PDX models)" if counts else ""
+    case = " With one PDX model in a status this is a case study." if 1 in counts.values() else ""
+    return [
+        f"MAP2K4 loss of function less wild type{models}, effect on growth per day with {confidence(study)} intervals: "
+        f"{'; '.join(parts)}; below 0 is more effect in loss of function. {said}.{case}"
+    ]
+
+
+def _difference(row: Row) -> str:
+    p = f", {words.p_phrase(row['p_value'])}" if row.get("p_value") is not None else ""
+    ends = words.interval(row["ci_low"], row["ci_high"], "estimate")
+    return f"{words.significant(row['estimate'])} for {row['arm']} ({ends}{p})"
 
 
 def _model_sentences(study: Study) -> list[str]:
@@ -54,7 +89,29 @@ def _model_sentences(study: Study) -> list[str]:
     if len(contrasts) > MOST_ARMS_IN_WORDS:
         tally = _tally(contrasts, "tgi_ci_low", "tgi_ci_high", study)
         return [f"By the mixed model, {tally} The table has each arm."]
-    return [model_sentence(row, study) for row in contrasts]
+    if len(contrasts) < 2:
+        return [model_sentence(row, study) for row in contrasts]
+    day = words.day(contrasts[0]["tgi_day"])
+    clauses = [_clause(row, confidence(study) if place == 0 else "") for place, row in enumerate(contrasts)]
+    controls = {row["control"] for row in contrasts}
+    against = f"against {controls.pop()}" if len(controls) == 1 else "against each arm's control"
+    return [f"By the mixed model, TGI {against} at day {day} was {'; '.join(clauses)}."]
+
+
+def _clause(row: Row, level: str) -> str:
+    """ "54 % (95 % interval 40 to 64, adjusted p = 0.003) for A" and what it shows."""
+    low, high = row.get("tgi_ci_low"), row.get("tgi_ci_high")
+    p = row.get("p_adjusted") if row.get("p_adjusted") is not None else row.get("p_value")
+    named = f"{level} interval " if level else ""
+    p_text = f", adjusted {words.p_phrase(p)}" if p is not None else ""
+    told = f"{words.percent(row['tgi_percent'])} % ({named}{words.interval(low, high, 'percent')}{p_text})"
+    return f"{told} for {row['arm']}, {_shown(low, high)}"
+
+
+def _shown(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "without an interval"
+    return "slower growth" if low > 0 else "faster growth" if high < 0 else "no difference shown"
 
 
 def _bend_sentence(study: Study) -> list[str]:
@@ -68,8 +125,13 @@ def _bend_sentence(study: Study) -> list[str]:
     shown = some if clear else "for no arm"
     return [
         f"The curves bend on the log scale ({words.p_phrase(found['p_value'])}), so slopes are averages; by "
-        f"{found.get('estimand')}, which allows for bends, slower growth than in the control is shown {shown}."
+        f"{spoken_estimand(found.get('estimand'))}, which allows for bends, slower growth than in the control is "
+        f"shown {shown}."
     ]
+
+
+def spoken_estimand(estimand: object) -> str:
+    return "average growth over the window (eGaIT)" if estimand == "egait" else str(estimand)
 
 
 def model_sentence(row: Row, study: Study) -> str:

@@ -2,19 +2,21 @@
 
 import pandas as pd
 
+from studies.plots.survival_curves import CAUSES, competing_exits, survival_curves
 from studies.reports import words
-from studies.reports.blocks import Block, Column, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, arms, confidence, reason_for
+from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Section, Table
+from studies.reports.sections.study import Row, Study, arms, confidence, in_arm_order, reason_for
 
 TITLE = "Time to event"
-MOST_MODELS = 6
+MOST_MODELS = 3
+MOST_ARMS_BESIDE = 6
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
     found = study.get("survival") or []
     if not found:
         return Section("survival", TITLE, [Paragraph(reason_for(study, "survival"))])
-    blocks: list[Block] = [Paragraph(_endpoint(found[0]))]
+    blocks: list[Block] = [Paragraph(_endpoint(found[0])), curves(study, found)]
     shown = _shown(study, found)
     for row in shown:
         if len(shown) > 1:
@@ -22,7 +24,82 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         blocks += _blocks_of(study, row)
     if len(shown) < len(found) and study["input"]["models"] > 1:
         blocks.append(Paragraph("Each PDX model alone is in the sheet survival of tables.xlsx.", "quiet"))
-    return Section("survival", TITLE, blocks)
+    return Section("survival", TITLE, [*blocks, *competing(study), *endpoints(study)])
+
+
+def curves(study: Study, found: list[Row]) -> Figure:
+    tests = {row["map2k4_status"]: row["logrank"] for row in found if row["scope"] != "pdx_model"}
+    notes = {
+        status: f"log-rank {words.p_phrase(test['p_value'])}"
+        for status, test in tests.items()
+        if test and test.get("p_value") is not None
+    }
+    caption = (
+        "Share of mice without an event (Kaplan-Meier); ticks are mice censored, numbers under the axis mice at risk. "
+        "p over all arms, unadjusted."
+    )
+    alt = (
+        "Kaplan-Meier curves by arm with a table of mice at risk; medians and tests are in the tables below."
+    )
+    return Figure(
+        "survival", caption, alt, lambda: survival_curves(study["times_to_event"], study["arms"], notes)
+    )
+
+
+def competing(study: Study) -> list[Block]:
+    """Exits that make the event impossible: their incidence as figure and table."""
+    times = study["times_to_event"]
+    if not {row["cause"] for row in times} - {"threshold", "size_cull", "censored"}:
+        return [Paragraph("No mouse left for a cause that competes with the event.")]
+    caption = (
+        "Share of mice that had reached the endpoint, or left for a cause that makes it impossible, by day (Aalen and "
+        "Johansen). One less the Kaplan-Meier share would overstate the first."
+    )
+    alt = "Step curves of cumulative incidence by cause and arm; the table below has the last day's."
+    blocks: list[Block] = [
+        Heading("Competing exits"),
+        Figure("competing-exits", caption, alt, lambda: competing_exits(times, study["arms"])),
+    ]
+    rows = [
+        row for part in study["survival"] if part["scope"] == "study" for row in part.get("incidence") or []
+    ]
+    columns = [
+        Column("arm", "Arm"),
+        Column("cause_told", "Cause"),
+        Column("day", "By day", "day"),
+        Column("percent", "Mice, %", "percent"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "percent"),
+    ]
+    shown = [
+        {**row, "cause_told": CAUSES.get(row["cause"], (row["cause"],))[0]}
+        for row in in_arm_order(study, rows)
+    ]
+    return (
+        [*blocks, Table("Incidence of each cause by the arm's last day.", columns, shown)]
+        if shown
+        else blocks
+    )
+
+
+def endpoints(study: Study) -> list[Block]:
+    """The same mice by other endpoints: whether the answer hangs on the one planned."""
+    rows = [
+        {"endpoint": row["endpoint"], "p_value": (row["logrank"] or {}).get("p_value"), "reason": row["reason"],
+         **{f"median {arm}": median for arm, median in row["medians"].items()}}
+        for row in study.get("survival_endpoints") or []
+    ]  # fmt: skip
+    names = [arm["arm"] for arm in arms(study)]
+    if not rows or len(names) > MOST_ARMS_BESIDE:
+        return []
+    columns = [
+        Column("endpoint", "Endpoint"),
+        *(Column(f"median {name}", f"Median {name}, days", "days") for name in names),
+        Column("p_value", "p, log-rank", "p"),
+        Column("reason", "Note"),
+    ]
+    if not any(row["reason"] for row in rows):
+        columns.pop()
+    return [Heading("Other endpoints"), Table("Medians by other endpoints; p unadjusted.", columns, rows)]
 
 
 def _shown(study: Study, found: list[Row]) -> list[Row]:
@@ -96,7 +173,7 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
     )
     if test and test.get("reason"):
         blocks.append(Paragraph(f"No log-rank test: {test['reason']}.", "quiet"))
-    blocks += _small_samples(study, row)
+    blocks += [*_small_samples(study, row), *_restricted_means(study, row)]
     if not cox and row.get("cox_reason"):
         blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
     return blocks
@@ -123,6 +200,22 @@ def _small_samples(study: Study, row: Row) -> list[Block]:
         ]
         blocks.append(Table("Hazard ratios with Firth's penalty.", columns, row["firth"]))
     return blocks
+
+
+def _restricted_means(study: Study, row: Row) -> list[Block]:
+    rows = in_arm_order(study, row.get("restricted_means") or [])
+    if not rows:
+        return []
+    columns = [
+        Column("arm", "Arm"),
+        Column("tau", "Up to day", "day"),
+        Column("rmst_days", "Mean days without an event", "days"),
+        Column("se", "SE", "estimate"),
+        Column("gain", "Gain over the control, days", "days"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "days"),
+        Column("p_value", "p", "p"),
+    ]
+    return [Table(f"Restricted mean time without an event: {_scope(row)}.", columns, rows)]
 
 
 def _columns(study: Study, with_cox: bool) -> list[Column]:

@@ -14,7 +14,7 @@ METHODS = {
     "auc": "auc from mean areas under V \N{MINUS SIGN} V₀",
     "model": "model from geometric means at equal baseline",
 }
-MOST_MODEL_ROWS = 40
+MOST_MODEL_ROWS = 24
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
