@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy.linalg import block_diag
 
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.inference import FixedInference
-from studies.analysis.mixed_model import LmmFit, fit_lmm
+from studies.analysis.mixed_model import LmmFit, fit_lmm_near
 from studies.analysis.tobit import (
     BELOW,
     COARSE_NODES,
@@ -46,15 +47,29 @@ class CensoredInference(FixedInference):
 
 @dataclass(frozen=True)
 class _Problem:
-    """What is maximized: turned fixed columns, scaled random columns, responses, kinds of rows and owners."""
+    """What is maximized: turned fixed columns, scaled random columns, responses, kinds of rows and owners.
+
+    The random columns of a term stand in `order`, the most variable first: where a variance comes out as 0 it is then
+    the last row of Lambda that vanishes, not the first, which would leave the others free to turn.
+    """
 
     x: Array
     z: Array
     scale: Array
+    order: Array
     y: Array
     kind: Array
     mouse: Array
     n_mice: int
+    widths: tuple[int, ...] = (2,)
+
+    @property
+    def pairs(self) -> tuple[Array, Array]:
+        """The free entries of Lambda: the lower triangle of each random term's block."""
+        rows, columns = np.tril_indices(sum(self.widths))
+        term = np.repeat(np.arange(len(self.widths)), self.widths)
+        free = term[rows] == term[columns]
+        return rows[free], columns[free]
 
     def units(self, x: Array | None = None, y: Array | None = None, kind: Array | None = None) -> Units:
         x, y, kind = (
@@ -62,7 +77,9 @@ class _Problem:
             (self.y if y is None else y),
             (self.kind if kind is None else kind),
         )
-        return make_units(x, self.z, np.atleast_2d(y), np.atleast_2d(kind), self.mouse, self.n_mice)
+        return make_units(
+            x, self.z, np.atleast_2d(y), np.atleast_2d(kind), self.mouse, self.n_mice, self.pairs
+        )
 
 
 @dataclass(frozen=True)
@@ -90,12 +107,17 @@ class CensoredLmmFit(LmmFit):
         """Lambda in the scaled columns."""
         q = self.problem.z.shape[1]
         factor = np.zeros((q, q))
-        factor[np.tril_indices(q)] = self.found.parameters[self.problem.x.shape[1] : -1] * self.sigma
+        factor[self.problem.pairs] = self.found.parameters[self.problem.x.shape[1] : -1] * self.sigma
         return factor
 
     @cached_property
     def psis(self) -> list[Array]:
-        return [self._factor @ self._factor.T / np.outer(self.problem.scale, self.problem.scale)]
+        back = np.argsort(self.problem.order)
+        factor = self._factor / self.problem.scale[:, None]
+        whole = (factor @ factor.T)[np.ix_(back, back)]
+        ends = np.cumsum(self.problem.widths)
+        return [whole[end - width : end, end - width : end]
+                for end, width in zip(ends, self.problem.widths, strict=True)]  # fmt: skip
 
     @cached_property
     def is_singular(self) -> bool:
@@ -122,7 +144,8 @@ class CensoredLmmFit(LmmFit):
     def _modes(self) -> list[Array]:
         """Each mouse's random effects where its likelihood is greatest, given the estimates."""
         modal = modes(self.problem.units(), self.found.parameters)
-        return [modal @ self._factor.T / self.problem.scale]
+        effects = (modal @ self._factor.T / self.problem.scale)[:, np.argsort(self.problem.order)]
+        return np.split(effects, np.cumsum(self.problem.widths)[:-1], axis=1)
 
     @cached_property
     def residuals(self) -> Array:
@@ -130,24 +153,32 @@ class CensoredLmmFit(LmmFit):
         return np.where(self.problem.kind == SEEN, (self.design.response - self.fitted) / self.sigma, np.nan)
 
 
-def fit_censored(formula: str, data: pd.DataFrame, kind: Array) -> CensoredLmmFit:
-    """Fit a mixed model of one random term, the response of some rows being a limit it lies below or above.
+def fit_censored(formula: str, data: pd.DataFrame, kind: Array, near: LmmFit | None = None) -> CensoredLmmFit:
+    """Fit a mixed model, the response of some rows being a limit it lies below or above; its random terms share one
+    grouping factor, as (1 + day | mouse) or (1 + day || mouse).
 
     `data` has one row a reading, the limit standing in the response of a censored one; `kind` is BELOW, SEEN or ABOVE.
+    The search begins at the variances of the fit `near` where its random part is the same.
     Refuses other random parts, and data whose likelihood has no maximum (an arm hardly ever seen above the limit).
     """
-    filled = fit_lmm(formula, data)
+    filled = fit_lmm_near(formula, data, near)
     design = filled.design
-    if len(design.random) != 1 or len(design.response) != len(kind):
-        raise AnalysisError("censored readings are fitted with one random term, as (1 + day | mouse)")
-    term = design.random[0]
-    scale = np.sqrt((term.columns**2).mean(axis=0))
+    if len({term.term.name for term in design.random}) != 1 or len(design.response) != len(kind):
+        raise AnalysisError(
+            "censored readings are fitted with random effects of one factor, as (1 + day | mouse)"
+        )
+    term, columns = design.random[0], np.hstack([term.columns for term in design.random])
+    widths = tuple(term.columns.shape[1] for term in design.random)
+    scale = np.sqrt((columns**2).mean(axis=0))
+    spread = np.diag(block_diag(*filled.psis)) * scale**2
+    order = np.lexsort((-spread, np.repeat(np.arange(len(widths)), widths)))
     x = design.fixed_matrix()[:, filled.assembled.turn.kept] @ filled.assembled.turn.back
     problem = _Problem(
-        x, term.columns / scale, scale, design.response, np.asarray(kind), term.codes, len(term.levels)
-    )
+        x, (columns / scale)[:, order], scale[order], order, design.response, np.asarray(kind), term.codes,
+        len(term.levels), widths,
+    )  # fmt: skip
     try:
-        found = maximize_restricted(problem.units(), _start(filled, problem))
+        found = maximize_restricted(problem.units(), _start(filled, problem, near))
     except np.linalg.LinAlgError as error:
         raise AnalysisError(_unbounded(data, kind)) from error
     curvature = (
@@ -161,12 +192,15 @@ def fit_censored(formula: str, data: pd.DataFrame, kind: Array) -> CensoredLmmFi
     )
 
 
-def _start(filled: LmmFit, problem: _Problem) -> Array:
-    """The parameters of the design with the limit put in, no variance at 0."""
-    psi = filled.psis[0] * np.outer(problem.scale, problem.scale) / filled.sigma**2
+def _start(filled: LmmFit, problem: _Problem, near: LmmFit | None) -> Array:
+    """The parameters of the design with the limit put in, or variances of a fit alike, no variance at 0."""
+    alike = near is not None and [psi.shape for psi in near.psis] == [psi.shape for psi in filled.psis]
+    sound = near if near is not None and alike and isinstance(near, CensoredLmmFit) else filled
+    psi = block_diag(*sound.psis)[np.ix_(problem.order, problem.order)] / sound.sigma**2
+    psi = psi * np.outer(problem.scale, problem.scale)
     root = np.linalg.cholesky(psi + np.eye(len(psi)) * (0.01 + 0.01 * np.trace(psi)))
     turned = np.linalg.lstsq(problem.x, filled.fixed_fitted, rcond=None)[0]
-    return np.concatenate([turned / filled.sigma, root[np.tril_indices(len(root))], [1 / filled.sigma]])
+    return np.concatenate([turned / sound.sigma, root[problem.pairs], [1 / sound.sigma]])
 
 
 def _unbounded(data: pd.DataFrame, kind: Array) -> str:
@@ -231,7 +265,7 @@ def _simulated(problem: _Problem, x: Array, parameters: Array, random: np.random
     """Responses and kinds, draws x rows, under (g, D, t); a row below the limit of its own design is censored."""
     p, q, sigma = x.shape[1], problem.z.shape[1], 1 / parameters[-1]
     factor = np.zeros((q, q))
-    factor[np.tril_indices(q)] = parameters[p:-1] * sigma
+    factor[problem.pairs] = parameters[p:-1] * sigma
     u = random.standard_normal((draws, problem.n_mice, q)) @ factor.T
     y = (x @ parameters[:p]) * sigma + (problem.z * u[:, problem.mouse]).sum(axis=2)
     y = y + sigma * random.standard_normal(y.shape)

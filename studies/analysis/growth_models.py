@@ -23,7 +23,7 @@ from scipy.special import stdtr, stdtrit
 from studies.analysis.censored import fit_censored
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
-from studies.analysis.mixed_model import Adjust, DfMethod, LmmFit, fit_lmm
+from studies.analysis.mixed_model import Adjust, DfMethod, LmmFit, fit_lmm_near
 from studies.analysis.plan import Plan
 from studies.analysis.tobit import BELOW, SEEN
 
@@ -43,7 +43,8 @@ class GrowthData:
     """The readings a fit rests on: columns log_volume, day, arm, mouse, pdx_model, map2k4, source_study, blocks, and
     kind, which tells readings seen from those of which only a limit is known (log_volume then is that limit's).
 
-    `left_out` counts the readings that took no part, by reason; `limit_mm3` is the limit of detection that censors.
+    `left_out` counts the readings that took no part, by reason; `limit_mm3` is the limit of detection that censors;
+    searches begin at the variances of the fit `near`, else of the first fit to these data.
     """
 
     frame: pd.DataFrame
@@ -51,6 +52,7 @@ class GrowthData:
     window: tuple[float, float]
     left_out: dict[str, int] = field(default_factory=dict)
     limit_mm3: float | None = None
+    near: LmmFit | None = field(default=None, repr=False, compare=False)
     fits: dict[str, LmmFit] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @property
@@ -387,14 +389,15 @@ def _sources(data: GrowthData) -> str:
 def _fit(formula: str, data: GrowthData) -> LmmFit:
     """A formula fitted once to these data, whoever asks for it again."""
     if formula not in data.fits:
-        data.fits[formula] = _fit_anew(formula, data.frame)
+        data.fits[formula] = _fit_anew(formula, data.frame, data.near or next(iter(data.fits.values()), None))
     return data.fits[formula]
 
 
-def _fit_anew(formula: str, frame: pd.DataFrame) -> LmmFit:
+def _fit_anew(formula: str, frame: pd.DataFrame, near: LmmFit | None) -> LmmFit:
     kind = frame["kind"].to_numpy()
     try:
-        fit = fit_lmm(formula, frame) if (kind == SEEN).all() else fit_censored(formula, frame, kind)
+        seen = bool((kind == SEEN).all())
+        fit = fit_lmm_near(formula, frame, near) if seen else fit_censored(formula, frame, kind, near)
     except np.linalg.LinAlgError as error:
         raise AnalysisError(f"{formula} could not be fitted: {error}") from error
     # ln V has no unit: no caliper reads to a thousandth of a percent, so such data are made, or fitted exactly

@@ -13,18 +13,20 @@ from scipy import special
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
 from studies.analysis.lmm.assemble import Assembled, assemble
+from studies.analysis.lmm.criterion import Model
 from studies.analysis.lmm.derivatives import differentiate, from_natural_units
 from studies.analysis.lmm.design import Design, build_design
 from studies.analysis.lmm.grid import slope_rows
 from studies.analysis.lmm.inference import FixedInference, infer
 from studies.analysis.lmm.modes import conditional_modes
-from studies.analysis.lmm.optimum import Optimum, at_boundary, find_optimum, semidefinite_cholesky
+from studies.analysis.lmm.optimum import Optimum, at_boundary, find_optimum, join, semidefinite_cholesky
 from studies.analysis.lmm.serial import dense_derivatives, fit_serial
 
 Array = np.ndarray
 DfMethod = Literal["kenward-roger", "satterthwaite"]
 Adjust = Literal["none", "holm", "mvt"]
 SINGULAR_TOLERANCE = 1e-4
+START_LIFT = 0.01  # share of the mean variance added to each where a search starts
 COLUMNS = ["estimate", "se", "df", "statistic", "p_value", "ci_low", "ci_high"]
 
 
@@ -59,13 +61,43 @@ def fit_lmm(
         ) from error
 
 
-def _fitted(formula: str, design: Design, reml: bool) -> "LmmFit":
+def fit_lmm_near(formula: str, data: pd.DataFrame, near: "LmmFit | None") -> "LmmFit":
+    """`fit_lmm`, the search begun at the variances of another fit for the random terms both have.
+
+    For a variant of that fit: the same maximum in fewer steps. Where variances are 0 the search begins a little above.
+    """
+    if near is None:
+        return fit_lmm(formula, data)
+    design = build_design(formula, data, None, None, None)
+    try:
+        return _fitted(formula, design, True, near)
+    except np.linalg.LinAlgError:
+        return fit_lmm(formula, data)
+
+
+def _fitted(formula: str, design: Design, reml: bool, near: "LmmFit | None" = None) -> "LmmFit":
     if design.series is not None:
         assembled, optimum, phi = fit_serial(design, reml)
         return LmmFit(formula, design, assembled, optimum, reml, phi)
     assembled = assemble(design, reml)
-    optimum = find_optimum(assembled.model)
+    optimum = find_optimum(assembled.model, None if near is None else [_start_near(assembled.model, near)])
     return LmmFit(formula, design, assembled, optimum, reml)
+
+
+def _start_near(model: Model, near: "LmmFit") -> Array:
+    """Lambdas of another fit's covariances, in the units of this one's blocks; the identity for a term it has not."""
+    found = {
+        (block.group, block.names): psi / near.sigma**2
+        for block, psi in zip(near.assembled.model.blocks, near.psis, strict=True)
+    }
+    factors = []
+    for block in model.blocks:
+        size = len(block.names)
+        psi = found.get((block.group, block.names))
+        turned = np.eye(size) if psi is None else block.turn @ psi @ block.turn.T
+        lift = START_LIFT * np.trace(turned) / size + START_LIFT**2
+        factors.append(semidefinite_cholesky(turned + lift * np.eye(size)))
+    return join(model, factors, np.ones(model.bottom.n_classes))
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,11 @@ def _fits(asked: Asked) -> Iterator[tuple[str, Callable[[], GrowthFit]]]:
     yield from _without_models(asked)
 
 
+def near(asked: Asked, data: GrowthData) -> GrowthData:
+    """These data, to be fitted from the variances of the primary on."""
+    return replace(data, near=asked.primary.fit)
+
+
 def _refit(asked: Asked, **changes: Any) -> GrowthFit:
     if asked.plan["model"] != "auto":
         raise NotApplicableError("the plan names its own formula")
@@ -162,7 +167,7 @@ def _censored(asked: Asked) -> GrowthFit:
 
 def _seen_only(asked: Asked) -> GrowthFit:
     if asked.data.n_censored:
-        return fit_m1(asked.data.seen(), asked.plan, square=asked.primary.square)
+        return fit_m1(near(asked, asked.data.seen()), asked.plan, square=asked.primary.square)
     if asked.data.left_out.get("volume of 0"):
         raise NotApplicableError("the primary leaves them out")
     raise NotApplicableError("no reading in the window lies below the limit of detection")
@@ -175,12 +180,12 @@ def _half_limit(asked: Asked) -> GrowthFit:
     if not below.any():
         raise NotApplicableError("no reading lies below the limit of detection")
     filled = asked.frame.assign(volume_mm3=asked.frame["volume_mm3"].mask(below, limit / 2))
-    return fit_primary(growth_data(filled, asked.plan, censor=False), asked.plan)
+    return fit_primary(near(asked, growth_data(filled, asked.plan, censor=False)), asked.plan)
 
 
 def _plus_one(asked: Asked) -> GrowthFit:
     shifted = asked.frame.assign(volume_mm3=asked.frame["volume_mm3"] + 1)
-    return fit_primary(growth_data(shifted, asked.plan, censor=False), asked.plan)
+    return fit_primary(near(asked, growth_data(shifted, asked.plan, censor=False)), asked.plan)
 
 
 def _culls(asked: Asked) -> GrowthFit:
@@ -189,14 +194,16 @@ def _culls(asked: Asked) -> GrowthFit:
     data = with_visits_after_culls(asked.frame, asked.data)
     if data is None:
         raise NotApplicableError("no mouse was culled for tumor size before the window's end")
-    return _refit(replace(asked, primary=replace(asked.primary, data=data)), square=asked.primary.square)
+    return _refit(
+        replace(asked, primary=replace(asked.primary, data=near(asked, data))), square=asked.primary.square
+    )
 
 
 def _without_far_off(asked: Asked) -> GrowthFit:
     rest = without_far_off(asked.primary)
     if rest is None:
         raise NotApplicableError("no reading lies beyond 3 residual SD")
-    fit = fit_primary(rest, asked.plan)
+    fit = fit_primary(near(asked, rest), asked.plan)
     return replace(fit, notes=(f"{rest.left_out['far off']} readings left out",))
 
 
@@ -222,13 +229,13 @@ def _in_window(asked: Asked, first: float, last: float) -> GrowthFit:
     if last <= first:
         raise NotApplicableError(f"day {last:g} ends the window where it begins")
     plan = with_values(asked.plan, window=[first, last])
-    return fit_primary(growth_data(asked.frame, plan), plan)
+    return fit_primary(near(asked, growth_data(asked.frame, plan)), plan)
 
 
 def _with_excluded(asked: Asked) -> GrowthFit:
     if not asked.plan["exclusions"]:
         raise NotApplicableError("the plan excludes no mouse")
-    return fit_primary(growth_data(asked.everyone, asked.plan), asked.plan)
+    return fit_primary(near(asked, growth_data(asked.everyone, asked.plan)), asked.plan)
 
 
 def _without_status(asked: Asked) -> GrowthFit:
@@ -247,7 +254,9 @@ def _without_models(asked: Asked) -> Iterator[tuple[str, Callable[[], GrowthFit]
         return
     for model in models:
         frame = asked.data.frame[asked.data.frame["pdx_model"] != model]
-        rest = replace(asked, primary=replace(asked.primary, data=replace(asked.data, frame=frame)))
+        rest = replace(
+            asked, primary=replace(asked.primary, data=near(asked, replace(asked.data, frame=frame)))
+        )
         yield f"without PDX model {model}", partial(_refit, rest, square=asked.primary.square)
 
 

@@ -3,6 +3,8 @@
 Nothing is changed or left out; the notes say which mice to look at and what would mend the table.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -17,9 +19,9 @@ def suspicions(frame: pd.DataFrame) -> list[str]:
     known = frame[frame["volume_mm3"].notna()].sort_values(["mouse", "day"], kind="stable")
     padded, merged = [], []
     volumes, days, mice = known["volume_mm3"].to_numpy(), known["day"].to_numpy(), known["mouse"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, mice[1:] != mice[:-1]]) if len(mice) else np.zeros(0, dtype=int)
+    bounds = np.flatnonzero(np.r_[True, mice[1:] != mice[:-1], True]) if len(mice) else np.zeros(0, dtype=int)
     largest = float(volumes.max(initial=0.0))
-    for first, end in zip(starts, [*starts[1:], len(mice)], strict=True):
+    for first, end in pairwise(bounds):
         curve = volumes[first:end]
         if (place := _padded_from(curve, largest)) is not None:
             padded.append(f"{mice[first]} from day {days[first + place]:g}")

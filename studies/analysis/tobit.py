@@ -8,9 +8,9 @@ its u, by Gauss-Hermite quadrature about the mode; gradient and information come
 44:226). For a mouse without a censored reading the integrand is Gaussian and three nodes are exact.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from scipy.special import log_ndtr
@@ -20,6 +20,8 @@ NODES, COARSE_NODES, EXACT_NODES = 13, 7, 3
 MODE_STEPS, MODE_TOLERANCE = 40, 1e-9
 BELOW, SEEN, ABOVE = -1, 0, 1
 MOST_NUMBERS = 2_000_000
+MOST_CLIMBS, LEAST_STEP = 60, 1e-6
+FAR_FROM_TOP, AT_TOP, NEAR_PROFILE = 1e-3, 1e-9, 1e-10
 FAR_BELOW = -1e4
 
 
@@ -28,7 +30,8 @@ class Units:
     """Mice ready for the likelihood; `replicate` tells which parameters each goes by.
 
     With base vectors m = (-x, -z, y): `cross` sums m m' over the mouse's readings seen, `n_seen` counts them;
-    `rows` holds m of those below a limit and -m of those above one, padded where `real` is false.
+    `rows` holds m of those below a limit and -m of those above one, padded where `real` is false. `p` counts fixed
+    columns; `pairs` are the rows and columns of D that are free, by rows.
     """
 
     cross: Array
@@ -38,16 +41,21 @@ class Units:
     replicate: Array
     n_replicates: int
     p: int
-    q: int
+    pairs: tuple[Array, Array]
 
-    @cached_property
-    def pairs(self) -> tuple[Array, Array]:
-        return np.tril_indices(self.q)
+    @property
+    def q(self) -> int:
+        return int(self.cross.shape[1]) - self.p - 1
 
     @cached_property
     def place(self) -> Array:
         """Which entry of the base vector each parameter multiplies."""
         return np.concatenate([np.arange(self.p), self.p + self.pairs[0], [self.p + self.q]])
+
+    @cached_property
+    def partner(self) -> Array:
+        """Which of (1, u) its entry of the base vector is multiplied with besides."""
+        return np.concatenate([np.zeros(self.p, dtype=int), 1 + self.pairs[1], [0]])
 
     @property
     def n_parameters(self) -> int:
@@ -67,23 +75,24 @@ class Units:
 
     def _only(self, chosen: Array, width: int) -> "Units":
         return Units(self.cross[chosen], self.n_seen[chosen], self.rows[chosen, :width], self.real[chosen, :width],
-                     self.replicate[chosen], self.n_replicates, self.p, self.q)  # fmt: skip
+                     self.replicate[chosen], self.n_replicates, self.p, self.pairs)  # fmt: skip
 
     def slices(self, nodes: int) -> Iterator["Units"]:
         """The mice in portions whose quadrature fits into little memory."""
-        size = nodes**self.q * (self.n_parameters + 1) * (self.rows.shape[1] + 2)
+        hidden, moments = self.rows.shape[1], (1 + self.q) ** 2
+        size = nodes**self.q * (2 * self.n_parameters + 3 * hidden + moments) + hidden * self.n_parameters**2
         most = max(1, MOST_NUMBERS // size)
         for first in range(0, len(self.n_seen), most):
             part = slice(first, first + most)
             yield Units(self.cross[part], self.n_seen[part], self.rows[part], self.real[part], self.replicate[part],
-                        self.n_replicates, self.p, self.q)  # fmt: skip
+                        self.n_replicates, self.p, self.pairs)  # fmt: skip
 
     def of(self, replicates: Array) -> "Units":
         """The mice of some replicates only."""
         chosen = np.isin(self.replicate, replicates)
         again = np.searchsorted(replicates, self.replicate[chosen])
         return Units(self.cross[chosen], self.n_seen[chosen], self.rows[chosen], self.real[chosen], again,
-                     len(replicates), self.p, self.q)  # fmt: skip
+                     len(replicates), self.p, self.pairs)  # fmt: skip
 
     def repeated(self, times: int) -> "Units":
         """The same mice for several sets of parameters."""
@@ -91,11 +100,23 @@ class Units:
         cross, n_seen, rows, real = (
             np.concatenate([part] * times) for part in (self.cross, self.n_seen, self.rows, self.real)
         )
-        return Units(cross, n_seen, rows, real, replicate, times, self.p, self.q)
+        return Units(cross, n_seen, rows, real, replicate, times, self.p, self.pairs)
 
 
-def make_units(x: Array, z: Array, y: Array, kind: Array, mouse: Array, n_mice: int) -> Units:
-    """Units of one or more replicates: `y` and `kind` (BELOW, SEEN, ABOVE) are replicates x rows."""
+def make_units(
+    x: Array,
+    z: Array,
+    y: Array,
+    kind: Array,
+    mouse: Array,
+    n_mice: int,
+    pairs: tuple[Array, Array] | None = None,
+) -> Units:
+    """Units of one or more replicates: `y` and `kind` (BELOW, SEEN, ABOVE) are replicates x rows.
+
+    `pairs` are the free entries of D, its lower triangle unless told otherwise.
+    """
+    pairs = np.tril_indices(z.shape[1]) if pairs is None else pairs
     replicates, n = y.shape
     base = np.concatenate([np.broadcast_to(np.column_stack([-x, -z]), (replicates, n, x.shape[1] + z.shape[1])),
                            y[:, :, None]], axis=2)  # fmt: skip
@@ -117,7 +138,7 @@ def make_units(x: Array, z: Array, y: Array, kind: Array, mouse: Array, n_mice: 
     rows[owner[hidden], place] = flat[hidden] * -kinds[hidden, None]
     real[owner[hidden], place] = True
     return Units(cross, np.bincount(owner[seen], minlength=units).astype(float), rows, real,
-                 np.repeat(np.arange(replicates), n_mice), replicates, x.shape[1], z.shape[1])  # fmt: skip
+                 np.repeat(np.arange(replicates), n_mice), replicates, x.shape[1], pairs)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,7 +165,7 @@ def evaluate(units: Units, parameters: Array, nodes: int | None = None) -> Evalu
 
 
 def _of_mice(units: Units, parameters: Array, nodes: int) -> tuple[Array, Array, Array]:
-    p, q, t = units.p, units.q, parameters[:, -1]
+    q, t = units.q, parameters[:, -1]
     factor = _factor(units, parameters)
     mode, root = _modes(units, parameters, factor)
     grid, log_weights = _grid(nodes, q)
@@ -164,22 +185,22 @@ def _of_mice(units: Units, parameters: Array, nodes: int) -> tuple[Array, Array,
     share /= total
     loglik = (top + np.log(total))[:, 0] + np.linalg.slogdet(root)[1] - 0.5 * q * np.log(2 * np.pi)
 
-    multiplier = np.concatenate(
-        [np.ones((*u.shape[:2], p)), u[:, :, units.pairs[1]], np.ones((*u.shape[:2], 1))], 2
-    )
-    scores = gradient[:, :, units.place] * multiplier
+    effects = np.concatenate([np.ones((*u.shape[:2], 1)), u], axis=2)
+    place, partner = units.place, units.partner
+    scores = gradient[:, :, place] * effects[:, :, partner]
     scores[:, :, -1] += (units.n_seen / t)[:, None]
     mean = (share[:, :, None] * scores).sum(axis=1)
     centered = np.sqrt(share)[:, :, None] * (scores - mean[:, None, :])
-    weighted = np.sqrt(share)[:, :, None] * multiplier
-    information = units.cross[:, units.place][:, :, units.place] * (weighted.transpose(0, 2, 1) @ weighted)
+    products = (effects[:, :, :, None] * effects[:, :, None, :]).reshape(*u.shape[:2], -1)
+    both = partner[:, None] * effects.shape[2] + partner
+    moments = (share[:, None, :] @ products)[:, 0]
+    information = units.cross[:, place][:, :, place] * moments[:, both]
     information[:, -1, -1] += units.n_seen / t**2
     information -= centered.transpose(0, 2, 1) @ centered
     if units.rows.shape[1]:
-        bend = np.sqrt(_bend(ratio, a) * share[:, :, None])
-        features = bend[:, :, :, None] * multiplier[:, :, None, :] * units.rows[:, None][..., units.place]
-        features = features.reshape(len(features), -1, features.shape[3])
-        information += features.transpose(0, 2, 1) @ features
+        moments = (_bend(ratio, a) * share[:, :, None]).transpose(0, 2, 1) @ products
+        rows = units.rows[..., place]
+        information += (moments[..., both] * rows[..., :, None] * rows[..., None, :]).sum(axis=1)
     return loglik, mean, information
 
 
@@ -238,6 +259,7 @@ def _bend(ratio: Array, a: Array) -> Array:
     return np.where(a < FAR_BELOW, np.sign(ratio), np.clip(ratio * (ratio + a), 0.0, 1.0))
 
 
+@cache
 def _grid(nodes: int, q: int) -> tuple[Array, Array]:
     """Nodes and log weights with which the sum over exp(log density) is the integral, but for |root|."""
     points, weights = np.polynomial.hermite_e.hermegauss(nodes)
@@ -301,76 +323,116 @@ class Restricted:
 def maximize_restricted(units: Units, start: Array) -> Restricted:
     """The variance parameters that maximize the likelihood with b integrated out (Laplace), and b at them.
 
-    Without a censored reading this is REML, exactly.
+    Without a censored reading this is REML, exactly. Newton's steps on the information of the profile, what b's
+    integral adds to it learned on the way (a structured secant); first on few nodes, then on all.
     """
-    from scipy.optimize import minimize
-
-    profile = _Profile(units, start[: units.p].copy())
-    begin = start[units.p :]
-    turn = np.linalg.cholesky(_safe_inverse(profile.at(begin).schur))
-    objective: Callable[[Array], tuple[float, Array]] = lambda v: profile.loss(begin + turn @ v, turn)  # noqa: E731
-    found = minimize(
-        objective, np.zeros(len(begin)), jac=True, method="BFGS", options={"gtol": 1e-4, "maxiter": 200}
-    )
-    best = profile.at(begin + turn @ found.x)
-    t = float(best.parameters[-1])
-    covariance = np.linalg.inv(best.fixed) / t**2
-    return Restricted(best.parameters, -float(found.fun), covariance, float(np.abs(found.jac).max()))
+    search = _Search(units, start[: units.p].copy(), np.zeros((len(start) - units.p,) * 2))
+    point = search.climb(start[units.p :], COARSE_NODES, FAR_FROM_TOP)
+    point = search.climb(point.parameters[units.p :], NODES, AT_TOP)
+    covariance = np.linalg.inv(point.fixed) / float(point.parameters[-1]) ** 2
+    return Restricted(point.parameters, point.value, covariance, float(np.sqrt(max(search.gain, 0.0))))
 
 
 @dataclass(frozen=True)
 class _Point:
+    """The restricted log-likelihood at its best g for given variance parameters, and its gradient in these."""
+
     parameters: Array
-    loglik: float
-    score: Array
+    value: float
+    gradient: Array
     fixed: Array
     follow: Array
-    schur: Array
+    information: Array
 
 
 @dataclass
-class _Profile:
-    """The likelihood at its best g for given variance parameters."""
+class _Search:
+    """`learned` is what the information of the profile lacks of the restricted likelihood's; `gain` what the last step
+    promised, twice the climb left."""
 
     units: Units
     fixed: Array
+    learned: Array
+    gain: float = np.inf
+
+    def climb(self, variances: Array, nodes: int, enough: float) -> _Point:
+        here = self.at(variances, nodes)
+        for _ in range(MOST_CLIMBS):
+            step = _upward(here.information + self.learned, here.gradient)
+            self.gain = float(here.gradient @ step)
+            if not self.gain > enough:
+                break
+            there = self._along(here, step, nodes)
+            if there is None:
+                break
+            self._learn(here, there)
+            here = there
+        return here
+
+    def _along(self, here: _Point, step: Array, nodes: int) -> _Point | None:
+        """The point a step away, the step halved until it climbs."""
+        p, length = self.units.p, 1.0
+        start = here.parameters[p:]
+        while length > LEAST_STEP:
+            self.fixed = here.parameters[:p] - here.follow @ (length * step)
+            moved = start + length * step
+            if moved[-1] > 0:
+                there = self.at(moved, nodes)
+                if there.value >= here.value + 1e-4 * length * self.gain or self.gain < 1e-8:
+                    return there
+            length /= 2 if length > 0.1 else 10
+        return None
+
+    def _learn(self, here: _Point, there: _Point) -> None:
+        moved = there.parameters[self.units.p :] - here.parameters[self.units.p :]
+        missing = here.gradient - there.gradient - (there.information + self.learned) @ moved
+        along = float(missing @ moved)
+        if abs(along) > 1e-6 * np.linalg.norm(missing) * np.linalg.norm(moved):
+            self.learned = self.learned + np.outer(missing, missing) / along
 
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def at(self, variances: Array) -> _Point:
-        p = self.units.p
+    def at(self, variances: Array, nodes: int) -> _Point:
+        p, t = self.units.p, float(variances[-1])
         g = self.fixed
-        for _ in range(60):
+        for _ in range(MOST_CLIMBS):
             parameters = np.concatenate([g, variances])
-            here = evaluate(self.units, parameters[None, :])
+            here = evaluate(self.units, parameters[None, :], nodes)
             information, score = here.information[0], here.score[0]
             step = np.linalg.solve(information[:p, :p], score[:p])
-            if score[:p] @ step < 1e-13:
+            ahead = float(score[:p] @ step)
+            if not ahead > NEAR_PROFILE:
                 break
             g = g + step
         self.fixed = g
         follow = np.linalg.solve(information[:p, :p], information[:p, p:])
         schur = information[p:, p:] - information[p:, :p] @ follow
-        return _Point(parameters, float(here.loglik[0]), score[p:], information[:p, :p], follow, schur)
+        value = (
+            float(here.loglik[0])
+            + ahead / 2
+            - 0.5 * np.linalg.slogdet(information[:p, :p])[1]
+            - p * np.log(t)
+        )
+        gradient = score[p:] - information[p:, :p] @ step - 0.5 * self._bend(parameters, follow, schur)
+        gradient[-1] -= p / t
+        schur[-1, -1] -= p / t**2
+        value += 0.5 * p * np.log(2 * np.pi)
+        return _Point(parameters, value, gradient, information[:p, :p], follow, schur)
 
-    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
-    def loss(self, variances: Array, turn: Array) -> tuple[float, Array]:
-        """Minus the restricted log-likelihood and its gradient in turned variance parameters."""
-        if not variances[-1] > 0:
-            return np.inf, np.zeros(len(variances))
-        p, point = self.units.p, self.at(variances)
-        width = 1e-5
-        moves = np.column_stack([-(point.follow @ turn).T, turn.T]) * width
-        both = np.concatenate([point.parameters + moves, point.parameters - moves])
+    def _bend(self, parameters: Array, follow: Array, schur: Array) -> Array:
+        """How log|I(g)| changes with the variance parameters, g following them: by differences."""
+        p = self.units.p
+        width = 1e-5 / np.sqrt(np.abs(np.diag(schur)) + 1e-12)
+        moves = np.column_stack([-follow.T, np.eye(len(width))]) * width[:, None]
+        both = np.concatenate([parameters + moves, parameters - moves])
         around = evaluate(self.units.repeated(len(both)), both, COARSE_NODES).information[:, :p, :p]
         logdet = np.linalg.slogdet(around)[1]
-        half = len(logdet) // 2
-        bend = (logdet[:half] - logdet[half:]) / (2 * width)
-        value = point.loglik - 0.5 * np.linalg.slogdet(point.fixed)[1] - p * np.log(variances[-1])
-        gradient = turn.T @ point.score - 0.5 * bend - p * turn[-1] / variances[-1]
-        return -(value + 0.5 * p * np.log(2 * np.pi)), -gradient
+        return (logdet[: len(width)] - logdet[len(width) :]) / (2 * width)
 
 
-def _safe_inverse(matrix: Array) -> Array:
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    floor = 1e-4 * np.abs(values).max()
-    return (vectors / np.maximum(values, floor)) @ vectors.T
+def _upward(information: Array, gradient: Array) -> Array:
+    """The Newton step, along directions of no or negative curvature as if it were positive."""
+    if not (np.isfinite(information).all() and np.isfinite(gradient).all()):
+        return np.full(len(gradient), np.nan)
+    scale = np.sqrt(np.abs(np.diag(information)) + 1e-12)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    return (vectors @ ((vectors.T @ (gradient / scale)) / np.maximum(np.abs(values), 1e-3))) / scale

@@ -273,8 +273,32 @@ def test_the_study_tells_of_it():
 
 def test_another_random_part_is_refused():
     data, _ = data_of(simulated(-0.25, 1))
-    with pytest.raises(AnalysisError, match="one random term"):
-        fit_censored("log_volume ~ day * arm + (1 + day || mouse)", data.frame, data.frame["kind"].to_numpy())
+    with pytest.raises(AnalysisError, match="random effects of one factor"):
+        fit_censored(
+            "log_volume ~ day * arm + (1 | mouse) + (0 + day | arm:mouse)",
+            data.frame,
+            data.frame["kind"].to_numpy(),
+        )
+
+
+def test_uncorrelated_effects_without_a_censored_reading_are_those_of_reml():
+    formula = "log_volume ~ day * arm + (1 + day || mouse)"
+    data, _ = data_of(simulated(-0.02, 1))
+    seen = data.frame[data.frame["kind"] == SEEN]
+    censored, plain = fit_censored(formula, seen, seen["kind"].to_numpy()), fit_lmm(formula, seen)
+    assert censored.loglik == pytest.approx(plain.loglik, abs=1e-7)
+    assert censored.beta == pytest.approx(plain.beta, rel=1e-5)
+    assert np.concatenate(censored.psis) == pytest.approx(np.concatenate(plain.psis), rel=1e-3, abs=1e-9)
+
+
+def test_uncorrelated_effects_are_a_correlated_fit_held_at_no_correlation():
+    data, _ = data_of(simulated(-0.25, 1))
+    kind = data.frame["kind"].to_numpy()
+    free = fit_censored(FORMULA, data.frame, kind)
+    held = fit_censored("log_volume ~ day * arm + (1 + day || mouse)", data.frame, kind)
+    assert held.loglik <= free.loglik + 1e-8
+    assert [psi.shape for psi in held.psis] == [(1, 1), (1, 1)]
+    assert held.beta == pytest.approx(free.beta, rel=0.1)
 
 
 def test_an_arm_never_seen_again_leaves_the_likelihood_without_a_maximum():

@@ -164,25 +164,50 @@ def test_golden_numbers_of_the_published_combination_example(real_data):
     """lmerTest 3.1-3, pbkrtest 0.5.2, emmeans on the synthetic four-arm study."""
     table = pd.read_csv(real_data / "studies" / "synthetic_combination.csv")
     table["arm"] = pd.Categorical(table["arm"], categories=["V", "A", "B", "AB"])
-    double_bar = fit_lmm("logV ~ day + day:arm + (day || mouse)", table)
-    assert -2 * double_bar.loglik == pytest.approx(-4.073573, abs=1e-6)
-    both = (
-        double_bar.coefficients().loc["day:arm[T.AB]"],
-        double_bar.coefficients("satterthwaite").loc["day:arm[T.AB]"],
+    fit = fit_lmm("logV ~ day + day:arm + (day || mouse)", table)
+    assert -2 * fit.loglik == pytest.approx(-4.073573, abs=1e-6)
+    kenward_roger, satterthwaite = fit.coefficients(), fit.coefficients("satterthwaite")
+    estimates = [4.99915447, 0.08903281, -0.02000448, -0.02376498, -0.06731265]
+    assert kenward_roger["estimate"].to_list() == pytest.approx(estimates, rel=1e-6)
+    slope = kenward_roger.loc["day:arm[T.AB]"]
+    assert (slope["se"], slope["df"]) == pytest.approx((0.012319676, 20), rel=1e-6)
+    assert slope["p_value"] == pytest.approx(2.389346e-05, rel=1e-5)
+    slope = satterthwaite.loc["day:arm[T.AB]"]
+    assert (slope["se"], slope["df"]) == pytest.approx((0.012304942, 19.971105), rel=1e-6)
+    assert slope["p_value"] == pytest.approx(2.366102e-05, rel=1e-5)
+    deviations = np.sqrt(fit.variance_components["value"])
+    assert deviations.to_list() == pytest.approx([0.2765025, 0.0198291, 0.1510337], abs=6e-8)
+    row = fit.contrasts({"Bliss": BLISS}, df="satterthwaite").loc["Bliss"]
+    assert (row["estimate"], row["se"]) == pytest.approx((-0.02354319, 0.017401816), rel=1e-6)
+    assert row["p_value"] == pytest.approx(0.1912013, rel=1e-5)
+    row = fit.contrasts({"Bliss": BLISS}).loc["Bliss"]
+    assert (row["se"], row["df"], row["p_value"]) == pytest.approx((0.017422653, 20, 0.1916887), rel=1e-6)
+    assert at_day_21(row, "estimate", "ci_low", "ci_high") == pytest.approx(
+        (0.6099, 0.28433, 1.30839), abs=6e-5
     )
-    assert (both[0]["se"], both[0]["df"]) == pytest.approx((0.012319676, 20), rel=1e-6)
-    assert (both[1]["se"], both[1]["df"]) == pytest.approx((0.012304942, 19.971105), rel=1e-6)
-    assert both[0]["p_value"] == pytest.approx(2.389346e-05, rel=1e-5)
     fit = fit_lmm("logV ~ day * arm + (1 + day | mouse)", table)
     assert fit.loglik == pytest.approx(0.5403058, abs=1e-7)
-    contrast = fit.slope_contrasts(control="V").loc["AB - V"]
-    assert (contrast["estimate"], contrast["se"]) == pytest.approx((-0.06713977, 0.012610986), rel=1e-6)
-    bliss = {"day:arm[T.AB]": 1.0, "day:arm[T.A]": -1.0, "day:arm[T.B]": -1.0}
-    row = fit.contrasts({"Bliss": bliss}).loc["Bliss"]
+    slopes = fit.slope_contrasts(control="V")
+    assert slopes["p_adjusted"].to_list()[:2] == pytest.approx((0.3409, 0.1622), abs=5e-4)
+    row = slopes.loc["AB - V"]
+    assert (row["estimate"], row["se"], row["df"]) == pytest.approx((-0.06713977, 0.012610986, 20), rel=1e-6)
+    assert row["p_value"] == pytest.approx(3.279244e-05, rel=1e-5)
+    inhibition = [100 * (1 - ratio) for ratio in at_day_21(row, "estimate", "ci_high", "ci_low")]
+    assert inhibition == pytest.approx((75.584, 57.578, 85.947), abs=6e-4)
+    row = fit.contrasts({"Bliss": BLISS}).loc["Bliss"]
     assert (row["estimate"], row["se"]) == pytest.approx((-0.02415231, 0.017834628), rel=1e-6)
     assert row["p_value"] == pytest.approx(0.1907653, rel=1e-5)
-    dunnett = fit.slope_contrasts(control="V")["p_adjusted"]
-    assert (dunnett["A - V"], dunnett["B - V"]) == pytest.approx((0.3409, 0.1622), abs=5e-4)
+    assert at_day_21(row, "estimate", "ci_low", "ci_high") == pytest.approx(
+        (0.60218, 0.27570, 1.31528), abs=6e-6
+    )
+
+
+BLISS = {"day:arm[T.AB]": 1.0, "day:arm[T.A]": -1.0, "day:arm[T.B]": -1.0}
+
+
+def at_day_21(row, *names) -> list[float]:
+    """Ratios of volumes that these differences of slopes make by day 21."""
+    return [float(np.exp(21 * row[name])) for name in names]
 
 
 # Laws

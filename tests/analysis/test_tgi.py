@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from studies.analysis import AnalysisError, tgi
 from studies.analysis.tgi import METHODS, NO_GROWTH, UNBOUNDED
@@ -41,6 +42,11 @@ def test_model_based():
     assert (result.percent, result.ci_low, result.ci_high) == pytest.approx(
         (72.1961430, 63.3646326, 78.8986840), abs=1e-7
     )
+    estimate, half = (
+        np.log(1 - result.percent / 100),
+        np.log((100 - result.ci_low) / (100 - result.ci_high)) / 2,
+    )
+    assert (estimate, half / stats.t.ppf(0.975, 9)) == pytest.approx((-1.2799954, 0.1219364), abs=6e-8)
 
 
 def test_area_with_two_readings_is_the_same_as_delta():

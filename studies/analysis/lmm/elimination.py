@@ -22,7 +22,11 @@ Array = np.ndarray
 
 
 def inverse_and_logdet(matrices: Array) -> tuple[Array, Array]:
-    """Inverse and log determinant of many small matrices (groups x q x q), in closed form up to 2 x 2."""
+    """Inverse and log determinant of many small matrices (groups x q x q), in closed form up to 2 x 2.
+
+    The log determinant is NaN where rounding leaves no positive one, as with variances 10^16 times the residual's:
+    searches that step that far turn back.
+    """
     size = matrices.shape[-1]
     if size == 1:
         return 1.0 / matrices, np.log(matrices[:, 0, 0])
@@ -33,7 +37,7 @@ def inverse_and_logdet(matrices: Array) -> tuple[Array, Array]:
         inverse[:, 0, 0], inverse[:, 0, 1] = d, -b
         inverse[:, 1, 0], inverse[:, 1, 1] = -c, a
         inverse /= determinant[:, None, None]
-        return inverse, np.log(determinant)
+        return inverse, np.log(np.where(determinant > 0, determinant, np.nan))
     sign, logdet = np.linalg.slogdet(matrices)
     return np.linalg.inv(matrices), np.where(sign > 0, logdet, np.nan)
 

@@ -200,7 +200,10 @@ def newton(
     """Newton steps while they bring the gradient nearer to 0; whether they ended where nothing is to be gained."""
     value, gradient = function(theta)
     for _ in range(MOST_NEWTON_STEPS):
-        values, vectors = np.linalg.eigh(curvature(theta))
+        bend = curvature(theta)
+        if not np.isfinite(bend).all():
+            return theta, False
+        values, vectors = np.linalg.eigh(bend)
         floor = 1e-10 * max(1.0, float(np.abs(values).max()))
         along = vectors.T @ gradient
         step = -vectors @ np.where(values > floor, along / np.where(values > floor, values, 1.0), 0.0)
