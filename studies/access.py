@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 from studies.models import (
     Allocation,
     Job,
+    Mouse,
     PdxModel,
     Reveal,
     Signature,
@@ -36,6 +37,10 @@ SCIENCE_READERS = frozenset(
 # In an emergency one mouse's arm is told to those who answer for its life, and a second person hears of it.
 EMERGENCY_ROLES = frozenset({Role.STUDY_DIRECTOR, Role.VETERINARIAN, Role.ALLOCATION_CUSTODIAN})
 SECOND_PERSONS = EMERGENCY_ROLES | {Role.QUALITY_ASSURANCE}
+# Welfare alerts: seen by SCIENCE_READERS, noted on by those at the cage, closed by these two.
+ACKNOWLEDGERS = frozenset({Role.STUDY_DIRECTOR, Role.VETERINARIAN})
+ALERT_ANSWERERS = ACKNOWLEDGERS | {Role.TECHNICIAN}
+EXIT_RECORDERS = ENTRY_ROLES | {Role.VETERINARIAN}
 MASK_READERS = frozenset({Role.STATISTICIAN})
 REPORT_BUILDERS = frozenset({Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE})
 REPORT_RELEASERS = frozenset({Role.STUDY_DIRECTOR, Role.QUALITY_ASSURANCE})
@@ -157,6 +162,26 @@ def studies_with_known_arms(user: User) -> QuerySet[Study]:
 def may_enter_measurements(user: User, study: Study) -> bool:
     """Whether this person may enter, correct and void readings of the study."""
     return bool(roles_in(user, study) & ENTRY_ROLES)
+
+
+def may_answer_alerts(user: User, study: Study) -> bool:
+    return bool(roles_in(user, study) & ALERT_ANSWERERS)
+
+
+def may_acknowledge_alerts(user: User, study: Study) -> bool:
+    """Whether this person's word closes a welfare alert."""
+    return bool(roles_in(user, study) & ACKNOWLEDGERS)
+
+
+def may_record_exits(user: User, study: Study) -> bool:
+    """Whether this person may say that a mouse left, and what was taken from it."""
+    return bool(roles_in(user, study) & EXIT_RECORDERS)
+
+
+def mouse_or_404(user: User, pk: int, roles: frozenset[Role] = SCIENCE_READERS) -> Mouse:
+    """A mouse of a study in which the person has one of `roles`; else the same 404 as for none."""
+    mice = Mouse.objects.select_related("study", "cage", "cohort", "pdx_model", "exit", "exclusion")
+    return get_object_or_404(mice.filter(study__in=studies_of(user, roles)), pk=pk)
 
 
 def may_begin_studies(user: User) -> bool:

@@ -123,11 +123,30 @@ class Sign(Term):
     LETHARGIC = "lethargic"
     THIN = "thin"
     BREATHING = "labored_breathing"
+    EMACIATED = "emaciated", "body condition 1"
+    UNDERCONDITIONED = "underconditioned", "body condition 2"
 
     @property
     def key(self) -> str:
         """The letter that notes it; none of x, w, u, r and s, which the sheet uses itself."""
-        return {"hunched": "h", "ruffled": "f", "lethargic": "l", "thin": "t", "labored_breathing": "b"}[self]
+        return _SIGN_KEYS[self]
+
+
+class AlertLevel(Term):
+    """Amber asks to look, red asks for an action on the animal."""
+
+    AMBER = "amber"
+    RED = "red"
+
+
+class AlertAction(Term):
+    """What is done about a welfare alert."""
+
+    EUTHANIZE = "euthanize"
+    VET = "vet", "veterinarian looks"
+    DAILY_CHECK = "daily_check", "daily check"
+    DOSING_HOLIDAY = "dosing_holiday", "dosing holiday"
+    NOTE = "note", "note only"
 
 
 class ExitReason(Term):
@@ -146,6 +165,23 @@ class ExitReason(Term):
     @property
     def survival_coding(self) -> "SurvivalCoding":
         return _SURVIVAL_CODING[self]
+
+
+class SampleKind(Term):
+    """How tissue taken at a mouse's exit is kept."""
+
+    SNAP_FROZEN = "snap_frozen", "snap-frozen"
+    FFPE = "ffpe", "FFPE"
+    FRESH = "fresh"
+    BLOOD = "blood", "blood or plasma"
+
+
+class PhotoSubject(Term):
+    """What a photo of a mouse shows."""
+
+    ULCER = "ulcer"
+    TUMOR = "tumor"
+    NECROPSY = "necropsy"
 
 
 class SurvivalCoding(Term):
@@ -259,6 +295,15 @@ class JobState(Term):
     CANCELED = "canceled"
 
 
+_SIGN_KEYS = {
+    Sign.HUNCHED: "h",
+    Sign.RUFFLED: "f",
+    Sign.LETHARGIC: "l",
+    Sign.THIN: "t",
+    Sign.BREATHING: "b",
+    Sign.EMACIATED: "e",
+    Sign.UNDERCONDITIONED: "n",
+}
 _SURVIVAL_CODING: dict[ExitReason, SurvivalCoding] = {
     ExitReason.SCHEDULED_END: SurvivalCoding.CENSORED,
     ExitReason.TUMOR_SIZE: SurvivalCoding.EVENT,

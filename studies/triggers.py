@@ -27,6 +27,9 @@ APPEND_ONLY = (
     "studies_deviation",
     "studies_storedreport",
     "studies_reportfile",
+    "studies_welfarealert",
+    "studies_alertanswer",
+    "studies_photo",
 )
 # Tables whose rows are sealed by the event of the act that wrote them. Readings have seals of their own
 # (studies/actions/coverage.py); what only carries a request or counts its failures needs none.

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from studies.actions.api_tokens import create_token
 from studies.actions.audit import INSTALLATION, record_event, study_chain
+from studies.actions.photos import photo_path
 from studies.actions.sign import Signer, sign
 from studies.actions.snapshots import take_snapshot
 from studies.actions.stored_reports import store_report
@@ -24,6 +25,7 @@ from studies.models import (
     Mouse,
     Patient,
     PatientSample,
+    Photo,
     Reveal,
     SigningFailures,
     StoredReport,
@@ -60,6 +62,12 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "added", mouse, actor=people.study_director, at=NOON, chain=study_chain(study), study=study
     )  # fmt: skip
     event = AuditEvent.objects.filter(study=study).values_list("pk", flat=True).first()
+    photo = Photo.objects.create(
+        mouse=mouse, subject="ulcer", file_name="one.jpg", sha256="0" * 64, uploaded_at=NOON,
+        uploaded_by=people.technician,
+    )  # fmt: skip
+    photo_path(photo.file_name).parent.mkdir(parents=True, exist_ok=True)
+    photo_path(photo.file_name).write_bytes(b"as the camera saw it")
     AccessAttempt.objects.create(username="nobody", failures_since_start=1)
     SigningFailures.objects.create(user=people.technician, count=1)
     for person in people.everyone().values():
@@ -92,6 +100,8 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "content_type_id": 1,
         "object_id": 1,
         "session_id": session.pk,
+        "mouse_id": mouse.pk,
+        "photo_id": photo.pk,
         "measurement_id": measurement.pk,
     }
 

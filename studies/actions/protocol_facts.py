@@ -93,7 +93,12 @@ def _write(study: Study, facts: dict[str, Any], reason: str, by: By) -> None:
         for row in facts["pdx_models"] if row["code"] in models
     ], by)  # fmt: skip
     if facts["limits"]:
-        save_limits(study, {name: facts["limits"][name] for name in LIMIT_FIELDS}, reason, by)
+        save_limits(
+            study,
+            {name: facts["limits"][name] for name in LIMIT_FIELDS if name in facts["limits"]},
+            reason,
+            by,
+        )
     if facts.get("arms"):
         set_arms(study, arm_drafts(facts["arms"]), by)
     if facts.get("plan"):

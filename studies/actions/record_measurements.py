@@ -6,7 +6,7 @@ and however often; a place that is taken is never overwritten.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from studies.actions.audit import Act, record_event, record_events, study_chain
 from studies.actions.revisions import HASHED
 from studies.actions.sheet_facts import StoredReading, load_session
+from studies.actions.welfare import raise_alerts
 from studies.models import Measurement, MeasurementSession, ParkedRow, SubmittedSheet, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
 from studies.validation import Finding, Row, Severity, SheetFacts, Verdict, judge, read_number
@@ -309,10 +310,19 @@ class _Recording:
             chain=study_chain(study),
             study=study,
         )
+        raise_alerts(self.facts, self._taken_of(new.values()), actor=self.user, at=self.at)
         for place, one in new.items():
             values = values_of(one, rows[place].row.mouse)
             told = verdicts[place].findings
             results[place] = RowResult(rows[place].client_id, CREATED, one.pk, values, told)
+
+    def _taken_of(self, new: Iterable[Measurement]) -> dict[int, list[StoredReading | Measurement]]:
+        """The valid readings of the mice just measured, those before in this session with them."""
+        found: dict[int, list[StoredReading | Measurement]] = {one.mouse_id: [] for one in new}
+        for (mouse, _, _), one in self.taken.items():
+            if mouse in found and not one.is_void:
+                found[mouse].append(one)
+        return found
 
     def _key_of(self, mouse: int) -> str:
         return next((key for key, found in self.facts.mice.items() if found.pk == mouse), "")

@@ -14,6 +14,7 @@ from django.db import transaction
 from studies.actions.audit import record_event, study_chain
 from studies.actions.record_measurements import audited, client_uuid, refusal, values_of
 from studies.actions.sheet_facts import limits_of, load_session
+from studies.actions.welfare import raise_alerts
 from studies.models import Measurement, MeasurementSession, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
 from studies.validation import Finding, Reading, Row, Severity, correction_findings, judge, reason_findings
@@ -66,6 +67,9 @@ def correct_measurement(
         new["confirmations"] = [{"rule": rule, "reason": text} for rule, text in row.confirmations.items()]
         new["limits_version"] = facts.limits.version
         stored = _add(current, user, at, client_id, reason, "corrected a measurement", **new)
+        facts = load_session(current.session)
+        taken = [one for one in facts.of_mouse(stored.mouse_id) if not one.is_void]
+        raise_alerts(facts, {stored.mouse_id: taken}, actor=user, at=at)
         return _revised(201, stored, tuple(found))
 
 

@@ -29,7 +29,7 @@ CRITERIA_FIELDS = (
 )  # fmt: skip
 LIMIT_FIELDS = (
     "volume_cap_mm3", "diameter_cap_mm", "burden_cap_percent", "weight_loss_warning_percent",
-    "weight_loss_limit_percent", "body_condition_floor", "amber_fraction",
+    "weight_loss_limit_percent", "sign_score_cap", "body_condition_floor", "amber_fraction",
 )  # fmt: skip
 
 

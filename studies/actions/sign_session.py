@@ -8,6 +8,7 @@ from studies.actions.audit import record_event, study_chain
 from studies.actions.revisions import HASHED, rows_sha256
 from studies.actions.sheet_facts import SessionFacts, closed_because, load_session
 from studies.actions.sign import Signer, sign
+from studies.actions.welfare import unanswered_reds
 from studies.models import Measurement, MeasurementSession, Signature
 from studies.terms import SignatureMeaning, SignedAct
 
@@ -40,7 +41,8 @@ def session_record(session: MeasurementSession) -> dict:
 
 
 def sign_session(session_id: int, signer: Signer, *, at: datetime) -> Signature:
-    """Close the session under the signer's name. Raises NotSignable, naming the mice without a reading."""
+    """Close the session under the signer's name. Raises NotSignable, naming mice without a reading and
+    red alerts nobody has answered (R10 and R13 want an action code)."""
     with transaction.atomic():
         locked = MeasurementSession.objects.select_for_update(of=("self",)).select_related("study")
         session = locked.get(pk=session_id)
@@ -49,6 +51,9 @@ def sign_session(session_id: int, signer: Signer, *, at: datetime) -> Signature:
             raise NotSignable(because)
         if missing := unmeasured(load_session(session)):
             raise NotSignable(f"{len(missing)} mice have no reading and no code: {', '.join(missing[:10])}")
+        if reds := unanswered_reds(session):
+            named = "; ".join(str(alert) for alert in reds[:10])
+            raise NotSignable(f"say first what is done about {len(reds)} red alerts: {named}")
         session.completed_at = at
         session.save(update_fields=["completed_at"])
         record = session_record(session)

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from studies.desk import (
+    alerts,
     balance,
     blinding,
     enrollment,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("studies/<path:code>/dose-sheet/", paper.dose_sheet, name="dose_sheet"),
     path("studies/<path:code>/sealed-list/", paper.sealed_list, name="sealed_list"),
     path("studies/<path:code>/parked/", parked.parked_rows, name="parked_rows"),
+    path("studies/<path:code>/alerts/", alerts.alerts, name="alerts"),
     path("studies/<path:code>/balance/", balance.balance_report, name="balance"),
     path("studies/<path:code>/reports/", report_list.report_list, name="report_list"),
     path("studies/<path:code>/reports/jobs.json", report_list.report_jobs, name="report_jobs"),

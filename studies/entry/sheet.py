@@ -95,6 +95,7 @@ def _mouse(facts: SessionFacts, mouse: SheetMouse) -> dict:
         "key": mouse.key,
         "label": mouse.label,
         "ear_tag": mouse.ear_tag,
+        "page": reverse("entry_mouse", args=[mouse.pk]),
         "cage": mouse.cage,
         "tags": [tag for tag in (mouse.label, mouse.key, mouse.rfid, mouse.ear_tag) if tag],
         "tumors": tumors,

@@ -2,11 +2,16 @@
 
 from django.urls import path
 
-from studies.entry import identity, sheet, tablet, today, worker
+from studies.entry import identity, mouse, photos, sheet, tablet, today, worker
 
 urlpatterns = [
     path("today/", today.today, name="entry_today"),
     path("sessions/<int:session_id>/", sheet.sheet, name="entry_sheet"),
+    path("mice/<int:mouse_id>/", mouse.mouse, name="entry_mouse"),
+    path("mice/<int:mouse_id>/history.csv", mouse.history_csv, name="mouse_history"),
+    path("mice/<int:mouse_id>/sample-labels.pdf", mouse.sample_labels, name="sample_labels"),
+    path("mice/<int:mouse_id>/photos/", photos.upload, name="photo_upload"),
+    path("photos/<int:photo_id>/", photos.photo, name="photo"),
     path("switch/", tablet.switch, name="entry_switch"),
     path("key/", tablet.entry_key, name="entry_key"),
     path("tablets/", tablet.tablets, name="tablets"),

@@ -16,9 +16,11 @@ from .signature import Signature, SigningFailures
 from .stored_report import ReportFile, StoredReport
 from .study import AnalysisPlan, ExpectedSignDeclaration, Study, WelfareLimits
 from .tablet import EntryKey, Shift, Tablet
+from .welfare import AlertAnswer, MouseSample, Photo, WelfareAlert
 
 __all__ = [
     "Agent",
+    "AlertAnswer",
     "Allocation",
     "Amendment",
     "AnalysisPlan",
@@ -45,11 +47,13 @@ __all__ = [
     "Measurement",
     "MeasurementSession",
     "Mouse",
+    "MouseSample",
     "ParkedRow",
     "Passage",
     "Patient",
     "PatientSample",
     "PdxModel",
+    "Photo",
     "Randomization",
     "ReportFile",
     "Reveal",
@@ -67,5 +71,6 @@ __all__ = [
     "Tablet",
     "Tumor",
     "User",
+    "WelfareAlert",
     "WelfareLimits",
 ]

@@ -158,9 +158,21 @@ class Exit(models.Model):
         max_length=8, choices=YesNoUnknown.choices(), default=YesNoUnknown.UNKNOWN
     )
     note = models.TextField(max_length=2000, blank=True)
+    last_weight_g = models.FloatField("last weight (g)", null=True, blank=True)
+    last_volume_mm3 = models.FloatField("last tumor volume (mm³)", null=True, blank=True)
+    necropsy_note = models.TextField(max_length=2000, blank=True)
+    excised_tumor_g = models.FloatField(
+        "excised tumor weight (g)", null=True, blank=True, help_text="All tumors of the mouse together."
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=(Q(last_weight_g__isnull=True) | Q(last_weight_g__gt=0))
+                & (Q(last_volume_mm3__isnull=True) | Q(last_volume_mm3__gte=0))
+                & (Q(excised_tumor_g__isnull=True) | Q(excised_tumor_g__gte=0)),
+                name="exit_sizes_not_negative",
+            ),
             models.CheckConstraint(condition=Q(reason__in=ExitReason.values()), name="exit_reason_known"),
             models.CheckConstraint(
                 condition=Q(treatment_related__in=YesNoUnknown.values()), name="exit_relation_known"
@@ -172,3 +184,10 @@ class Exit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mouse} left: {self.get_reason_display()}"
+
+    @property
+    def excised_percent_of_last(self) -> float | None:
+        """The excised weight as percent of the last volume at 1 mg/mm³; None where either is missing or 0."""
+        if self.excised_tumor_g is None or not self.last_volume_mm3:
+            return None
+        return self.excised_tumor_g * 1000 * 100 / self.last_volume_mm3

@@ -117,6 +117,7 @@ class WelfareLimits(models.Model):
     burden_cap_percent = models.FloatField("tumor burden cap (% of body weight)", default=10)
     weight_loss_warning_percent = models.FloatField("weight loss warning (%)", default=15)
     weight_loss_limit_percent = models.FloatField("weight loss limit (%)", default=20)
+    sign_score_cap = models.FloatField("clinical sign score cap", default=5)
     body_condition_floor = models.FloatField("lowest body condition score", default=2)
     amber_fraction = models.FloatField("amber at this fraction of a cap", default=0.8)
     reason = models.TextField(max_length=2000, help_text="Why these limits hold from this version on.")
@@ -130,6 +131,7 @@ class WelfareLimits(models.Model):
                 condition=Q(volume_cap_mm3__gt=0) & Q(diameter_cap_mm__gt=0) & Q(burden_cap_percent__gt=0),
                 name="limits_caps_positive",
             ),
+            models.CheckConstraint(condition=Q(sign_score_cap__gt=0), name="limits_score_cap_positive"),
             models.CheckConstraint(
                 condition=Q(weight_loss_warning_percent__gt=0)
                 & Q(weight_loss_warning_percent__lte=F("weight_loss_limit_percent"))

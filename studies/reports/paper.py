@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 
 from studies.actions.sealed_papers import DoseLine, SealedLine, in_rack_order, syringe_volumes
 from studies.days import local_date
-from studies.models import Cage, Mouse, Study, User
+from studies.models import Cage, Mouse, MouseSample, Study, User
 from studies.reports.render_html import embedded_fonts
 from studies.reports.render_pdf import render_pdf
 
@@ -64,6 +64,13 @@ def mouse_labels(study: Study, size: str, made_at: datetime) -> bytes:
     return _set(
         "mouse_labels", f"Mouse labels of {study.code}", made_at, study=study, labels=labels, size=size
     )
+
+
+def sample_labels(mouse: Mouse, samples: Sequence[MouseSample], size: str, made_at: datetime) -> bytes:
+    """One label a tube, in the sizes of the mouse labels; its code says study and mouse, never the arm."""
+    labels = [(sample, _qr(sample.code)) for sample in samples]
+    title = f"Sample labels of {mouse.key}"
+    return _set("sample_labels", title, made_at, mouse=mouse, labels=labels, size=size)
 
 
 def dose_sheet(study: Study, lines: Sequence[DoseLine], user: User, made_at: datetime) -> bytes:

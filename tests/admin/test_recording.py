@@ -114,6 +114,7 @@ def limits(place: int, **fields) -> dict:
         "burden_cap_percent": 10,
         "weight_loss_warning_percent": 15,
         "weight_loss_limit_percent": 20,
+        "sign_score_cap": 5,
         "body_condition_floor": 2,
         "amber_fraction": 0.8,
         "reason": "amendment 2",

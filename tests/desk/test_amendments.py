@@ -12,7 +12,7 @@ from tests.people import PASSWORD
 pytestmark = pytest.mark.django_db
 LIMITS = {
     "volume_cap_mm3": 2000, "diameter_cap_mm": 20, "burden_cap_percent": 10, "weight_loss_warning_percent": 15,
-    "weight_loss_limit_percent": 20, "body_condition_floor": 2, "amber_fraction": 0.8,
+    "weight_loss_limit_percent": 20, "sign_score_cap": 5, "body_condition_floor": 2, "amber_fraction": 0.8,
 }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ CRITERIA = {
     "enrollment_min_mm3": 100, "enrollment_max_mm3": 200, "schedule_days": "0, 3, 7, 10, 14, 17, 21",
     "limits-volume_cap_mm3": 1500, "limits-diameter_cap_mm": 20, "limits-burden_cap_percent": 10,
     "limits-weight_loss_warning_percent": 15, "limits-weight_loss_limit_percent": 20,
-    "limits-body_condition_floor": 2, "limits-amber_fraction": 0.8,
+    "limits-sign_score_cap": 5, "limits-body_condition_floor": 2, "limits-amber_fraction": 0.8,
 }  # fmt: skip
 PLAN = {"control": "Vehicle", "estimand": "slope", "day": "21", "endpoint_fold": 4, "alpha": 0.05,
         "random_seed": 1}  # fmt: skip

@@ -116,7 +116,7 @@ export class SheetRow {
   body() {
     const shown = ["length_mm", "width_mm", ...(this.fields.includes("weight_g") ? ["weight_g"] : [])];
     const fields = element("div", { class: "row-fields" }, ...shown.map((field) => this.input(field)), this.statusField());
-    return [fields, this.signButtons(), this.errorLine(), this.questions(), this.reasons()].filter(Boolean);
+    return [fields, this.signButtons(), this.errorLine(), this.questions(), this.reasons(), this.pageLink()].filter(Boolean);
   }
 
   input(field) {
@@ -169,6 +169,13 @@ export class SheetRow {
       ),
     );
     return element("div", { class: "row-signs", role: "group", "aria-label": `Signs, mouse ${this.title}` }, ...buttons);
+  }
+
+  /** The mouse's own page: its exit in two more presses, and the history of its values. */
+  pageLink() {
+    const link = element("a", { class: "row-page", href: this.mouse.page }, "Exit, history and photos");
+    link.addEventListener("click", (event) => event.stopPropagation());
+    return link;
   }
 
   errorLine() {

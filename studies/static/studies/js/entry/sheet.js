@@ -342,11 +342,20 @@ async function answered(entry, result) {
   if (entry.session !== sheet.session) return count();
   const row = rowOf(entry.row);
   if (row && row.replicate <= entry.row.replicate) {
-    if (result.http_status < 300) row.set({ state: "saved", id: result.id });
+    if (result.http_status < 300) {
+      row.set({ state: "saved", id: result.id });
+      tellEndpoints(row, result.rules ?? []);
+    }
     else if (result.parked) row.set({ state: "parked" });
     else await troubled(row, entry, result);
   }
   return count();
+}
+
+/** The caps and weight limits of R10, R13 and R14 hold no row back; they are said, and stand under Alerts. */
+function tellEndpoints(row, rules) {
+  const reached = rules.filter(({ id }) => ["R10", "R13", "R14"].includes(id));
+  if (reached.length) say(`Alert, ${row.title}: ${reached.map(({ message }) => message).join("; ")}`);
 }
 
 async function troubled(row, entry, result) {

@@ -1,0 +1,178 @@
+"""One mouse: what is on record of it and how it came to be, its exit, what was taken from it. Never its arm."""
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.text import slugify
+
+from studies import access
+from studies.actions import exits
+from studies.endpoints import endpoint
+from studies.entry.mouse_history import COLUMNS, exit_changes, history_rows, reading_lines
+from studies.models import Exit, Mouse, MouseSample
+from studies.terms import ExitReason, PhotoSubject, StudyState, YesNoUnknown
+
+# In the order they are pressed: what was decided, what was found, what was planned.
+EXIT_GROUPS = (
+    ("Euthanized", (
+        (ExitReason.TUMOR_SIZE, "tumor size"), (ExitReason.ULCERATION, "ulceration"),
+        (ExitReason.BODY_WEIGHT, "body weight"), (ExitReason.CLINICAL_SIGNS, "clinical signs"),
+        (ExitReason.TREATMENT_TOXICITY, "toxicity"), (ExitReason.SCHEDULED_END, "scheduled end"),
+    )),
+    ("Found dead", ((ExitReason.FOUND_DEAD, "found dead"), (ExitReason.ACCIDENT, "accident"))),
+    ("Sampled", ((ExitReason.SAMPLED, "sampled as planned"),)),
+)  # fmt: skip
+
+
+class ExitForm(forms.ModelForm):
+    reason = forms.ChoiceField(choices=ExitReason.choices())
+    treatment_related = forms.ChoiceField(choices=YesNoUnknown.choices(), initial=YesNoUnknown.UNKNOWN)
+    exited_at = forms.DateTimeField(
+        label="When, in UTC", required=False, help_text="Blank for now.",
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+    )  # fmt: skip
+
+    class Meta:
+        model = Exit
+        fields = exits.EXIT_FIELDS
+        widgets = {"note": forms.TextInput()}
+
+    def _post_clean(self) -> None:
+        """The row is written and checked by its action."""
+
+
+class CorrectionForm(ExitForm):
+    correction_reason = forms.CharField(label="Why it is corrected", max_length=2000)
+
+
+class NecropsyForm(forms.ModelForm):
+    correction_reason = forms.CharField(
+        label="Why it is corrected", max_length=2000, required=False, help_text="Where one is on record."
+    )
+
+    class Meta:
+        model = Exit
+        fields = exits.NECROPSY_FIELDS
+        widgets = {"necropsy_note": forms.Textarea({"rows": 3})}
+
+    def _post_clean(self) -> None:
+        """The row is written and checked by its action."""
+
+
+class SampleForm(forms.ModelForm):
+    count = forms.IntegerField(label="Tubes", min_value=1, max_value=exits.SAMPLES_AT_ONCE, initial=1)
+
+    class Meta:
+        model = MouseSample
+        fields = ("kind", "tissue", "hours_after_last_dose", "planned_readout")
+
+
+class PhotoForm(forms.Form):
+    subject = forms.ChoiceField(label="It shows", choices=PhotoSubject.choices())
+    note = forms.CharField(max_length=200, required=False)
+
+
+@endpoint(access.SCIENCE_READERS, post=access.EXIT_RECORDERS)
+def mouse(request, mouse_id: int):
+    roles = access.EXIT_RECORDERS if request.method == "POST" else access.SCIENCE_READERS
+    found = access.mouse_or_404(request.user, mouse_id, roles)
+    given: dict[str, forms.BaseForm] = {}
+    if request.method == "POST":
+        act = request.POST.get("act", "")
+        form = _forms(found, request.POST).get(act)
+        if form is not None:
+            given[act] = form
+            if form.is_valid() and _done(request, found, act, form):
+                return redirect("entry_mouse", found.pk)
+    return mouse_page(request, found, given, 422 if request.method == "POST" else 200)
+
+
+def mouse_page(request, found: Mouse, given: dict[str, forms.BaseForm], status: int) -> HttpResponse:
+    left = getattr(found, "exit", None)
+    may_write = found.study.state == StudyState.ACTIVE and access.may_record_exits(request.user, found.study)
+    weight, volume = exits.last_known(found)
+    context = {
+        "nav": "today",
+        "mouse": found,
+        "study": found.study,
+        "exit": left,
+        "may_write": may_write,
+        "groups": EXIT_GROUPS,
+        "relations": YesNoUnknown.choices(),
+        "last": {"weight_g": weight, "volume_mm3": volume},
+        "lines": reading_lines(found),
+        "exit_changes": exit_changes(found),
+        "alerts": found.welfare_alerts.prefetch_related("answers__answered_by"),
+        "samples": found.samples.select_related("taken_by"),
+        "photos": found.photos.select_related("uploaded_by"),
+        "forms": {**_forms(found), **given},
+    }
+    return render(request, "studies/entry/mouse.html", context, status=status)
+
+
+@endpoint(access.SCIENCE_READERS)
+def history_csv(request, mouse_id: int):
+    from studies.exports import long_csv
+
+    found = access.mouse_or_404(request.user, mouse_id)
+    name = f"{slugify(found.study.code)}-{slugify(found.label)}-history.csv"
+    return HttpResponse(
+        long_csv(COLUMNS, history_rows(found)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@endpoint(access.SCIENCE_READERS)
+def sample_labels(request, mouse_id: int):
+    from studies.reports import paper
+
+    found = access.mouse_or_404(request.user, mouse_id)
+    size = request.GET.get("size", paper.A4)
+    samples = list(found.samples.select_related("mouse__study"))
+    pdf = paper.sample_labels(found, samples, size if size in paper.SIZES else paper.A4, timezone.now())
+    name = f"{slugify(found.study.code)}-{slugify(found.label)}-samples.pdf"
+    return HttpResponse(
+        pdf, content_type="application/pdf", headers={"Content-Disposition": f'inline; filename="{name}"'}
+    )
+
+
+def _forms(found: Mouse, data=None) -> dict[str, forms.BaseForm]:
+    """The forms of the mouse's page by the act they ask for: an exit where it is still here, else the rest."""
+    left: Exit | None = getattr(found, "exit", None)
+    photo: dict[str, forms.BaseForm] = {} if data is not None else {"photo": PhotoForm()}
+    if left is None:
+        return {"exit": ExitForm(data), **photo}
+    return {
+        "correct": CorrectionForm(data, instance=Exit.objects.get(pk=left.pk)),
+        "necropsy": NecropsyForm(data, instance=Exit.objects.get(pk=left.pk)),
+        "samples": SampleForm(data),
+        **photo,
+    }
+
+
+def _done(request, found: Mouse, act: str, form: forms.BaseForm) -> bool:
+    """Whether the act was recorded; where it was refused, the form says why."""
+    told = dict(form.cleaned_data)
+    who = {"actor": request.user, "at": timezone.now()}
+    try:
+        if act == "exit":
+            exits.record_exit(found, told, **who)
+            said = f"{found.label} left the study: {ExitReason(told['reason']).label}."
+        elif act == "correct":
+            exits.correct_exit(found.exit, told, told.pop("correction_reason"), **who)
+            said = f"The exit of {found.label} is corrected."
+        elif act == "necropsy":
+            exits.record_necropsy(found.exit, told, told.pop("correction_reason"), **who)
+            said = f"The necropsy of {found.label} is on record."
+        else:
+            made = exits.take_samples(found, told, told.pop("count"), **who)
+            said = f"{len(made)} samples of {found.label} are on record; print their labels."
+    except exits.ExitRefused as error:
+        form.add_error(None, str(error))
+        return False
+    messages.success(request, said)
+    return True
