@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("studies", "0009_jobs_and_stored_reports"),
+        ("studies", "0010_row_seals"),
     ]
 
     operations = [
