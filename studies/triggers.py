@@ -35,6 +35,7 @@ APPEND_ONLY = (
 # (studies/actions/coverage.py); what only carries a request or counts its failures needs none.
 SEALED = (
     "studies_agent",
+    "studies_alertanswer",
     "studies_allocation",
     "studies_amendment",
     "studies_analysisplan",
@@ -57,11 +58,13 @@ SEALED = (
     "studies_importbatch",
     "studies_measurementsession",
     "studies_mouse",
+    "studies_mousesample",
     "studies_parkedrow",
     "studies_passage",
     "studies_patient",
     "studies_patientsample",
     "studies_pdxmodel",
+    "studies_photo",
     "studies_randomization",
     "studies_reportfile",
     "studies_reveal",
@@ -77,6 +80,7 @@ SEALED = (
     "studies_tablet",
     "studies_tumor",
     "studies_user",
+    "studies_welfarealert",
     "studies_welfarelimits",
 )
 # Tables that need no seal of a row: the chain itself; readings (studies/actions/coverage.py); how far
