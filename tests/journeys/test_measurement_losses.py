@@ -66,6 +66,27 @@ def test_a_server_that_cannot_store_now_is_asked_again(page, sheet):
     assert stored(sheet) == {"M001": ROW}
 
 
+def test_a_sheet_reached_from_today_opens_offline_once_its_worker_has_control(
+    page, live_server, transactional_db, sign_in
+):
+    session, study = make_sheet(6)
+    sign_in(study.memberships.get().user)
+    page.goto(f"{live_server.url}/entry/today/")
+    page.click(f'[data-session="{session.pk}"]')
+    page.evaluate("""async () => {
+        while (!navigator.serviceWorker.controller) await new Promise((go) => setTimeout(go, 10));
+    }""")
+    page.context.set_offline(True)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    open_row(page, "M001")
+    enter(page, *TYPED)
+    wait_for_unsent(page, 1)
+    page.context.set_offline(False)
+    wait_until_all_is_stored(page)
+    assert stored(session) == {"M001": ROW}
+
+
 def test_an_expired_login_keeps_the_rows_until_the_next(page, sheet):
     kept = session_cookie(page)
     page.context.clear_cookies(name="sessionid")

@@ -7,13 +7,11 @@ self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(FILES).then((files) => files.addAll(ASSETS)).then(() => self.skipWaiting()));
 });
 
-// The page that brought this worker is kept before the worker takes control: from then on a reload works offline.
+// The sheet that brought this worker has kept itself already (offline.js); every later one passes through here.
 self.addEventListener("activate", (event) => {
   event.waitUntil(
     (async () => {
       for (const name of await caches.keys()) if (name.startsWith("pdx-entry-files-") && name !== FILES) await caches.delete(name);
-      const open = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
-      await Promise.all(open.filter(({ url }) => isPage(new URL(url))).map(({ url }) => fetch(url).then((page) => keep(url, page)).catch(() => null)));
       await self.clients.claim();
     })(),
   );

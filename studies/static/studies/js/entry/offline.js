@@ -4,16 +4,25 @@ const INSECURE =
   "This connection is not secure, so nothing can be entered here without the network: rows wait only while this page stays open. " +
   "Ask for the address that starts with https.";
 
+const PAGES = "pdx-entry-pages"; // as the worker calls it
+
 export async function readyOffline(worker, warn) {
   if (!window.isSecureContext || !("serviceWorker" in navigator)) return warn(INSECURE);
   try {
     navigator.serviceWorker.addEventListener("controllerchange", ready);
     if (navigator.serviceWorker.controller) ready();
+    else await keepThisPage();
     await navigator.serviceWorker.register(worker, { scope: "/entry/" });
     return warn("");
   } catch (error) {
     return warn(`Entry without the network could not be prepared: ${error.message}.`);
   }
+}
+
+/** Before any worker can take control, so that a reload without a network works from that moment on. */
+async function keepThisPage() {
+  const page = await fetch(location.href);
+  if (page.ok && !page.redirected) await (await caches.open(PAGES)).put(location.href.split("?")[0], page);
 }
 
 /** From here on the page opens without a network; devices and tests may look for the mark. */

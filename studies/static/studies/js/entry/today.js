@@ -1,6 +1,5 @@
-// Today's page: prepares work without a network, and says what still waits on this tablet.
+// Today's page says what still waits on this tablet.
 
-import { readyOffline } from "./offline.js";
 import * as store from "./store.js";
 
 const queue = document.querySelector("[data-part=queue]");
@@ -8,4 +7,3 @@ const waiting = await store.unsent(Number(queue.dataset.user));
 queue.dataset.unsent = String(waiting.length);
 queue.hidden = !waiting.length;
 queue.textContent = `${waiting.length} row${waiting.length === 1 ? " waits" : "s wait"} on this tablet: open a sheet to send ${waiting.length === 1 ? "it" : "them"}`;
-readyOffline("/entry/service-worker.js", () => {});
