@@ -238,7 +238,7 @@ def limits_of(study: Study) -> Limits:
     """The limits that hold for a study now, and their version: entry limits, a dot, welfare limits."""
     entry = EntryLimits.objects.filter(study=study).order_by("-version").first()
     welfare = WelfareLimits.objects.filter(study=study).order_by("-version").first()
-    overrides = dict(entry.overrides) if entry else {}
+    overrides = {"palpable_mm3": study.lod_mm3} | (entry.overrides if entry else {})
     if welfare:
         overrides |= {name: getattr(welfare, name) for name in WELFARE_FIELDS}
     version = f"{entry.version if entry else 0}.{welfare.version if welfare else 0}"

@@ -77,19 +77,19 @@ def _jump(then: Decimal, limits: Limits) -> Window:
 
 
 def weight_window(mouse: MouseFacts, day: float, limits: Limits) -> Window | None:
-    """R12: 10 % within 3 days (20 % over any gap) around the last weight, or 8 % around the last three's median.
+    """R12: 10 % within 3 days around the last weight, or 8 % around the last three's median.
 
-    One weighing of a restless mouse is off by some percent; the median keeps it from making the next a jump.
+    Beyond 3 days both shares grow with the gap, to 20 % and no further. One weighing of a restless mouse is
+    off by some percent; the median keeps it from making the next a jump.
     """
     if not mouse.weights:
         return None
     last_day, last = mouse.weights[-1]
-    within = day - last_day <= limits.weight_change_days
-    share = limits.weight_change_fraction if within else limits.weight_change_any_fraction
-    share = min(share, limits.weight_change_any_fraction)
+    stretch = max(Decimal(1), Decimal(day - last_day) / limits.weight_change_days)
+    share = min(limits.weight_change_fraction * stretch, limits.weight_change_any_fraction)
     low, high = last * (1 - share), last * (1 + share)
     recent = sorted(weight for _, weight in mouse.weights[-3:])
-    if within and len(recent) == 3:
-        around = limits.weight_median_fraction
+    if len(recent) == 3:
+        around = min(limits.weight_median_fraction * stretch, limits.weight_change_any_fraction)
         low, high = min(low, recent[1] * (1 - around)), max(high, recent[1] * (1 + around))
     return low, high

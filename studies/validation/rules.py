@@ -39,18 +39,17 @@ RULES: tuple[Rule, ...] = (
          sizes.range_of_lengths),
     Rule("R5", "length at least width", "", "length below width", sizes.length_over_width),
     Rule("R6", "aspect", "length above 8 times width", "length above 3 times width", sizes.aspect),
-    Rule("R7", "volume", "above 10,000 mm³", "above 3,000 mm³", sizes.volume),
+    Rule("R7", "volume", "above 10,000 mm³", "above 3,000 mm³, the last visit's not", sizes.volume),
     Rule("R8", "growth", "", "(V + 30 mm³) above 1.5 x 2^(days/3) times, or below 0.4^(days/3) times "
-         "(0.4 up to 3 days), the last visit's", sizes.growth),
-    Rule("R9", "one dimension jump", "", "more than 3 mm and 35 % while the other dimension did not go along",
+         "(0.4 up to 3 days), the last visit's; not palpable where even that could be felt", sizes.growth),
+    Rule("R9", "one dimension jump", "", "more than 1.5 mm and 30 % while the other dimension did not go along",
          sizes.jump),
     Rule("R10", "tumor endpoint", "", "volume or a diameter at the study's cap: stored, an action is due",
          sizes.tumor_endpoint),
     Rule("R11", "weight range", "below 5 or above 80 g", "outside 14 to 40 g, or the strain and sex's range",
          weights.weight_range),
-    Rule("R12", "weight change", "", "above 10 % within 3 days (and 8 % off the last three's median), above 20 % "
-         "over any gap",
-         weights.weight_change),
+    Rule("R12", "weight change", "", "above 10 % within 3 days (and 8 % off the last three's median), both growing "
+         "with the gap up to 20 %", weights.weight_change),
     Rule("R13", "weight endpoint", "", "a loss of 15 % or 20 %: stored, an action is due",
          weights.weight_endpoint),
     Rule("R14", "tumor burden", "", "tumors above 10 % of body weight: stored, an action is due",

@@ -78,26 +78,27 @@ def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found
         own = misfit(row.reading, row.last, growth)
         if not row.is_new or own is None:
             continue
-        for other in rows[max(0, place - CAGE_REACH) : place + CAGE_REACH + 1]:
+        for there in range(max(0, place - CAGE_REACH), min(len(rows), place + CAGE_REACH + 1)):
+            other = rows[there]
             others_own = misfit(other.reading, other.last, growth)
             crossed, back = misfit(row.reading, other.last, growth), misfit(other.reading, row.last, growth)
             if other is row or others_own is None or crossed is None or back is None:
                 continue
             apart, across = own + others_own, crossed + back
-            if across < SWAP_FITS and apart - across > SWAP_GAIN:
+            gain = NEIGHBORS_GAIN if abs(there - place) == 1 else SWAP_GAIN
+            if across < SWAP_FITS and apart - across > gain:
                 name = other.reading.row.mouse
                 yield place, soft("R16", "mouse", f"fits {name} better, and {name} this one: swapped?")
                 break
 
 
 CAGE_REACH = 5  # a cage holds at most five mice
-SWAP_FITS, SWAP_GAIN = (
-    8.0,
-    10.0,
-)  # squared spreads over the two rows: crosswise they fit, straight they do not
-COPY_GAIN = 4.0
+# Squared spreads over the two rows: crosswise they fit, straight they do not. Neighbors are swapped more often.
+SWAP_FITS, SWAP_GAIN, NEIGHBORS_GAIN = 8.0, 10.0, 6.0
+COPY_GAIN = 1.0
 SMALL_MM = 3  # a tumor at the limit of detection honestly reads the same again
-SPREAD_LENGTH, SPREAD_WEIGHT = 0.18, 0.04  # of the log ratio between visits
+# Of the log ratio between visits. Length and width grow together, so their ratio tells a mouse best.
+SPREAD_SIZE, SPREAD_ASPECT, SPREAD_WEIGHT = 0.18, 0.12, 0.04
 FARTHEST = 9.0  # one number far off must not outweigh the others
 
 
@@ -112,16 +113,16 @@ def common_growth(rows: Sequence[SheetRow]) -> float:
 
 
 def misfit(reading: Reading, last: Visit | None, growth: float = 0.0) -> float | None:
-    """How far a reading lies from a last visit: sum of squared log ratios over their usual spread."""
+    """How far a reading lies from a last visit: squared log ratios of size, aspect and weight over their spread."""
     if last is None:
         return None
-    pairs = [
-        (reading.length_mm, last.length_mm, SPREAD_LENGTH, growth),
-        (reading.width_mm, last.width_mm, SPREAD_LENGTH, growth),
-        (reading.weight_g, last.weight_g, SPREAD_WEIGHT, 0.0),
-    ]
-    known = [(log(now / then) - usual) / spread for now, then, spread, usual in pairs if now and then]
-    return None if len(known) < 2 else sum(min(FARTHEST, one**2) for one in known)
+    found = []
+    if reading.length_mm and reading.width_mm and last.length_mm and last.width_mm:
+        length, width = log(reading.length_mm / last.length_mm), log(reading.width_mm / last.width_mm)
+        found = [((length + width) / 2 - growth) / SPREAD_SIZE, (length - width) / SPREAD_ASPECT]
+    if reading.weight_g and last.weight_g:
+        found.append(log(reading.weight_g / last.weight_g) / SPREAD_WEIGHT)
+    return None if len(found) < 2 else sum(min(FARTHEST, one**2) for one in found)
 
 
 def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:

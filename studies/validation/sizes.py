@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
+from studies.terms import MeasurementStatus
 from studies.validation.expected import aspect_window, dimension_windows, volume_window
 from studies.validation.findings import Finding, hard, notice, soft
 from studies.validation.rows import Checked
@@ -60,17 +61,28 @@ def volume(row: Checked) -> Iterator[Finding]:
         return
     if found > row.limits.volume_max_mm3:
         yield hard("R7", "length_mm", f"the volume is above {row.limits.volume_max_mm3} mm³")
-    elif found > row.limits.volume_high_mm3:
+    elif found > row.limits.volume_high_mm3 and not _was_large(row):
         yield soft("R7", "length_mm", f"the volume is above {row.limits.volume_high_mm3} mm³")
+
+
+def _was_large(row: Checked) -> bool:
+    """Whether the last visit's volume was asked about already; R8 compares with it."""
+    last = row.mouse.last
+    return bool(last and last.volume_mm3 and last.volume_mm3 > row.limits.volume_high_mm3)
 
 
 def growth(row: Checked) -> Iterator[Finding]:
     """R8"""
     last, now, day = row.mouse.last, row.reading.volume_mm3, row.reading.day
     window = None if day is None else volume_window(row.mouse, day, row.limits)
-    if last is None or window is None or now is None or window[0] <= now <= window[1]:
+    if last is None or window is None:
         return
-    if not last.volume_mm3:
+    if row.reading.status is MeasurementStatus.NOT_PALPABLE:
+        if window[0] > row.limits.palpable_mm3:
+            yield soft("R8", "status", f"is not palpable, after {last.volume_mm3:.0f} mm³ at the last visit")
+    elif now is None or window[0] <= now <= window[1]:
+        return
+    elif not last.volume_mm3:
         yield soft("R8", "length_mm", "nothing was palpable at the last visit")
     else:
         ratio = now / last.volume_mm3

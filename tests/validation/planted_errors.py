@@ -140,7 +140,7 @@ def simulate(mice: list, n_mice: int, rng: Random) -> dict[float, list[Truth]]:
         for day, volume, weighed in rng.choice(mice):
             gap = 1.0 if before is None else day - before
             before, grams = day, grams * exp(rng.gauss(0.0, 0.012 * gap**0.5))
-            seen = max(1.02, aspect * exp(rng.gauss(0, 0.04)))
+            seen = max(1.02, aspect * exp(rng.gauss(0, 0.07)))
             width = (2 * size * volume / seen) ** (1 / 3)
             length, width = _tenth(width * seen), _tenth(width)
             sizes = (length, width) if width >= 1 else (None, None)

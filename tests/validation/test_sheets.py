@@ -110,6 +110,17 @@ def test_r23_finds_the_row_above_written_again_where_it_does_not_fit():
     assert not any(verdict.findings for verdict in judge(same, SHEET, NOW))
 
 
+def test_r16_knows_mice_by_the_shape_of_their_tumors():
+    """Same volume, same weight: a long tumor and a round one, written in each other's row."""
+    long, round_one = (D("12.0"), D("6.0")), (D("7.6"), D("7.5"))
+    mice = [replace(MICE[p], key=f"M{p}", visits=(Visit(TODAY - 3, *size, size[0] * size[1] ** 2 / 2, D(22)),))
+            for p, size in enumerate((long, round_one))]  # fmt: skip
+    rows = [replace(CLEAN[p], mouse=f"M{p}", length_mm=str(size[0]), width_mm=str(size[1]), weight_g="22")
+            for p, size in enumerate((round_one, long))]  # fmt: skip
+    found = [{one.rule for one in v.findings} for v in judge(list(zip(rows, mice, strict=True)), SHEET, NOW)]
+    assert all("R16" in rules for rules in found)
+
+
 def test_a_row_that_a_rule_refuses_takes_no_part_in_the_sheet():
     copied = [
         replace(r, length_mm=m.last.length_mm, width_mm=m.last.width_mm)

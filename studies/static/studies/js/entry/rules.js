@@ -60,8 +60,11 @@ function surprises(values, expected) {
     const [longer, shorter] = [values.length_mm, values.width_mm].map(Number).sort((a, b) => b - a);
     const volume = (longer * shorter * shorter) / 2;
     outside("R8", "length_mm", volume, expected.volume_mm3, `${volume.toFixed(0)} mm³ is unlike this mouse's last visits`);
-    outside("R9", "length_mm", longer, expected.length_mm, `length ${longer} mm is far from last time`);
-    outside("R9", "width_mm", shorter, expected.width_mm, `width ${shorter} mm is far from last time`);
+    const [flattest, longest] = expected.aspect ?? [0, Infinity];
+    if (longer < flattest * shorter || longer > longest * shorter) {
+      outside("R9", "length_mm", longer, expected.length_mm, `length ${longer} mm is far from last time`);
+      outside("R9", "width_mm", shorter, expected.width_mm, `width ${shorter} mm is far from last time`);
+    }
   }
   if (values.weight_g !== null) {
     outside("R12", "weight_g", Number(values.weight_g), expected.weight_g, `weight ${values.weight_g} g is far from last time`);
