@@ -19,6 +19,7 @@ PURE = (
     "columns",
     "days",
     "doses",
+    "forecast",
     "formula_safety",
     "analysis",
     "randomization",

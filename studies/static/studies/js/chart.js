@@ -67,6 +67,46 @@ window.pdx = window.pdx || {};
     context.restore();
   }
 
+  // A cross where a mouse left before the study's end, on the end of its curve.
+  function crosses(plot, mice) {
+    const context = plot.ctx;
+    const arm = 3.5 * devicePixelRatio;
+    context.save();
+    context.lineWidth = 1.5 * devicePixelRatio;
+    mice.forEach((mouse, at) => {
+      if (!mouse.exit_reason || mouse.exit_reason === "scheduled end" || !plot.series[at + 1].show) return;
+      const line = plot.data[at + 1];
+      const last = line.findLastIndex((value) => value != null);
+      if (last < 0) return;
+      const x = plot.valToPos(plot.data[0][last], "x", true);
+      const y = plot.valToPos(line[last], "y", true);
+      context.strokeStyle = token("--ink");
+      context.beginPath();
+      context.moveTo(x - arm, y - arm);
+      context.lineTo(x + arm, y + arm);
+      context.moveTo(x + arm, y - arm);
+      context.lineTo(x - arm, y + arm);
+      context.stroke();
+    });
+    context.restore();
+  }
+
+  // The days of dosing, as a bar along the upper edge.
+  function dosingBar(plot, days) {
+    if (!days) return;
+    const { left, top, width } = plot.bbox;
+    const [from, to] = days.map((day) => Math.min(Math.max(plot.valToPos(day, "x", true), left), left + width));
+    const context = plot.ctx;
+    context.save();
+    context.fillStyle = token("--ink-quiet");
+    context.fillRect(from, top, Math.max(to - from, 2 * devicePixelRatio), 4 * devicePixelRatio);
+    context.font = `${13 * devicePixelRatio}px ${token("--font")}`;
+    context.textAlign = "right"; // the other lines are named on the left
+    context.textBaseline = "top";
+    context.fillText("dosing", Math.max(to, left + 48 * devicePixelRatio), top + 6 * devicePixelRatio);
+    context.restore();
+  }
+
   function seriesOf(mouse, color, many) {
     const stroke = seen(color);
     return {
@@ -78,7 +118,7 @@ window.pdx = window.pdx || {};
     };
   }
 
-  // {mice, valuesOf, colorOf, unit, isLog, range, days, lines: [[value, label]], onFocus(mouse or null, day), onMove(day)}
+  // {mice, valuesOf, colorOf, unit, isLog, range, days, dosing: [first, last], lines: [[value, label]], onFocus(mouse or null, day), onMove(day)}
   pdx.spider = function spider(host, options) {
     const many = options.mice.length > MANY;
     const axis = {
@@ -114,7 +154,13 @@ window.pdx = window.pdx || {};
         hooks: {
           setSeries: [(self, series) => options.onFocus(series == null ? null : options.mice[series - 1], pointed(self))],
           setCursor: [(self) => pointed(self) != null && options.onMove(pointed(self))],
-          draw: [(self) => options.lines.forEach(([value, label]) => value != null && lineAcross(self, value, label))],
+          draw: [
+            (self) => {
+              options.lines.forEach(([value, label]) => value != null && lineAcross(self, value, label));
+              dosingBar(self, options.dosing);
+              crosses(self, options.mice);
+            },
+          ],
         },
       },
       aligned(options.mice, options.valuesOf),

@@ -8,12 +8,12 @@
   const readout = document.getElementById("readout");
   const legend = document.getElementById("legend");
   const table = document.getElementById("curve-table");
-  const state = { study: null, charts: [], isLog: false, isSplit: false, model: "", arm: "", focused: null, isFollowing: false };
+  const state = { study: null, charts: [], isLog: false, isSplit: false, isMean: false, model: "", arm: "", focused: null, isFollowing: false };
   const STATUSES = [["loss_of_function", ""], ["wild_type", "5 3"], ["uncertain", "1 3"], ["unknown", "4 3 1 3"]];
   const resting = readout.textContent;
 
   const words = (code) => (code ? code.replaceAll("_", " ") : "");
-  const isShown = (mouse) => (!state.model || mouse.pdx_model === state.model) && (!state.arm || mouse.arm === state.arm);
+  const isShown = (mouse) => (!state.model || mouse.counts || mouse.pdx_model === state.model) && (!state.arm || mouse.arm === state.arm);
   const colorOf = (mouse) => state.study.arms.find((arm) => arm.name === mouse.arm)?.color || token("--chart-single");
 
   function element(name, attributes = {}, ...children) {
@@ -21,6 +21,34 @@
     Object.entries(attributes).forEach(([key, value]) => made.setAttribute(key, value));
     made.append(...children);
     return made;
+  }
+
+  // Means of a group by day, of two mice or more: arithmetic, or geometric on the log scale; one group while blinded.
+  function meansOf(mice, isLog) {
+    const groups = new Map();
+    const floor = state.study.lod_mm3 || 1;
+    mice.filter((mouse) => !state.model || mouse.pdx_model === state.model).forEach((mouse) => {
+      const key = mouse.arm || "all mice";
+      if (!groups.has(key)) groups.set(key, new Map());
+      mouse.days.forEach((day, at) => {
+        const volume = mouse.volumes_mm3[at];
+        if (volume == null) return;
+        const days = groups.get(key);
+        days.set(day, [...(days.get(day) || []), isLog ? Math.log(Math.max(volume, floor)) : volume]);
+      });
+    });
+    const order = [...state.study.arms.map((arm) => arm.name), "all mice"];
+    return [...groups].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)).map(([name, byDay]) => {
+      const days = [...byDay.keys()].filter((day) => byDay.get(day).length > 1).sort((a, b) => a - b);
+      const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+      return {
+        label: name,
+        arm: name === "all mice" ? null : name,
+        days,
+        volumes_mm3: days.map((day) => (isLog ? Math.exp(mean(byDay.get(day))) : mean(byDay.get(day)))),
+        counts: days.map((day) => byDay.get(day).length),
+      };
+    });
   }
 
   function tell(mouse, day) {
@@ -33,6 +61,8 @@
     if (at >= 0) facts.push(`day ${minus(mouse.days[at])}`, `${whole(mouse.volumes_mm3[at])} mm³`);
     const weight = at >= 0 && mouse.weight_change_percent?.[at];
     if (weight != null && weight !== false) facts.push(`weight ${weight > 0 ? "+" : ""}${minus(weight)} %`);
+    if (mouse.counts && at >= 0) facts.push(`mean of ${mouse.counts[at]} mice`);
+    if (mouse.cap_day != null && !mouse.exit_reason) facts.push(`at the cap by day ${minus(Math.ceil(mouse.cap_day))}`);
     if (mouse.exit_reason) facts.push(`left: ${mouse.exit_reason}`);
     readout.replaceChildren(element("strong", {}, mouse.label), ` · ${facts.filter(Boolean).join(" · ")}`);
   }
@@ -62,16 +92,21 @@
   }
 
   function spiders(place, extraClass, options) {
-    const values = state.study.mice.flatMap((mouse) => options.valuesOf(mouse) || []).filter((value) => value != null);
+    const drawn = panels(place, extraClass).map(({ host, mice }) => ({ host, mice: options.shownAs ? options.shownAs(mice) : mice }));
+    const values = drawn.flatMap(({ mice }) => mice).flatMap((mouse) => options.valuesOf(mouse) || []).filter((value) => value != null);
     const low = values.reduce((a, b) => Math.min(a, b), Infinity);
     const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
     const days = state.study.mice.flatMap((mouse) => mouse.days);
     const first = days.reduce((a, b) => Math.min(a, b), Infinity);
     const last = days.reduce((a, b) => Math.max(a, b), first + 1);
-    const shared = { colorOf, days: [first, last], onFocus: follow, onMove: (day) => state.focused && tell(state.focused, day) };
-    return panels(place, extraClass).map(({ host, mice }) =>
-      pdx.spider(host, { ...shared, ...options, mice, range: options.range(low, high) }),
-    );
+    const shared = { colorOf, dosing: state.study.dosing_days, days: [first, last], onFocus: follow, onMove: (day) => state.focused && tell(state.focused, day) };
+    return drawn.map(({ host, mice }) => pdx.spider(host, { ...shared, ...options, mice, range: options.range(low, high) }));
+  }
+
+  // The next 1, 2 or 5 times a power of ten below: where a log axis begins so that its ticks are round.
+  function roundBelow(value) {
+    const power = 10 ** Math.floor(Math.log10(value * 0.9));
+    return [5, 2, 1].map((step) => step * power).find((step) => step <= value * 0.9);
   }
 
   function draw() {
@@ -81,9 +116,10 @@
     const onLog = (value) => (value == null ? null : Math.max(value, floor));
     state.charts = spiders(places.volume, "", {
       isLog: state.isLog,
-      unit: "tumor volume (mm³)",
+      unit: state.isMean ? `${state.isLog ? "geometric mean" : "mean"} tumor volume (mm³)` : "tumor volume (mm³)",
+      shownAs: state.isMean ? (mice) => meansOf(mice, state.isLog) : null,
       valuesOf: (mouse) => (state.isLog ? mouse.volumes_mm3.map(onLog) : mouse.volumes_mm3),
-      range: (low, high) => (state.isLog ? [low * 0.8, high * 1.25] : [0, Math.max(high, 1) * 1.05]),
+      range: (low, high) => (state.isLog ? [roundBelow(low), high * 1.25] : [0, Math.max(high, 1) * 1.05]),
       lines: [
         [study.cap_mm3, "volume cap"],
         [state.isLog ? study.lod_mm3 : null, "limit of detection; no tumor is drawn here"],
@@ -93,6 +129,7 @@
       const limits = [-study.weight_loss_warning_percent, -study.weight_loss_limit_percent].filter(Boolean);
       const weights = spiders(places.weight, "short", {
         isLog: false,
+        dosing: null,
         unit: "weight change (%)",
         valuesOf: (mouse) => mouse.weight_change_percent,
         range: (low, high) => [Math.min(low, ...limits, -5) - 3, Math.max(high, 5) + 2],
@@ -139,7 +176,9 @@
     pick.closest(".choice").hidden = models.length < 2;
     pick.addEventListener("change", () => {
       state.model = pick.value;
-      state.charts.forEach((chart) => chart.show(isShown));
+      if (state.isMean) draw();
+      else state.charts.forEach((chart) => chart.show(isShown));
+      refillMeans();
     });
   }
 
@@ -157,21 +196,93 @@
       ["First volume (mm³)", (mouse) => (first(mouse) ? whole(first(mouse)[1]) : ""), true],
       ["Last day", (mouse) => (last(mouse) ? minus(last(mouse)[0]) : ""), true],
       ["Last volume (mm³)", (mouse) => (last(mouse) ? whole(last(mouse)[1]) : ""), true],
+      ...(mice.some((mouse) => mouse.cap_day != null) ? [["At the cap by day", (mouse) => (mouse.cap_day == null ? "" : minus(Math.ceil(mouse.cap_day))), true]] : []),
       ["Left", (mouse) => mouse.exit_reason || ""],
     ];
   }
 
-  function fillTable() {
-    const place = table.querySelector(".table-scroll");
-    if (!table.open || place.childElementCount) return;
-    const wanted = columns();
+  function tableOf(wanted, things) {
     const attributes = (isNumber, more = {}) => (isNumber ? { ...more, class: "number" } : more);
     const head = wanted.map(([name, , isNumber]) => element("th", attributes(isNumber, { scope: "col" }), name));
-    const rows = state.study.mice.map((mouse) =>
+    const rows = things.map((thing) =>
       element("tr", {}, ...wanted.map(([, tell, isNumber], at) =>
-        at ? element("td", attributes(isNumber), String(tell(mouse))) : element("th", { scope: "row" }, tell(mouse)))),
+        at ? element("td", attributes(isNumber), String(tell(thing))) : element("th", { scope: "row" }, tell(thing)))),
     );
-    place.append(element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
+    return element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
+  }
+
+  // A table costs nothing until somebody opens it.
+  function whenOpened(details, fill) {
+    const place = details.querySelector(".table-scroll");
+    const show = async () => {
+      if (!details.open || place.childElementCount) return;
+      place.append(await fill());
+    };
+    details.addEventListener("toggle", show);
+    show();
+  }
+
+  const means = document.getElementById("mean-table");
+  function meanTable() {
+    const rows = meansOf(state.study.mice, false).flatMap((group) => group.days.map((day, at) => ({ group, day, at })));
+    return tableOf([
+      [state.study.arms.length ? "Arm" : "Group", ({ group }) => group.label],
+      ["Day", ({ day }) => minus(day), true],
+      ["Mean volume (mm³)", ({ group, at }) => whole(group.volumes_mm3[at]), true],
+      ["n", ({ group, at }) => group.counts[at], true],
+    ], rows);
+  }
+  function refillMeans() {
+    const place = means.querySelector(".table-scroll");
+    if (place.childElementCount) place.replaceChildren(meanTable());
+  }
+
+  const operators = document.getElementById("operator-table");
+  async function operatorTable() {
+    const answer = await fetch(operators.dataset.source, { headers: { Accept: "application/json" } });
+    if (!answer.ok) return element("p", {}, "The operators could not be loaded.");
+    return tableOf([
+      ["Operator", (one) => one.name],
+      ["Readings", (one) => whole(one.readings), true],
+      ["Tumors read again", (one) => whole(one.read_again), true],
+      ["CV (%)", (one) => one.cv_percent ?? "\u2013", true],
+    ], (await answer.json()).operators);
+  }
+
+  // Who is in trouble by the last reading, and who will be: said in words above the charts.
+  function tellTrouble() {
+    const { mice, cap_mm3: cap, amber_fraction: amber, weight_loss_warning_percent: warning, weight_loss_limit_percent: limit } = state.study;
+    const last = (mouse, values) => (values || []).findLast((value) => value != null);
+    const onStudy = mice.filter((mouse) => !mouse.exit_reason);
+    const volume = (mouse) => last(mouse, mouse.volumes_mm3) ?? 0;
+    const weight = (mouse) => last(mouse, mouse.weight_change_percent) ?? 0;
+    const some = (found, words) => found.length && [`${found.length} ${found.length === 1 ? "mouse" : "mice"} ${words}`, found];
+    const found = [
+      cap && some(onStudy.filter((mouse) => volume(mouse) >= cap), `at or over the cap of ${whole(cap)} mm³`),
+      limit && some(onStudy.filter((mouse) => weight(mouse) <= -limit), `lost ${limit} % of weight or more`),
+      cap && amber && some(onStudy.filter((mouse) => volume(mouse) >= amber * cap && volume(mouse) < cap), `over ${whole(100 * amber)} % of the cap`),
+      warning && some(onStudy.filter((mouse) => weight(mouse) <= -warning && weight(mouse) > -limit), `lost ${warning} % of weight or more`),
+    ].filter(Boolean);
+    const place = document.getElementById("trouble");
+    if (!cap && !warning) place.replaceChildren(element("p", { class: "quiet" }, "No limits are on record."));
+    else if (!found.length) place.replaceChildren(element("p", {}, "No animal, by its last reading."));
+    else place.replaceChildren(element("ul", { class: "plain" }, ...found.map(([words, mice]) =>
+      element("li", { class: "attention" }, words, element("span", { class: "quiet" }, ` ${mice.slice(0, 6).map((mouse) => mouse.label).join(", ")}${mice.length > 6 ? " …" : ""}`)))));
+    tellForecast(onStudy);
+  }
+
+  function tellForecast(onStudy) {
+    const end = state.study.last_day;
+    const place = document.getElementById("forecast");
+    if (!state.study.cap_mm3 || !place) return;
+    const lastDay = onStudy.flatMap((mouse) => mouse.days).reduce((a, b) => Math.max(a, b), -Infinity);
+    const coming = onStudy.filter((mouse) => mouse.cap_day != null && mouse.cap_day > lastDay);
+    const within = (days) => coming.filter((mouse) => mouse.cap_day <= lastDay + days).length;
+    if (!coming.length) return;
+    const count = (n) => `${n || "no"} ${n === 1 ? "mouse reaches" : "mice reach"} the cap`;
+    const facts = [`Forecast: ${count(within(7))} within 7 days of day ${minus(lastDay)}`];
+    if (end != null && end > lastDay) facts.push(`${within(end - lastDay) || "none"} by the last measurement on day ${end}`);
+    place.textContent = `${facts.join(", ")} (log-linear, last 4 visits).`;
   }
 
   function label() {
@@ -186,6 +297,14 @@
     button.addEventListener("click", () => {
       state.isLog = button.dataset.scale === "log";
       section.querySelectorAll("[data-scale]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+      if (state.study) draw();
+    }),
+  );
+
+  section.querySelectorAll("[data-curves]").forEach((button) =>
+    button.addEventListener("click", () => {
+      state.isMean = button.dataset.curves === "means";
+      section.querySelectorAll("[data-curves]").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
       if (state.study) draw();
     }),
   );
@@ -215,8 +334,10 @@
     fillModels();
     drawLegend();
     draw();
-    fillTable();
-    table.addEventListener("toggle", fillTable);
+    tellTrouble();
+    whenOpened(table, () => tableOf(columns(), state.study.mice));
+    whenOpened(means, meanTable);
+    whenOpened(operators, operatorTable);
     document.addEventListener("themechange", () => {
       drawLegend();
       draw();
