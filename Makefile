@@ -4,6 +4,7 @@ PORT ?= 8000
 PYTHON ?=
 PYTEST_ARGS ?=
 STUDIES ?= 10000
+KILLS ?= 200
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
@@ -15,7 +16,7 @@ CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_M
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
+.PHONY: torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -54,6 +55,9 @@ bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each a
 
 randomization-figures: $(INSTALLED_FOR_TESTS) ## measure balance and fairness of randomization (half an hour)
 	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m tests.bench.randomization
+
+torture: $(INSTALLED_FOR_TESTS) ## kill, lock, fill and cut a running server, and count what is lost (KILLS=20)
+	@$(CLEAN_ENV) $(RUN) -m tests.torture.run --kills $(KILLS)
 
 sheets: $(INSTALLED_FOR_TESTS) ## send 10,000 generated sheets and compare with a second reading of the rules
 	@$(CLEAN_ENV) $(RUN) -m tests.api.generated_sheets 10000

@@ -1,6 +1,9 @@
 """The pages shown when something is refused or breaks: plain words, no details of the server."""
 
-from django.http import HttpResponseServerError
+import sys
+
+from django.db import OperationalError
+from django.http import HttpResponse, HttpResponseServerError
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
@@ -23,8 +26,17 @@ def csrf_failure(request, reason=""):
 
 def server_error(request):
     """Rendered without the request: its context processors may need the very database that broke."""
+    if isinstance(sys.exc_info()[1], OperationalError):
+        return _no_database()
     what = "Something broke on our side. Nothing you sent was stored unless the page said so."
     return HttpResponseServerError(render_to_string(TEMPLATE, {"title": "Server error", "what": what}))
+
+
+def _no_database() -> HttpResponse:
+    """Away, busy or full: sheets keep their rows and send them again by themselves."""
+    what = "The database takes no writing now. Nothing you sent was stored; try again in a moment."
+    page = render_to_string(TEMPLATE, {"title": "Try again in a moment", "what": what})
+    return HttpResponse(page, status=503, headers={"Retry-After": "5"})
 
 
 def _refusal(request, title: str, what: str, status: int):

@@ -100,6 +100,54 @@ UNSEALED = (
 UNSEALED_COLUMNS = frozenset({"failures", "last_login", "password"})
 WRITTEN = "studies_written"  # the function a note calls on SQLite
 NOTES = "pdx.written"  # where a transaction's notes stand on PostgreSQL
+# Where a row of each table finds its study: SQL over {row}, which is NEW or OLD. Once the data were locked under a
+# signature, none of these is written, whatever role or route asks (an imported study never was).
+BY_MOUSE = "(SELECT study_id FROM studies_mouse WHERE id = {row}.mouse_id)"
+BY_ARM = "(SELECT study_id FROM studies_arm WHERE id = {row}.arm_id)"
+BY_SESSION = "(SELECT study_id FROM studies_measurementsession WHERE id = {row}.session_id)"
+LOCKED_WITH_STUDY = {
+    "studies_allocation": BY_MOUSE,
+    "studies_amendment": "{row}.study_id",
+    "studies_analysisplan": "{row}.study_id",
+    "studies_arm": "{row}.study_id",
+    "studies_armagent": BY_ARM,
+    "studies_cage": "{row}.study_id",
+    "studies_cagemove": BY_MOUSE,
+    "studies_cohort": "{row}.study_id",
+    "studies_entrylimits": "{row}.study_id",
+    "studies_exclusion": BY_MOUSE,
+    "studies_exit": BY_MOUSE,
+    "studies_expectedsigndeclaration": "{row}.study_id",
+    "studies_importbatch": "{row}.study_id",
+    "studies_measurement": BY_SESSION,
+    "studies_measurementsession": "{row}.study_id",
+    "studies_mouse": "{row}.study_id",
+    "studies_randomization": "{row}.study_id",
+    "studies_studypdxmodel": "{row}.study_id",
+    "studies_syringecode": "{row}.study_id",
+    "studies_tumor": BY_MOUSE,
+    "studies_welfarelimits": "{row}.study_id",
+}
+IS_LOCKED = (
+    "EXISTS (SELECT 1 FROM studies_study locked WHERE locked.id = {study}"
+    " AND (locked.state IN ('data_locked', 'archived')"
+    " OR (locked.state = 'unblinded' AND EXISTS (SELECT 1 FROM studies_signature signed"
+    " WHERE signed.study_id = locked.id AND signed.act = 'data_lock'))))"
+)
+STUDY_FACTS = (
+    "code",
+    "protocol_number",
+    "origin",
+    "is_blinded",
+    "biomarker",
+    "volume_formula",
+    "tumor_rule",
+    "lod_mm3",
+    "day0_rule",
+    "enrollment_min_mm3",
+    "enrollment_max_mm3",
+    "time_zone",
+)
 UNDER_WAY = "(SELECT state FROM studies_study WHERE id = OLD.study_id) <> 'draft'"
 
 
@@ -135,6 +183,19 @@ def _rules() -> Iterable[Rule]:
         "update",
         "a parked row is decided on once",
         "OLD.outcome <> 'waiting' OR NEW.client_id <> OLD.client_id OR NEW.row <> OLD.row",
+    )
+    for table, study in LOCKED_WITH_STUDY.items():
+        for act in ("insert", "update", "delete"):
+            place = study.format(row="NEW" if act == "insert" else "OLD")
+            message = f"the study is locked: nothing of {table} is written"
+            yield Rule(f"{table}_locked_{act}", table, act, message, IS_LOCKED.format(study=place))
+    changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in STUDY_FACTS)
+    yield Rule(
+        "study_facts_locked",
+        "studies_study",
+        "update",
+        "the study is locked: nothing of its protocol is written",
+        f"({changed}) AND {IS_LOCKED.format(study='OLD.id')}",
     )
     yield Rule(
         "formula_locked",

@@ -53,8 +53,11 @@ class Manifest:
         return sum(count for count, digest in self.tables.values())
 
 
-def back_up(path: Path, at: datetime) -> Manifest:
-    """Write a verified backup to `path`, whole or not at all. Raises BackupRefused and OSError."""
+def back_up(path: Path, at: datetime, *, is_drill: bool = False) -> Manifest:
+    """Write a verified backup to `path`, whole or not at all; a drill counts as no backup.
+
+    Raises BackupRefused and OSError.
+    """
     if path.exists():
         raise BackupRefused(f"{path} is there already; a backup overwrites nothing.")
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as folder:
@@ -71,8 +74,9 @@ def back_up(path: Path, at: datetime) -> Manifest:
         with open(packed, "rb") as file:
             os.fsync(file.fileno())
         os.replace(packed, path)
-    write_anchor("backup", at)
-    _note_backup(path, at)
+    if not is_drill:
+        write_anchor("backup", at)
+        _note_backup(path, at)
     return manifest
 
 

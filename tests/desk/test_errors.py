@@ -1,10 +1,11 @@
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from studies import errors
+from tests.people import make_user
 
 
 def test_a_missing_page_is_told_in_our_own_frame(client, db):
@@ -44,3 +45,32 @@ def test_only_the_admin_is_relaxed_for_its_theme(client, people):
     assert "'unsafe-eval'" in policy
     assert "default-src 'none'" in policy  # the rest still holds
     assert settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]["script-src"]
+
+
+def test_a_database_that_is_away_is_a_503_that_says_nothing_was_stored(client, db, monkeypatch, caplog):
+    caplog.set_level("CRITICAL", logger="django.request")
+
+    def away(*args, **kwargs):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("studies.access.studies_of", away)
+    quiet = Client(raise_request_exception=False)
+    quiet.force_login(make_user("anyone"))
+    response = quiet.get("/studies/")
+    assert response.status_code == 503 and response.headers["Retry-After"] == "5"
+    assert b"Nothing you sent was stored" in response.content
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/accounts/login/", "/no/such/page", "/healthz", "/api/v1/sessions/1/measurements", "/admin/"],
+)
+def test_every_answer_has_every_header(client, db, path):
+    headers = client.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff" and headers["X-Frame-Options"] == "DENY"
+    assert (
+        headers["Referrer-Policy"] == "same-origin" and headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    )
+    assert headers["Cache-Control"] == "no-store, private"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "camera=(self)" in headers["Permissions-Policy"]
