@@ -122,6 +122,8 @@ LOCKED_WITH_STUDY = {
     "studies_measurement": BY_SESSION,
     "studies_measurementsession": "{row}.study_id",
     "studies_mouse": "{row}.study_id",
+    "studies_mousesample": BY_MOUSE,
+    "studies_photo": BY_MOUSE,
     "studies_randomization": "{row}.study_id",
     "studies_studypdxmodel": "{row}.study_id",
     "studies_syringecode": "{row}.study_id",

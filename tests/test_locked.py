@@ -15,6 +15,8 @@ from studies.models import (
     Exit,
     ExpectedSignDeclaration,
     ImportBatch,
+    MouseSample,
+    Photo,
     Randomization,
     Signature,
     Study,
@@ -43,6 +45,8 @@ def whole(db) -> Study:
     Exit.objects.create(mouse=mouse, **fill(Exit, user, day=3))
     ExpectedSignDeclaration.objects.create(**common, **fill(ExpectedSignDeclaration, user))
     ImportBatch.objects.create(**common, **fill(ImportBatch, user))
+    MouseSample.objects.create(mouse=mouse, **fill(MouseSample, user))
+    Photo.objects.create(mouse=mouse, **fill(Photo, user))
     Randomization.objects.create(**common, **fill(Randomization, user))
     StudyPdxModel.objects.create(**common, **fill(StudyPdxModel, user, pdx_model=mouse.pdx_model))
     SyringeCode.objects.create(**common, arm=arm, code="Q1")

@@ -1,8 +1,8 @@
 """Back the database up into one file while people work, and restore it into a database without any table.
 
 The file is a ZIP of `manifest.json` (what was backed up, the hash of every table's rows, the ends of the
-audit chains) and `database` (an SQLite file, or a dump of PostgreSQL in its custom format). Secrets live
-outside the database and are in no backup: AUDIT_KEY is needed to verify what is restored.
+audit chains), `database` (an SQLite file, or a dump of PostgreSQL in its custom format) and `media/` (photos).
+Secrets live outside the database and are in no backup: AUDIT_KEY is needed to verify what is restored.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from django.db import connection
 from studies.actions.anchors import write_anchor
 
 FORMAT = 1
-MANIFEST, DATABASE = "manifest.json", "database"
+MANIFEST, DATABASE, MEDIA = "manifest.json", "database", "media/"
 CHUNK_BYTES = 1 << 20
 POSTGRESQL_PLACES = "/usr/lib/postgresql/*/bin"
 POSTGRESQL_HINT = "sudo apt-get install postgresql-client"
@@ -38,7 +38,7 @@ class BackupRefused(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup holds: table -> [rows, SHA-256 over them], and chain -> [length, last hash]."""
+    """What a backup holds: table -> [rows, SHA-256 over them], chain -> [length, last hash], file -> SHA-256."""
 
     format: int
     vendor: str
@@ -47,6 +47,7 @@ class Manifest:
     migrations: list[str]
     tables: dict[str, list]
     chains: dict[str, list]
+    media: dict[str, str]
 
     @property
     def rows(self) -> int:
@@ -63,11 +64,15 @@ def back_up(path: Path, at: datetime, *, is_drill: bool = False) -> Manifest:
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as folder:
         copy = Path(folder) / DATABASE
         facts = _copy_sqlite(copy) if connection.vendor == "sqlite" else _dump_postgresql(copy)
+        media = _media_files()  # after the database: a file is there before the row that names it
+        facts["media"] = {name: file_sha256(place) for name, place in media.items()}
         manifest = Manifest(FORMAT, connection.vendor, at.isoformat(), file_sha256(copy), **facts)
         packed = Path(folder) / "packed"
         with zipfile.ZipFile(packed, "x", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(MANIFEST, json.dumps(asdict(manifest), indent=1))
             archive.write(copy, DATABASE)
+            for name, place in media.items():
+                archive.write(place, MEDIA + name)
         with opened(packed):  # read back what was written before it gets its name
             pass
         packed.chmod(0o600)
@@ -92,6 +97,7 @@ def restore(path: Path) -> Manifest:
                 f"The database holds {len(tables)} tables; a backup is restored into an empty one only."
             )
         (_fill_sqlite if connection.vendor == "sqlite" else _fill_postgresql)(copy)
+        _fill_media(copy.parent / MEDIA, manifest.media)
         found = _restored_hashes(manifest)
     if found != manifest.tables:
         differing = sorted(name for name in found if found[name] != manifest.tables[name])
@@ -105,10 +111,19 @@ def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="restore-") as folder:
             manifest = Manifest(**json.loads(archive.read(MANIFEST)))
-            archive.extract(DATABASE, folder)
+            if outside := [
+                name for name in manifest.media if ".." in Path(name).parts or name.startswith("/")
+            ]:
+                raise BackupRefused(f"{path} is damaged: it names a file outside its folder, {outside[0]}.")
+            for name in (DATABASE, *(MEDIA + name for name in manifest.media)):
+                archive.extract(name, folder)
             copy = Path(folder) / DATABASE
-            if file_sha256(copy) != manifest.database_sha256:
-                raise BackupRefused(f"{path} is damaged: its database is not what its manifest says.")
+            wanted = {copy: manifest.database_sha256}
+            wanted |= {Path(folder) / MEDIA / name: digest for name, digest in manifest.media.items()}
+            if damaged := [place.name for place, digest in wanted.items() if file_sha256(place) != digest]:
+                raise BackupRefused(
+                    f"{path} is damaged: not what its manifest says: {', '.join(damaged[:5])}."
+                )
             yield manifest, copy
     except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
         raise BackupRefused(f"{path} is no backup of this program, or damaged: {error}") from error
@@ -146,6 +161,21 @@ def postgresql_program(name: str) -> str:
     if found is None:
         raise BackupRefused(f"{name} is not on this machine: {POSTGRESQL_HINT}")
     return found
+
+
+def _media_files() -> dict[str, Path]:
+    root = Path(settings.MEDIA_ROOT)
+    return {str(place.relative_to(root)): place for place in sorted(root.rglob("*")) if place.is_file()}
+
+
+def _fill_media(source: Path, media: dict[str, str]) -> None:
+    """Put every file where it was; one that is there already with another content is never overwritten."""
+    for name, digest in media.items():
+        target = Path(settings.MEDIA_ROOT) / name
+        if target.exists() and file_sha256(target) != digest:
+            raise BackupRefused(f"{target} is there with another content; restore into an empty data folder.")
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(source / name, target)
 
 
 def _copy_sqlite(copy: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from studies.actions import backups
 from studies.actions.acceptance import plant_acceptance
 from studies.actions.audit import record_event, study_chain
-from studies.models import AuditEvent, Study
+from studies.models import AuditEvent, Measurement, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -25,7 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def planted(transactional_db, settings, tmp_path):
-    settings.DATA_DIR = tmp_path
+    settings.DATA_DIR, settings.MEDIA_ROOT = tmp_path, tmp_path / "media"
+    (tmp_path / "media" / "photos").mkdir(parents=True)
+    (tmp_path / "media" / "photos" / "ulcer.jpg").write_bytes(b"a photo")
     plant_acceptance(3, now=NOW)
 
 
@@ -36,7 +38,7 @@ def elsewhere(tmp_path: Path, *command: str) -> subprocess.CompletedProcess:
         known = connection.get_connection_params()
         url = f"postgres://{known['user']}@/restored_{os.getpid()}?host={known['host']}"
     environment = {**os.environ, "DATABASE_URL": url, "AUDIT_KEY": settings.AUDIT_KEY,
-                   "PDX_TEST_FOLDER": str(tmp_path), "PDX_DATA_DIR": str(tmp_path),
+                   "PDX_DATA_DIR": str(tmp_path / "elsewhere"),
                    "DJANGO_SETTINGS_MODULE": "pdx_tracker.settings"}  # fmt: skip
     return subprocess.run([sys.executable, "manage.py", *command], env=environment, cwd=ROOT,
                           capture_output=True, text=True, check=False)  # fmt: skip
@@ -64,9 +66,10 @@ def test_a_backup_under_four_writers_restores_to_equal_rows_and_verifies(planted
         stopped.set()
         for writer in writers:
             writer.join()
-    assert manifest.tables["studies_measurement"][0] == 64
+    assert manifest.tables["studies_measurement"][0] == Measurement.objects.count() > 0
     restored = elsewhere(tmp_path, "restore", str(tmp_path / "day.backup"))
     assert restored.returncode == 0, restored.stderr
+    assert (tmp_path / "elsewhere" / "media" / "photos" / "ulcer.jpg").read_bytes() == b"a photo"
     verified = elsewhere(tmp_path, "verify_audit", "--json")
     outcome = json.loads(verified.stdout)
     assert verified.returncode == 0 and outcome["intact"], outcome
@@ -92,12 +95,25 @@ def test_a_damaged_or_foreign_file_is_no_backup(planted, tmp_path):
     path = tmp_path / "day.backup"
     backups.back_up(path, NOW)
     with zipfile.ZipFile(path) as archive:
-        told, database = archive.read("manifest.json"), bytearray(archive.read("database"))
-    database[len(database) // 2] ^= 1
-    with zipfile.ZipFile(tmp_path / "flipped", "w") as archive:
-        archive.writestr("manifest.json", told)
-        archive.writestr("database", bytes(database))
-    (tmp_path / "text").write_text("no backup")
-    for name, reason in (("flipped", "damaged"), ("text", "no backup")):
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    told = json.loads(parts["manifest.json"])
+    outside = json.dumps(told | {"media": {"../../outside": "0" * 64}}).encode()
+    refusals = {"database": (flipped(parts["database"]), "not what its manifest says: database"),
+                "media/photos/ulcer.jpg": (b"another", "not what its manifest says: ulcer.jpg"),
+                "manifest.json": (outside, "outside its folder")}  # fmt: skip
+    for changed, (content, reason) in refusals.items():
+        with zipfile.ZipFile(tmp_path / "changed", "w") as archive:
+            for name, was in parts.items():
+                archive.writestr(name, content if name == changed else was)
         with pytest.raises(backups.BackupRefused, match=reason):
-            backups.restore(tmp_path / name)
+            backups.restore(tmp_path / "changed")
+    (tmp_path / "text").write_text("no backup")
+    with pytest.raises(backups.BackupRefused, match="is no backup"):
+        backups.restore(tmp_path / "text")
+
+
+def flipped(content: bytes) -> bytes:
+    """One bit of it changed, in the middle."""
+    changed = bytearray(content)
+    changed[len(changed) // 2] ^= 1
+    return bytes(changed)

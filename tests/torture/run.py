@@ -271,8 +271,9 @@ def power_lost(house: House, rows: Rows, cuts: int) -> Counter:
                 shutil.copy(house.folder / secret, cut.folder / secret)
             cut.database.write_bytes(before)
             cut.database.with_name("db.sqlite3-wal").write_bytes(log[: random.randrange(len(log))])
-            told += cut.check()
-    return told + Counter(cuts=cuts)
+            told.update(cut.check())
+    told.update(cuts=cuts)
+    return told
 
 
 def main() -> int:
@@ -299,9 +300,10 @@ def main() -> int:
             ):
                 house.answers.clear()
                 cut = fault()
-                found = house.check() + (cut or Counter())
+                found = house.check()
+                found.update(cut or {})
                 bad += sum(found[name] for name in ("lost", "doubled", "changed", "damaged", "audit_broken"))
-                print(title, dict(found), "answers", dict(house.answers), flush=True)
+                print(f"{title}: {dict(found)}, answers {dict(house.answers)}", flush=True)
         finally:
             house.kill()
     print("nothing lost, doubled or half stored" if not bad else f"{bad} FAULTS")
