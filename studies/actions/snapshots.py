@@ -25,6 +25,8 @@ from studies.models import (
     Measurement,
     MeasurementSession,
     Mouse,
+    MouseSample,
+    Passage,
     PdxModel,
     Randomization,
     Reveal,
@@ -32,16 +34,17 @@ from studies.models import (
     Study,
     StudyPdxModel,
     Tumor,
+    WelfareAlert,
     WelfareLimits,
 )
 from studies.terms import ReportView
 
 OF_STUDY = (
     AnalysisPlan, Amendment, Cohort, Deviation, ExpectedSignDeclaration, ImportBatch, MeasurementSession, Mouse,
-    Reveal, StudyPdxModel, WelfareLimits,
+    Reveal, StudyPdxModel, WelfareAlert, WelfareLimits,
 )  # fmt: skip
-OF_MICE = (Exclusion, Exit, Tumor)
-OF_PDX_MODELS = (GenotypeCall, StatusOverrule)
+OF_MICE = (Exclusion, Exit, MouseSample, Tumor)
+OF_PDX_MODELS = (GenotypeCall, Passage, StatusOverrule)
 OF_ARMS = (Arm, ArmMask, Randomization)
 
 

@@ -28,6 +28,7 @@ def portfolio(request):
         "rows": rows,
         "running": len(running),
         "on_study": sum(one.on_study for one in running),
+        "alerts": sum(one.alerts for one in running),
         "late": sum(len(one.late) for one in running),
         "missing": sum(one.missing for one in running),
     }

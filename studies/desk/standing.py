@@ -8,7 +8,8 @@ from datetime import date, datetime
 from django.db.models import Count, Min
 
 from studies.days import local_date
-from studies.models import Cohort, Measurement, MeasurementSession, Mouse, ParkedRow, Study
+from studies.models import Cohort, Measurement, MeasurementSession, Mouse, ParkedRow, Study, WelfareAlert
+from studies.terms import AlertLevel
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,15 @@ class Session:
 
 @dataclass
 class Standing:
-    """One study today. `day` counts from the first cohort's day 0, None before it is set."""
+    """One study today. `day` counts from the first cohort's day 0, None before it is set; alerts are the open ones."""
 
     study: Study
     today: date
     on_study: int = 0
     day: int | None = None
     parked: int = 0
+    alerts: int = 0
+    red_alerts: int = 0
     sessions: list[Session] = field(default_factory=list)
 
     @property
@@ -82,6 +85,10 @@ def standings(studies: Sequence[Study], now: datetime) -> list[Standing]:
     waiting = ParkedRow.objects.filter(session__study__in=found, outcome=ParkedRow.Outcome.WAITING)
     for study, n in waiting.order_by().values_list("session__study").annotate(n=Count("pk")):
         found[study].parked = n
+    raised = WelfareAlert.objects.open().filter(study__in=found)
+    for study, level, n in raised.order_by().values_list("study", "level").annotate(n=Count("pk")):
+        found[study].alerts += n
+        found[study].red_alerts += n if level == AlertLevel.RED else 0
     _add_sessions(found, of_cohort)
     return list(found.values())
 

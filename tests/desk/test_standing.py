@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from studies.desk.standing import standings
 from studies.desk.study_page import steps
-from studies.models import Cohort, Exit, MeasurementSession
+from studies.models import Cohort, Exit, MeasurementSession, WelfareAlert
 from studies.terms import Role, StudyState
 from tests.factories import make_measurement, make_mouse, make_study
 
@@ -66,8 +66,21 @@ def test_a_study_without_dates_has_nothing_late(db):
 
 def test_many_studies_are_asked_for_together(running, django_assert_num_queries):
     others = [make_study(f"PDX-MORE-{n}") for n in range(3)]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert [one.study for one in standings([running, *others], TODAY)] == [running, *others]
+
+
+def test_open_alerts_are_counted_and_led_to(client, running, people):
+    for level in ("amber", "red"):
+        WelfareAlert.objects.create(
+            study=running, mouse=running.mice.first(), session=running.sessions.first(), rule="volume", level=level,
+            value=2100, limit=2000, limits_version=1, message="M1: too large", raised_at=TODAY,
+        )  # fmt: skip
+    standing = standing_of(running)
+    assert (standing.alerts, standing.red_alerts) == (2, 1)
+    client.force_login(people.veterinarian)
+    page = client.get(f"/studies/{running.code}/").content.decode()
+    assert "2 open alerts" in page and f'href="/studies/{running.code}/alerts/"' in page
 
 
 def test_what_waits_depends_on_state_and_role(running):
