@@ -38,21 +38,23 @@ def biomarker_section(
 ) -> dict[str, Any]:
     """Strata, interaction, model-level effects, what goes with status, combinations against their parts, and the PDX
     models whose status is not proven."""
+    gene = plan.biomarker.name
     section: dict[str, Any] = {
-        "strata": [], "interaction": [], "model_level": model_level_rows(frame, plan), "excluded": _excluded(frame),
-        "covariates": companions(frame, plan["biomarker"]), "combination_against_parts": [], "formula": None,
+        "gene": gene, "classes": plan.biomarker.classes,
+        "strata": [], "interaction": [], "model_level": model_level_rows(frame, plan), "excluded": _excluded(frame, gene),
+        "covariates": companions(frame, plan.biomarker.gene), "combination_against_parts": [], "formula": None,
     }  # fmt: skip
-    notes.extend(f"MAP2K4 status: {row['note']}" for row in section["covariates"] if row["confounded"])
+    notes.extend(f"{gene} status: {row['note']}" for row in section["covariates"] if row["confounded"])
     known = frame.loc[frame["map2k4_status"].isin(STRATA), ["pdx_model", "map2k4_status"]].drop_duplicates()
     if len(known) < 2:
         if primary is not None and set(primary.data.mice["map2k4"]) <= set(STRATA):
             section["combination_against_parts"] = combination_against_parts(primary, plan, synergy)
-        notes.append("no MAP2K4 strata: fewer than two PDX models have a proven status")
+        notes.append(f"no {gene} strata: fewer than two PDX models have a proven status")
         return section
     try:
         fit = _fit(frame, plan, primary)
     except AnalysisError as error:
-        notes.append(f"no MAP2K4 strata: {error}")
+        notes.append(f"no {gene} strata: {error}")
         return section
     section["formula"] = fit.formula
     section["strata"] = _strata(fit, plan)
@@ -60,13 +62,13 @@ def biomarker_section(
         _case_study(row, row["n_models"]) for row in combination_against_parts(fit, plan, synergy)
     ]
     if known["map2k4_status"].nunique() < 2:
-        notes.append("no MAP2K4 interaction: the PDX models with a proven status all have the same one")
+        notes.append(f"no {gene} interaction: the PDX models with a proven status all have the same one")
         return section
     gates = {
         row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in contrasts if row["family"] == "F1"
     }
     section["interaction"] = _interaction(fit, plan, gates)
-    _note_disagreement(section, plan["alpha"], notes)
+    _note_disagreement(section, plan, notes)
     return section
 
 
@@ -81,7 +83,7 @@ def model_level_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
     if mice.empty:
         return []
     rows = []
-    covariates = covariates_of_models(frame, plan["biomarker"])
+    covariates = covariates_of_models(frame, plan.biomarker.gene)
     for arm in plan.treated_arms:
         control = plan.control_of(arm)
         effects = _model_effects(mice[mice["arm"].isin([arm, control])].dropna(subset="rate"), arm, control)
@@ -151,7 +153,7 @@ def _interaction(fit: GrowthFit, plan: Plan, gates: dict[str, bool]) -> list[dic
         if min(models.values()) < FEWEST_FOR_P:
             kept |= {"p_value": None, "p_adjusted": None}
         sign = plan["expected_sign"].get(row["arm"])
-        claim, reason = _claim(kept, models, sign, gates.get(row["arm"], False), plan["alpha"])
+        claim, reason = _claim(kept, models, sign, gates.get(row["arm"], False), plan)
         rows.append(
             {
                 **kept,
@@ -166,10 +168,10 @@ def _interaction(fit: GrowthFit, plan: Plan, gates: dict[str, bool]) -> list[dic
 
 
 def _claim(
-    row: dict[str, Any], models: dict[str, int], sign: str | None, gate_open: bool, alpha: float
+    row: dict[str, Any], models: dict[str, int], sign: str | None, gate_open: bool, plan: Plan
 ) -> tuple[bool, str]:
-    fewest = min(models.values())
-    counts = f"{models[LOSS]} loss-of-function and {models[WILD]} wild-type PDX models"
+    fewest, alpha, names = min(models.values()), plan["alpha"], plan.biomarker.adjectives
+    counts = f"{models[LOSS]} {names[LOSS]} and {models[WILD]} {names[WILD]} PDX models"
     if row["estimate"] is None:
         return False, "the interaction is not estimable from these data"
     if fewest < FEWEST_FOR_P:
@@ -184,10 +186,11 @@ def _claim(
             False,
             "exploratory: the arm's effect over all models is not shown, so this test was not reached",
         )
-    direction = ExpectedSign.LOSS_OF_FUNCTION if row["estimate"] < 0 else ExpectedSign.WILD_TYPE
+    more = LOSS if row["estimate"] < 0 else WILD
+    direction = ExpectedSign.LOSS_OF_FUNCTION if more == LOSS else ExpectedSign.WILD_TYPE
     if sign is not None and sign != direction:
         return False, "the interaction runs against the direction declared beforehand"
-    return True, f"{direction.label.replace('_', ' ')}: {counts}"
+    return True, f"{names[more].replace('-', ' ')} more sensitive: {counts}"
 
 
 def _models(fit: GrowthFit, arm: str, control: str, status: str) -> int:
@@ -227,22 +230,23 @@ def _pooled_by_status(effects: pd.DataFrame, confidence: float) -> dict[str, Any
     return {"effects": effects.to_dict("records"), "pooled": pooled, "test": test}
 
 
-def _excluded(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _excluded(frame: pd.DataFrame, gene: str) -> list[dict[str, Any]]:
     unproven = frame[~frame["map2k4_status"].isin(STRATA)]
     mice = unproven.groupby(["pdx_model", "map2k4_status"], sort=False)["mouse"].nunique()
     return [
         {"pdx_model": model, "map2k4_status": status, "n_mice": int(n),
-         "reason": f"MAP2K4 status {status}: in the overall rows, not in strata or interaction"}
+         "reason": f"{gene} status {status}: in the overall rows, not in strata or interaction"}
         for (model, status), n in mice.items()
     ]  # fmt: skip
 
 
-def _note_disagreement(section: dict[str, Any], alpha: float, notes: list[str]) -> None:
+def _note_disagreement(section: dict[str, Any], plan: Plan, notes: list[str]) -> None:
+    alpha = plan["alpha"]
     tests = {row["arm"]: row["test"]["p_value"] for row in section["model_level"] if row["test"]}
     for row in section["interaction"]:
         one, other = row["p_value"], tests.get(row["arm"])
         if one is not None and other is not None and (one < alpha) != (other < alpha):
             notes.append(
-                f"MAP2K4 interaction of {row['arm']}: the mixed model (p = {one:.3g}) and the test on "
+                f"{plan.biomarker.name} interaction of {row['arm']}: the mixed model (p = {one:.3g}) and the test on "
                 f"model-level effects (p = {other:.3g}) disagree across {alpha:g}"
             )

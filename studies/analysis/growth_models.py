@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from studies.analysis.biomarker_status import MAP2K4, Biomarker
 from studies.analysis.censored import fit_censored
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
@@ -40,8 +41,8 @@ BELOW_LIMIT = "below the limit of detection"
 
 @dataclass(frozen=True)
 class GrowthData:
-    """The readings a fit rests on: columns log_volume, day, arm, mouse, pdx_model, map2k4, source_study, blocks, and
-    kind, which tells readings seen from those of which only a limit is known (log_volume then is that limit's).
+    """The readings a fit rests on: columns log_volume, day, arm, mouse, pdx_model, map2k4 (the biomarker's status,
+    also under the gene's own name), source_study, blocks, and kind, which tells readings seen from those of which only a limit is known (log_volume then is that limit's).
 
     `left_out` counts the readings that took no part, by reason; `limit_mm3` is the limit of detection that censors;
     searches begin at the variances of the fit `near`, else of the first fit to these data.
@@ -52,8 +53,14 @@ class GrowthData:
     window: tuple[float, float]
     left_out: dict[str, int] = field(default_factory=dict)
     limit_mm3: float | None = None
+    biomarker: Biomarker = MAP2K4
     near: LmmFit | None = field(default=None, repr=False, compare=False)
     fits: dict[str, LmmFit] = field(init=False, default_factory=dict, repr=False, compare=False)
+
+    @property
+    def gene(self) -> str:
+        """The column of the statuses, as formulas name it."""
+        return self.biomarker.gene
 
     @property
     def n_censored(self) -> int:
@@ -118,8 +125,9 @@ class GrowthFit:
             _add(weights, names, (day,), factor)
             _add(weights, names, (day, f"arm[T.{arm}]"), factor)
             for status, share in (shares or {}).items():
-                _add(weights, names, (day, f"map2k4[T.{status}]"), factor * share)
-                _add(weights, names, (day, f"map2k4[T.{status}]", f"arm[T.{arm}]"), factor * share)
+                level = f"{self.data.gene}[T.{self.data.biomarker.level(status)}]"
+                _add(weights, names, (day, level), factor * share)
+                _add(weights, names, (day, level, f"arm[T.{arm}]"), factor * share)
             for source in sources:
                 _add(weights, names, (day, f"source_study[T.{source}]"), factor / len(sources))
         return weights
@@ -198,7 +206,7 @@ def growth_data(
     kind = np.where(chosen.index[chosen].isin(seen.index), SEEN, BELOW)
     return GrowthData(
         _columns(kept[chosen], arms, plan).assign(kind=kind), plan["control"], (float(first), float(last)),
-        {k: n for k, n in left_out.items() if n}, limit,
+        {k: n for k, n in left_out.items() if n}, limit, plan.biomarker,
     )  # fmt: skip
 
 
@@ -271,7 +279,8 @@ def fit_m4(
     statuses = data.mice.drop_duplicates("pdx_model")["map2k4"]
     several = by_status and statuses.nunique() > 1
     replicated = data.mice.groupby(["pdx_model", "arm"], observed=True).size().max() > 1
-    fixed = "day * map2k4 + day:arm + day:arm:map2k4" if several else "day * arm"
+    gene = data.gene
+    fixed = f"day * {gene} + day:arm + day:arm:{gene}" if several else "day * arm"
     fixed = f"{fixed} + arm" if main_effect and several else fixed
     fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
     random = [
@@ -363,6 +372,10 @@ def _columns(kept: pd.DataFrame, arms: list[str], plan: Plan) -> pd.DataFrame:
             "mouse": kept["mouse"].to_numpy(),
             "pdx_model": kept["pdx_model"].to_numpy(),
             "map2k4": pd.Categorical(kept["map2k4_status"], categories=statuses),
+            plan.biomarker.gene: pd.Categorical(
+                kept["map2k4_status"].map(plan.biomarker.level),
+                categories=[*map(plan.biomarker.level, statuses)],
+            ),
             "source_study": pd.Categorical(kept["source_study"]),
             "cage": kept["cage"].to_numpy(),
         }

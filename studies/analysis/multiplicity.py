@@ -17,7 +17,7 @@ QUESTIONS = {
     "F1": "does the arm differ from its control?",
     "F2": "is the combination better than each of its parts?",
     "F3": "does the combination do more than its parts would add up to?",
-    "F4": "does MAP2K4 status change the arm's effect?",
+    "F4": "does {gene} status change the arm's effect?",
 }
 
 
@@ -58,7 +58,7 @@ def _of_arm(
         shown = p is not None and p < alpha and better
         yield {
             "family": family,
-            "question": QUESTIONS[family],
+            "question": QUESTIONS[family].format(gene=plan.biomarker.name),
             "arm": arm,
             "control": control,
             "p_value": p,

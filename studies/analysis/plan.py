@@ -6,11 +6,13 @@ here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from studies.analysis.biomarker_status import Biomarker, biomarker_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.tables import NormalizedTable
 from studies.columns import ROLE_WORDS, fold
@@ -72,6 +74,10 @@ class Plan:
     def control_of(self, arm: str) -> str:
         return self.values["controls"].get(arm, self.values["control"])
 
+    @cached_property
+    def biomarker(self) -> Biomarker:
+        return biomarker_of(self.values["biomarker"])
+
     @property
     def treated_arms(self) -> list[str]:
         """Every arm compared with a control, in the table's order."""
@@ -104,12 +110,6 @@ def check_plan(given: Mapping[str, Any] | None) -> dict[str, Any]:
     for key, (is_right, wanted) in _SHAPES.items():
         if given.get(key) is not None and not is_right(given[key]):
             raise AnalysisError(f"plan: {key} is {given[key]!r}, but must be {wanted}")
-    if (gene := str(given.get("biomarker") or "map2k4")).lower() != "map2k4":
-        raise AnalysisError(
-            f'plan: biomarker "{gene}": strata and interaction are those of MAP2K4, loss of function against '
-            f"wild type, and would stand under a name that is not {gene}'s; give {gene} as a column of the table, "
-            "where it is a covariate of the PDX models, or name map2k4"
-        )
     return given
 
 
@@ -315,6 +315,10 @@ def _is_endpoint(value: Any) -> bool:
     )
 
 
+def _is_gene(value: Any) -> bool:
+    return isinstance(value, str) and fold(value).isidentifier() and "/" not in value
+
+
 def _rows_with(*keys: str) -> Callable[[Any], bool]:
     def is_right(value: Any) -> bool:
         return isinstance(value, (list, tuple)) and all(
@@ -346,7 +350,20 @@ _SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "endpoint": (_is_endpoint, "{fold} above 1 or {volume_mm3} above 0"),
     "lod_mm3": (lambda value: _is_number(value) and value >= 0, "a volume in mm3"),
     "blocks": (lambda value: isinstance(value, (list, tuple)), "a list of columns"),
-    "biomarker": (lambda value: isinstance(value, str), "the name of a gene"),
+    "biomarker": (
+        lambda value: (
+            _is_gene(value)
+            or (
+                isinstance(value, Mapping)
+                and set(value) == {"gene", "altered"}
+                and _is_gene(value["gene"])
+                and isinstance(value["altered"], (list, tuple))
+                and bool(value["altered"])
+                and all(isinstance(word, str) for word in value["altered"])
+            )
+        ),
+        "the name of a gene, or {gene, altered: [words of its altered class]}",
+    ),
     "expected_sign": (
         lambda value: isinstance(value, Mapping) and set(value.values()) <= set(ExpectedSign.values()),
         f"{{arm: {' | '.join(ExpectedSign.values())}}}",

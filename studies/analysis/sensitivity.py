@@ -111,7 +111,7 @@ def _fits(asked: Asked) -> Iterator[tuple[str, Callable[[], GrowthFit]]]:
     yield "window while every mouse is followed", partial(_window_by_share, asked, 1.0)
     yield "all readings from day 0 on", partial(_to_the_end, asked)
     yield "excluded mice included", partial(_with_excluded, asked)
-    yield "without MAP2K4 terms", partial(_without_status, asked)
+    yield f"without {plan.biomarker.name} terms", partial(_without_status, asked)
     yield from _without_models(asked)
 
 
@@ -138,7 +138,9 @@ def _main_effect(asked: Asked) -> GrowthFit:
 
 def _common_intercept(asked: Asked) -> GrowthFit:
     if asked.several_models:
-        raise NotApplicableError("the primary has it: arms share the intercept of their MAP2K4 status")
+        raise NotApplicableError(
+            f"the primary has it: arms share the intercept of their {asked.plan.biomarker.name} status"
+        )
     return _refit(asked, fixed="day + day:arm")
 
 
@@ -239,7 +241,7 @@ def _with_excluded(asked: Asked) -> GrowthFit:
 
 
 def _without_status(asked: Asked) -> GrowthFit:
-    if "map2k4" not in asked.primary.formula:
+    if asked.data.gene not in asked.primary.formula.split():
         raise NotApplicableError("the primary has none")
     return _refit(asked, by_status=False)
 

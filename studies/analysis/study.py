@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from studies.analysis.biomarker import biomarker_section
+from studies.analysis.biomarker_status import with_status_of
 from studies.analysis.curves import curves_of
 from studies.analysis.describe import sections_of
 from studies.analysis.errors import AnalysisError
@@ -57,6 +58,8 @@ def analyze_study(
             "analyze each alone or pool them"
         )
     resolved = resolve_plan(normalized, asked)
+    by_status, gene_notes = with_status_of(normalized.frame, resolved.biomarker)
+    normalized = replace(normalized, frame=by_status, notes=(*normalized.notes, *gene_notes))
     everyone = normalized.frame
     normalized = _without_excluded(normalized, resolved)
     frame = normalized.frame.assign(role=normalized.frame["arm"].map(resolved["roles"]))

@@ -13,6 +13,7 @@ from statsmodels.formula.api import ols
 from studies.analysis import AnalysisError, analyze_study
 from studies.analysis.against_parts import inhibited_by
 from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
+from studies.columns import biomarker_status
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
 REFERENCE = json.loads((FOLDER / "study.json").read_text())
@@ -307,7 +308,44 @@ def test_names_of_inhibitors_are_read_as_words():
     assert inhibited_by("remeked") is None
 
 
-@pytest.mark.parametrize("gene", ["kras", "TP53"])
-def test_another_gene_is_refused_rather_than_reported_under_a_name_not_its_own(gene):
-    with pytest.raises(AnalysisError, match=f'biomarker "{gene}".*give {gene} as a column'):
-        analyze_study(study(), {**PLAN, "biomarker": gene})
+def of_gene(gene: str, loss: str, wild: str) -> pd.DataFrame:
+    """The study with the statuses of MAP2K4 said of another gene, and MAP2K4 itself never sequenced."""
+    table = study()
+    words = {str(word): biomarker_status(word)[0] for word in table["map2k4_status"].unique()}
+    named = {"loss_of_function": loss, "wild_type": wild, "uncertain": "vus", "unknown": ""}
+    return table.assign(**{gene: table["map2k4_status"].map(lambda word: named[str(words[str(word)])])}).drop(
+        columns="map2k4_status"
+    )
+
+
+def test_another_gene_gives_the_same_numbers_under_its_own_name():
+    part = section(of_gene("TP53", "LOF", "WT"), biomarker="TP53")
+    assert (part["gene"], part["classes"]["loss_of_function"]) == ("TP53", "TP53 loss of function")
+    assert "day:arm:tp53" in part["formula"] and "map2k4" not in part["formula"]
+    for name in ("estimate", "se", "df", "p_value"):
+        assert interaction(part)[name] == pytest.approx(interaction(whole())[name], rel=1e-6)
+    assert all("TP53" in row["reason"] and "MAP2K4" not in row["reason"] for row in part["excluded"])
+
+
+def test_altered_words_the_plan_declares_are_not_called_loss_of_function():
+    plan = {**PLAN, "biomarker": {"gene": "KRAS", "altered": ["G12C"]}}
+    result = analyze_study(of_gene("kras", "G12C", "WT"), plan).to_dict()
+    part = result["map2k4"]
+    assert part["classes"] == {"loss_of_function": "KRAS altered (G12C)", "wild_type": "KRAS wild type"}
+    terms = {row["term"] for row in result["mixed_model"]["coefficients"]}
+    assert any("kras[T.altered]" in term for term in terms) and not any("loss" in term for term in terms)
+    row = interaction(part)
+    assert row["estimate"] == pytest.approx(interaction(whole())["estimate"], rel=1e-6)
+    assert "altered and" in row["reason"] or "not shown" in row["reason"]
+    assert any(note.startswith("biomarker KRAS: in rows by map2k4_status") for note in result["notes"])
+
+
+@pytest.mark.parametrize("word", ["G12C", "mutant"])
+def test_a_word_that_does_not_prove_loss_must_be_declared(word):
+    with pytest.raises(AnalysisError, match=f'KRAS "{word}" is not proven to be loss of function.*"altered"'):
+        section(of_gene("kras", word, "WT"), biomarker="kras")
+
+
+def test_a_gene_the_table_does_not_tell_is_refused():
+    with pytest.raises(AnalysisError, match='biomarker "kras": the table has no column kras'):
+        section(study(), biomarker="kras")
