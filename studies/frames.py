@@ -160,6 +160,7 @@ def _mouse_facts(study: Study, names: dict[int, str], *, masked: bool) -> dict[i
     models = list(_pdx_models(study))
     statuses = biomarker_statuses(models)
     genes = _gene_columns(models)
+    asked = {} if study.biomarker == DEFAULT_GENE else biomarker_statuses(models, study.biomarker)
     allocations = {
         mouse: (names[arm], "" if masked else role, "" if masked else block)
         for mouse, arm, role, block in Allocation.objects.filter(mouse__study=study).values_list(
@@ -181,6 +182,7 @@ def _mouse_facts(study: Study, names: dict[int, str], *, masked: bool) -> dict[i
             "source_study": mouse.source_study,
             "pdx_model": mouse.pdx_model.code,
             "map2k4_status": statuses[mouse.pdx_model.code],
+            **({f"{study.biomarker}_status": asked[mouse.pdx_model.code]} if asked else {}),
             "arm": arm,
             "role": role or ("treated" if marks_control else ""),
             "mouse": mouse.label,
