@@ -41,8 +41,8 @@ def biomarker_section(
     gene = plan.biomarker.name
     section: dict[str, Any] = {
         "gene": gene, "classes": plan.biomarker.classes,
-        "strata": [], "interaction": [], "model_level": model_level_rows(frame, plan), "excluded": _excluded(frame, gene),
-        "covariates": companions(frame, plan.biomarker.gene), "combination_against_parts": [], "formula": None,
+        "strata": [], "interaction": [], "model_level": model_level_rows(frame, plan),
+        "excluded": _excluded(frame, gene), "covariates": companions(frame, plan.biomarker.gene), "combination_against_parts": [], "formula": None,
     }  # fmt: skip
     notes.extend(f"{gene} status: {row['note']}" for row in section["covariates"] if row["confounded"])
     known = frame.loc[frame["map2k4_status"].isin(STRATA), ["pdx_model", "map2k4_status"]].drop_duplicates()

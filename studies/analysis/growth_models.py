@@ -42,8 +42,8 @@ BELOW_LIMIT = "below the limit of detection"
 @dataclass(frozen=True)
 class GrowthData:
     """The readings a fit rests on: columns log_volume, day, arm, mouse, pdx_model, map2k4 (the biomarker's status,
-    also under the gene's own name), source_study, blocks, and kind, which tells readings seen from those of which only a
-    limit is known (log_volume then is that limit's).
+    also under the gene's own name), source_study, blocks, and kind, which tells readings seen from those of which only
+    a limit is known (log_volume then is that limit's).
 
     `left_out` counts the readings that took no part, by reason; `limit_mm3` is the limit of detection that censors;
     searches begin at the variances of the fit `near`, else of the first fit to these data.

@@ -6,7 +6,7 @@ from studies import access, frames
 from studies.analysis.study import plain
 from studies.imports import RowError
 from studies.models import Exclusion, ImportBatch, Study
-from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, analyze_frame
+from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, analyze_frame, refuse_other_genes
 from studies.reports.record_facts import record_facts
 
 NAMES_ARMS = {"control", "controls", "roles", "combinations", "expected_sign"}
@@ -29,6 +29,7 @@ def analyze_recorded(study: Study, viewer: frames.Viewer, control: str | None = 
     ):  # what the plan says by name does not fit the letters, and would tell
         plan = _without_arms(plan) | ({"control": control} if control is not None else {})
     (analyzed,) = analyze_frame(table, plan, source=_source(study))
+    refuse_other_genes([analyzed])
     analyzed.document["record"] = plain(record_facts(study, viewer, analyzed.table))
     return analyzed
 

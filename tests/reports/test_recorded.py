@@ -104,7 +104,7 @@ def test_another_gene_is_refused_rather_than_reported_as_map2k4(open_study):
     )
     open_study.biomarker = "KRAS"
     assert set(measurement_table(open_study, OPERATOR)["map2k4_status"]) == {"wild_type"}
-    with pytest.raises(AnalysisRefused, match="kras"):
+    with pytest.raises(AnalysisRefused, match="reports are written on MAP2K4; the JSON has KRAS"):
         analyze_recorded(open_study, OPERATOR)
 
 
