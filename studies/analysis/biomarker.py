@@ -40,10 +40,16 @@ def biomarker_section(
     models whose status is not proven."""
     gene = plan.biomarker.name
     section: dict[str, Any] = {
-        "gene": gene, "classes": plan.biomarker.classes,
-        "strata": [], "interaction": [], "model_level": model_level_rows(frame, plan),
-        "excluded": _excluded(frame, gene), "covariates": companions(frame, plan.biomarker.gene), "combination_against_parts": [], "formula": None,
-    }  # fmt: skip
+        "gene": gene,
+        "classes": plan.biomarker.classes,
+        "strata": [],
+        "interaction": [],
+        "model_level": model_level_rows(frame, plan),
+        "excluded": _excluded(frame, gene),
+        "covariates": companions(frame, plan.biomarker.gene),
+        "combination_against_parts": [],
+        "formula": None,
+    }
     notes.extend(f"{gene} status: {row['note']}" for row in section["covariates"] if row["confounded"])
     known = frame.loc[frame["map2k4_status"].isin(STRATA), ["pdx_model", "map2k4_status"]].drop_duplicates()
     if len(known) < 2:
