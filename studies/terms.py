@@ -167,6 +167,14 @@ class ExitReason(Term):
         return _SURVIVAL_CODING[self]
 
 
+class DoseOutcome(Term):
+    """What became of a dose that was due."""
+
+    GIVEN = "given"
+    PARTIAL = "partial", "given in part"
+    OMITTED = "omitted"
+
+
 class SampleKind(Term):
     """How tissue taken at a mouse's exit is kept."""
 

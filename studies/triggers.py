@@ -30,11 +30,15 @@ APPEND_ONLY = (
     "studies_welfarealert",
     "studies_alertanswer",
     "studies_photo",
+    "studies_dose",
+    "studies_formulation",
+    "studies_agentlot",
 )
 # Tables whose rows are sealed by the event of the act that wrote them. Readings have seals of their own
 # (studies/actions/coverage.py); what only carries a request or counts its failures needs none.
 SEALED = (
     "studies_agent",
+    "studies_agentlot",
     "studies_alertanswer",
     "studies_allocation",
     "studies_amendment",
@@ -49,11 +53,13 @@ SEALED = (
     "studies_deviation",
     "studies_deviation_mice",
     "studies_device",
+    "studies_dose",
     "studies_entrykey",
     "studies_entrylimits",
     "studies_exclusion",
     "studies_exit",
     "studies_expectedsigndeclaration",
+    "studies_formulation",
     "studies_genotypecall",
     "studies_importbatch",
     "studies_measurementsession",

@@ -101,6 +101,7 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
         "object_id": 1,
         "session_id": session.pk,
         "mouse_id": mouse.pk,
+        "study_id": study.pk,
         "photo_id": photo.pk,
         "measurement_id": measurement.pk,
     }

@@ -1,6 +1,6 @@
 import pytest
 
-from studies.doses import dose_mg_per_kg, volume_ml_per_kg
+from studies.doses import amount, dose_mg_per_kg, doses_due, volume_ml_per_kg
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,39 @@ def test_ten_microliters_a_gram_are_ten_milliliters_a_kilogram():
 def test_a_dose_without_unit_or_number_is_refused(text, told):
     with pytest.raises(ValueError, match=told.replace("(", r"\(")):
         dose_mg_per_kg(text)
+
+
+@pytest.mark.parametrize(
+    ("frequency", "expected"),
+    [
+        ("qd", [1, 1, 1, 1, 1, 1, 1, 1]),
+        ("bid", [2, 2, 2, 2, 2, 2, 2, 2]),
+        ("5_on_2_off", [1, 1, 1, 1, 1, 0, 0, 1]),
+        ("q2d", [1, 0, 1, 0, 1, 0, 1, 0]),
+        ("q7d", [1, 0, 0, 0, 0, 0, 0, 1]),
+        ("day_list", [0, 0, 0, 1, 0, 0, 0, 1]),
+        ("", [1, 1, 1, 1, 1, 1, 1, 1]),
+    ],
+)
+def test_doses_follow_their_pattern_from_the_first_dosing_day(frequency, expected):
+    assert [doses_due(day, frequency, (5, 9), 2) for day in range(2, 10)] == expected
+
+
+def test_no_dose_outside_the_window():
+    assert [doses_due(day, "qd", (), 1, 3) for day in range(-1, 5)] == [0, 0, 1, 1, 1, 0]
+    assert doses_due(-1, "qd") == 0 and doses_due(400, "qd") == 1
+
+
+def test_mg_per_kg_becomes_mg_becomes_ml():
+    """30 mg/kg for 22 g are 0.66 mg, at 3 mg/mL 0.22 mL."""
+    found = amount(22, 30, 3, None)
+    assert (found.mg, found.ml) == (pytest.approx(0.66), pytest.approx(0.22))
+    assert amount(22, None, None, 10).mg is None and amount(22, 30, None, 10).ml == pytest.approx(0.22)
+
+
+def test_the_maximum_volume_refuses_above_it_alone():
+    assert amount(20, 30, 3, None, 10).ml == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="above the maximum of 9.9 mL/kg"):
+        amount(20, 30, 3, None, 9.9)
+    with pytest.raises(ValueError, match="no concentration"):
+        amount(20, 30, None, None)

@@ -1,6 +1,7 @@
 """The two papers that tell who gets what: the doser's sheet and the custodian's list. Recorded before they are read."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -8,8 +9,9 @@ from django.db import transaction
 
 from studies import access
 from studies.actions.audit import allocation_chain, record_event
+from studies.actions.formulations import formulation_for, formulations_of
 from studies.days import local_date
-from studies.models import Allocation, Measurement, Study, SyringeCode, User
+from studies.models import Allocation, ArmAgent, Formulation, Measurement, Study, SyringeCode, User
 
 MICROLITERS_PER_ML_AND_G = 1.0  # mL/kg is µL/g
 
@@ -58,17 +60,18 @@ def dose_lines(study: Study, user: User, at: datetime) -> list[DoseLine]:
         raise PermissionError(f"the dose sheet of study {study.code} is the doser's alone")
     today = local_date(at, study.time_zone)
     with transaction.atomic():
-        mice = _allocated(study)
+        mice = allocated(study)
         if not mice.exists():
             raise PaperRefused("No mouse is allocated yet, so there is nothing to dose.")
         _record(study, "made a dose sheet", user, at, {"day": today.isoformat(), "mice": mice.count()})
-        weights = _latest_weights(study, today)
+        weights = latest_weights(study, today)
         codes = dict(SyringeCode.objects.filter(study=study).values_list("arm", "code"))
-        usual = _usual(mice) if not study.arms_are_open else ("", None)
+        usual = usual_dose(mice) if not study.arms_are_open else ("", None)
+        made = formulations_of(study)
         lines = [
             line
             for one in mice
-            for line in _doses_of(one, weights.get(one.mouse_id), codes, study, today, usual)
+            for line in _doses_of(one, weights.get(one.mouse_id), codes, study, today, usual, made)
         ]
     return sorted(lines, key=lambda line: (in_rack_order(line.place, line.cage, line.mouse), line.syringe))
 
@@ -83,7 +86,7 @@ def open_sealed_list(study: Study, user: User, reason: str, at: datetime) -> lis
     if not reason.strip():
         raise PaperRefused("Say why the sealed list is opened; the reason is kept.")
     with transaction.atomic():
-        mice = _allocated(study)
+        mice = allocated(study)
         if not mice.exists():
             raise PaperRefused("No mouse is allocated yet, so there is no list.")
         _record(study, "opened the sealed allocation list", user, at, {"mice": mice.count()}, reason.strip())
@@ -119,7 +122,7 @@ def _natural(text: str) -> tuple[tuple[int, str], ...]:
     return tuple(parts)
 
 
-def _allocated(study: Study):
+def allocated(study: Study):
     """Allocations of mice that neither left nor were excluded."""
     found = Allocation.objects.filter(mouse__study=study, mouse__exit=None, mouse__exclusion=None)
     return found.select_related("mouse__cage", "mouse__cohort", "arm").prefetch_related(
@@ -127,7 +130,7 @@ def _allocated(study: Study):
     )
 
 
-def _latest_weights(study: Study, today: date) -> dict[int, tuple[date, float]]:
+def latest_weights(study: Study, today: date) -> dict[int, tuple[date, float]]:
     found: dict[int, tuple[date, float]] = {}
     rows = Measurement.objects.filter(session__study=study, weight_g__isnull=False).valid()
     for mouse, weight, observed_at, due_on in rows.values_list(
@@ -139,7 +142,7 @@ def _latest_weights(study: Study, today: date) -> dict[int, tuple[date, float]]:
     return found
 
 
-def _usual(allocations) -> tuple[str, float | None]:
+def usual_dose(allocations) -> tuple[str, float | None]:
     """Route and mL/kg where all arms that record them agree: a vehicle left blank would stand out by it."""
     given = [dose for one in allocations for dose in one.arm.arm_agents.all()]
     routes = {dose.get_route_display() for dose in given if dose.route}
@@ -154,24 +157,20 @@ def _doses_of(
     study: Study,
     today: date,
     usual: tuple[str, float | None],
+    made: Sequence[Formulation],
 ) -> list[DoseLine]:
     mouse, given = one.mouse, list(one.arm.arm_agents.all())
     on, weight = weighed or (None, None)
     lines = []
     for number, dose in enumerate(given or [None], start=1):
-        if study.arms_are_open:
-            syringe = f"{one.arm.name}: {dose}" if dose else one.arm.name
-        else:
-            code = codes.get(one.arm_id, "no code")
-            syringe = f"{code}-{number}" if len(given) > 1 else code
-        per_kg = (dose.volume_ml_per_kg if dose else None) or usual[1]
+        per_kg = _ml_per_kg(dose, made, today, usual[1])
         lines.append(
             DoseLine(
                 place=f"{mouse.cage.room} {mouse.cage.rack}".strip() if mouse.cage else "",
                 cage=mouse.cage.code if mouse.cage else "",
                 mouse=mouse.label,
                 ear_tag=mouse.ear_tag,
-                syringe=syringe,
+                syringe=syringe_of(one, dose, number, len(given), codes, study),
                 route=(dose.get_route_display() if dose else "") or usual[0],
                 weight_g=weight,
                 weighed_on=on,
@@ -180,6 +179,30 @@ def _doses_of(
             )
         )
     return lines
+
+
+def syringe_of(
+    one: Allocation, dose: ArmAgent | None, number: int, agents: int, codes: dict[int, str], study: Study
+) -> str:
+    """What stands on the syringe: arm and agent in an open study, else the arm's code, numbered by agent."""
+    if study.arms_are_open:
+        return f"{one.arm.name}: {dose}" if dose else one.arm.name
+    code = codes.get(one.arm_id, "no code")
+    return f"{code}-{number}" if agents > 1 else code
+
+
+def _ml_per_kg(
+    dose: ArmAgent | None, made: Sequence[Formulation], today: date, usual: float | None
+) -> float | None:
+    """By the formulation's concentration where one is on record, None where it expired; else as planned."""
+    if dose is None:
+        return usual
+    choice = formulation_for(dose, made, today)
+    if choice.refusal:
+        return None
+    if choice.formulation and dose.dose_mg_per_kg:
+        return dose.dose_mg_per_kg / choice.formulation.concentration_mg_per_ml
+    return dose.volume_ml_per_kg or usual
 
 
 def _record(study: Study, action: str, user: User, at: datetime, new: dict, reason: str = "") -> None:

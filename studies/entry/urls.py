@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from studies.entry import identity, mouse, photos, sheet, tablet, today, worker
+from studies.entry import doses, identity, mouse, photos, sheet, tablet, today, worker
 
 urlpatterns = [
     path("today/", today.today, name="entry_today"),
     path("sessions/<int:session_id>/", sheet.sheet, name="entry_sheet"),
+    path("doses/", doses.doses, name="doses"),
+    path("studies/<int:study_id>/formulations/", doses.formulations, name="formulations"),
     path("mice/<int:mouse_id>/", mouse.mouse, name="entry_mouse"),
     path("mice/<int:mouse_id>/history.csv", mouse.history_csv, name="mouse_history"),
     path("mice/<int:mouse_id>/sample-labels.pdf", mouse.sample_labels, name="sample_labels"),

@@ -5,6 +5,7 @@ from .api_token import ApiToken
 from .arm import Agent, Arm, ArmAgent
 from .audit import AuditEvent, AuditHead
 from .blinding import ArmMask, Reveal
+from .dosing import AgentLot, Dose, Formulation
 from .entry import Device, EntryLimits, ParkedRow, SubmittedSheet
 from .job import Job, JobWorker
 from .measurement import ImportBatch, Measurement, MeasurementSession
@@ -20,6 +21,7 @@ from .welfare import AlertAnswer, MouseSample, Photo, WelfareAlert
 
 __all__ = [
     "Agent",
+    "AgentLot",
     "AlertAnswer",
     "Allocation",
     "Amendment",
@@ -35,11 +37,13 @@ __all__ = [
     "Cohort",
     "Deviation",
     "Device",
+    "Dose",
     "EntryKey",
     "EntryLimits",
     "Exclusion",
     "Exit",
     "ExpectedSignDeclaration",
+    "Formulation",
     "GenotypeCall",
     "ImportBatch",
     "Job",

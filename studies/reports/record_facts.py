@@ -17,6 +17,7 @@ from studies import access
 from studies.actions.audit import allocation_chain, study_chain
 from studies.frames import Viewer, readings
 from studies.models import Allocation, AuditHead, Measurement, PdxModel, Study
+from studies.reports.dosing_facts import dosing_facts
 from studies.volumes import volume_mm3
 
 Row = dict[str, Any]
@@ -63,6 +64,7 @@ def record_facts(study: Study, viewer: Viewer, table: pd.DataFrame) -> Row:
         "plan": _plan(study, reader),
         "chains": _chains(study),
         "quality": _quality(study, table),
+        "dosing": dosing_facts(study, names, masked=reader.masked),
     }
 
 

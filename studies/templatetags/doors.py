@@ -16,6 +16,12 @@ def reads_science(user) -> bool:
     return access.studies_of(user, access.SCIENCE_READERS).exists()
 
 
+@register.filter
+def doses_mice(user) -> bool:
+    """Whether the person doses in any study."""
+    return access.studies_of(user, access.DOSE_SHEET_READERS).exists()
+
+
 @register.simple_tag
 def open_reds(user) -> list[WelfareAlert]:
     """Red alerts nobody has acknowledged, of running studies whose animals this person answers for or reads of."""

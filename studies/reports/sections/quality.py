@@ -22,7 +22,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         Table("Readings by arm.", columns, in_arm_order(study, found["by_arm"])),
         Facts([*recorded(study), *hands(found)]),
     ]
-    return Section("quality", "Data quality", [*blocks, *deviations(study)])
+    return Section("quality", "Data quality", [*blocks, *dosing(study), *deviations(study)])
 
 
 def recorded(study: Study) -> list[tuple[str, str]]:
@@ -49,6 +49,31 @@ def recorded(study: Study) -> list[tuple[str, str]]:
         ),
         ("Largest tumor", largest),
     ]
+
+
+def dosing(study: Study) -> list[Block]:
+    """What was given of what was planned, and whether those who dosed kept from measuring."""
+    told = record(study).get("dosing")
+    if not told:
+        return []
+    both = ", ".join(
+        f"{row['person']} ({words.counted(row['doses'], 'dose')}, {words.counted(row['readings'], 'reading')})"
+        for row in told["did_both"]
+    )
+    apart = f"not apart: {both} did both" if both else "apart: nobody who dosed measured"
+    blocks: list[Block] = [Heading("Dosing"), Facts([("Doser and measurer", apart)])]
+    if told["by_arm"]:
+        columns = [
+            Column("arm", "Arm"),
+            Column("n_planned", "Doses planned", "count"),
+            Column("n_given", "Given", "count"),
+            Column("n_partial", "In part", "count"),
+            Column("n_omitted", "Omitted", "count"),
+            Column("n_not_recorded", "Not recorded", "count"),
+            Column("percent_of_planned", "% of planned dose", "percent"),
+        ]
+        blocks.append(Table("Doses by arm.", columns, in_arm_order(study, told["by_arm"])))
+    return blocks
 
 
 def hands(found: dict) -> list[tuple[str, str]]:
