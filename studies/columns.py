@@ -85,6 +85,10 @@ def canonical_header(header: str) -> str | None:
     return _BY_SPELLING.get(with_unit) or _BY_SPELLING.get(without_unit)
 
 
+# What a gene's column says where no variant was found.
+NO_VARIANT = frozenset({"0", "wt", "wild_type", "wild type", "none", "no"})
+
+
 def biomarker_status(word: object) -> tuple[BiomarkerStatus | None, str | None]:
     """The status a word means, with a note where the spelling does not prove loss of function.
 

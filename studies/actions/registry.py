@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from studies.actions.audit import INSTALLATION, record_event
+from studies.columns import NO_VARIANT
 from studies.imports import MeasurementTable, RowError
 from studies.models import GenotypeCall, PdxModel, User
 from studies.models.pdx_model import DEFAULT_GENE
@@ -15,7 +16,6 @@ ASSAY = "as stated in the imported file"
 VARIANT_COLUMN = f"{DEFAULT_GENE}_call"
 # A column headed like a gene symbol holds calls of that gene.
 GENE_SYMBOL = re.compile(r"[A-Z][A-Z0-9]{2,9}(_call)?")
-NO_VARIANT = frozenset({"0", "wt", "wild_type", "wild type", "none", "no"})
 NOT_TESTED = frozenset({"", "na", "n/a", "nan", "unknown", "not sequenced"})
 
 

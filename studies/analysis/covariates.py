@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from studies.analysis.scopes import STRATA
-from studies.columns import biomarker_status, fold
+from studies.columns import NO_VARIANT, biomarker_status, fold
 from studies.terms import BiomarkerStatus
 
 GENES = ("map2k4", "map3k1", "kras", "nras", "braf")
@@ -42,6 +42,8 @@ def _called(value: object) -> str | None:
     """A genotype call in the words of a status; other words stand as they are, since tables name mutations."""
     status, _ = biomarker_status(value)
     word = str(status) if status is not None else str(value).strip()
+    if word.lower() in NO_VARIANT:
+        word = str(BiomarkerStatus.WILD_TYPE)
     return None if word in NOT_TOLD else word
 
 
