@@ -3,6 +3,8 @@
 PORT ?= 8000
 PYTHON ?=
 PYTEST_ARGS ?=
+# Tests of one file run in one worker, in order; two workers because two cores are what a small machine has.
+WORKERS := -n 2 --dist loadfile
 STUDIES ?= 10000
 KILLS ?= 200
 VENV := .venv
@@ -44,10 +46,10 @@ ladder: $(INSTALLED_FOR_TESTS) ## check which package may import which
 	$(RUN) -m pytest tests/test_architecture.py -q
 
 unit: $(INSTALLED_FOR_TESTS) ## run every test, the database being SQLite
-	$(CLEAN_ENV) $(RUN) -m pytest $(PYTEST_ARGS)
+	$(CLEAN_ENV) $(RUN) -m pytest $(WORKERS) $(PYTEST_ARGS)
 
 unit-postgresql: $(INSTALLED_FOR_TESTS) ## run the tests that touch the database on a PostgreSQL of their own
-	$(CLEAN_ENV) $(RUN) -m tests.support.postgres $(RUN) -m pytest -m "database and not sqlite_only and not browser" $(PYTEST_ARGS)
+	$(CLEAN_ENV) $(RUN) -m tests.support.postgres $(RUN) -m pytest $(WORKERS) -m "database and not sqlite_only and not browser" $(PYTEST_ARGS)
 
 bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each as a ratio
 	@$(CLEAN_ENV) $(RUN) -m tests.bench.run
