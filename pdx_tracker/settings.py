@@ -108,7 +108,9 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 HTTPS = env_bool("HTTPS", False)
 DATABASES = {"default": env_database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-BACKUP_EXPECTED = env_bool("BACKUP_EXPECTED", False)
+BACKUP_FOLDER = env.str("BACKUP_FOLDER", default="")
+BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=30)
+BACKUP_EXPECTED = env_bool("BACKUP_EXPECTED", bool(BACKUP_FOLDER))
 IMPORT_LIMIT_MB = env.int("IMPORT_LIMIT_MB", default=500)
 
 INSTALLED_APPS = [

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from studies.actions.anchors import write_anchor
 
 FORMAT = 1
 MANIFEST, DATABASE, MEDIA = "manifest.json", "database", "media/"
-CHUNK_BYTES = 1 << 20
 POSTGRESQL_PLACES = "/usr/lib/postgresql/*/bin"
 POSTGRESQL_HINT = "sudo apt-get install postgresql-client"
 
@@ -83,6 +82,25 @@ def back_up(path: Path, at: datetime, *, is_drill: bool = False) -> Manifest:
         write_anchor("backup", at)
         _note_backup(path, at)
     return manifest
+
+
+def back_up_daily(now: datetime) -> Path | None:
+    """The day's backup in BACKUP_FOLDER, made unless it is there; those older than BACKUP_KEEP_DAYS go.
+
+    None where nothing was to do. Raises BackupRefused and OSError.
+    """
+    if not settings.BACKUP_FOLDER:
+        return None
+    folder = Path(settings.BACKUP_FOLDER)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"pdx-{now.astimezone(UTC):%Y-%m-%d}.zip"
+    if path.exists():
+        return None
+    back_up(path, now)
+    for old in folder.glob("pdx-????-??-??.zip"):
+        if now.timestamp() - old.stat().st_mtime > settings.BACKUP_KEEP_DAYS * 86_400:
+            old.unlink()
+    return path
 
 
 def restore(path: Path) -> Manifest:

@@ -13,10 +13,12 @@ from django.db.migrations.executor import MigrationExecutor
 
 from studies import triggers
 from studies.actions.backups import last_backup
-from studies.models import AuditEvent
+from studies.models import AuditEvent, Job
+from studies.terms import JobState
 
 LEAST_FREE_MB = 200
 LONGEST_WITHOUT_BACKUP = timedelta(days=2)
+LONGEST_IN_QUEUE = timedelta(minutes=10)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 
@@ -36,6 +38,7 @@ def health(now: datetime | None = None) -> list[Condition]:
         "migrations": _migrations,
         "triggers": _triggers,
         "disk": _disk,
+        "queue": lambda: _queue(now),
         "clock": lambda: _clock(now),
         "last_backup": lambda: _backup(now),
     }
@@ -74,6 +77,13 @@ def _triggers() -> tuple[bool, str]:
 def _disk() -> tuple[bool, str]:
     free_mb = shutil.disk_usage(settings.DATA_DIR).free // 1_000_000
     return free_mb >= LEAST_FREE_MB, f"{free_mb} MB free"
+
+
+def _queue(now: datetime) -> tuple[bool, str]:
+    waiting = Job.objects.filter(state=JobState.WAITING).order_by("asked_at")
+    first = waiting.values_list("asked_at", flat=True).first()
+    age = now - first if first else timedelta()
+    return age <= LONGEST_IN_QUEUE, f"{int(age.total_seconds())} s the oldest job"
 
 
 def _clock(now: datetime) -> tuple[bool, str]:

@@ -117,3 +117,18 @@ def flipped(content: bytes) -> bytes:
     changed = bytearray(content)
     changed[len(changed) // 2] ^= 1
     return bytes(changed)
+
+
+def test_a_day_has_one_backup_and_old_ones_go(planted, settings, tmp_path):
+    settings.BACKUP_FOLDER = ""
+    assert backups.back_up_daily(NOW) is None
+    settings.BACKUP_FOLDER, settings.BACKUP_KEEP_DAYS = str(tmp_path / "daily"), 30
+    (tmp_path / "daily").mkdir()
+    for name, days in (("pdx-2026-05-01.zip", 40), ("pdx-2026-06-09.zip", 1), ("other.zip", 40)):
+        (tmp_path / "daily" / name).write_text("old")
+        at = NOW.timestamp() - days * 86_400
+        os.utime(tmp_path / "daily" / name, (at, at))
+    made = backups.back_up_daily(NOW)
+    assert made.name == "pdx-2026-06-10.zip" and backups.back_up_daily(NOW) is None
+    left = {path.name for path in (tmp_path / "daily").iterdir()}
+    assert left == {"pdx-2026-06-10.zip", "pdx-2026-06-09.zip", "other.zip"}

@@ -1,15 +1,22 @@
 """`manage.py work`: take up the long work that waits in the database, until told to stop."""
 
+import logging
 import os
 import signal
 import time
 from contextlib import suppress
 
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+from django.utils import timezone
 
+from studies.actions.backups import BackupRefused, back_up_daily
 from studies.actions.jobs import running_here
 
 LOOK_SECONDS = 0.3
+BACKUP_LOOK_SECONDS = 60
+
+logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -28,14 +35,28 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.stop)
         cluster.start()
+        next_look = 0.0
         while not self.is_stopped and cluster.sentinel.is_alive():
             if with_parent and os.getppid() != parent:
                 break
+            if time.monotonic() >= next_look:
+                back_up_if_due()
+                next_look = time.monotonic() + BACKUP_LOOK_SECONDS
             time.sleep(LOOK_SECONDS)
         halt(cluster)
 
     def stop(self, number, frame) -> None:
         self.is_stopped = True
+
+
+def back_up_if_due() -> None:
+    """The day's backup where BACKUP_FOLDER is set; a failure is logged, shows on `/healthz`, and is tried again."""
+    try:
+        back_up_daily(timezone.now())
+    except (BackupRefused, DatabaseError, OSError) as error:
+        logger.error("no backup was made: %s", error)
+    finally:
+        connection.close()
 
 
 def halt(cluster) -> None:
