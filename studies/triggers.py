@@ -196,7 +196,8 @@ def _rules() -> Iterable[Rule]:
         for act in ("insert", "update", "delete"):
             place = study.format(row="NEW" if act == "insert" else "OLD")
             message = f"the study is locked: nothing of {table} is written"
-            yield Rule(f"{table}_locked_{act}", table, act, message, IS_LOCKED.format(study=place))
+            name = f"{table.removeprefix('studies_')}_locked_{act}"
+            yield Rule(name, table, act, message, IS_LOCKED.format(study=place))
     changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in STUDY_FACTS)
     yield Rule(
         "study_facts_locked",

@@ -141,3 +141,7 @@ def test_a_missing_trigger_is_named_and_laid_again_by_migrate():
     # As from a shell, with checks: the one that names the missing trigger must not stand in the way.
     call_command("migrate", verbosity=0, skip_checks=False)
     assert triggers.missing(connection) == []
+
+
+def test_every_name_is_one_that_postgresql_keeps_whole():
+    assert max(map(len, triggers.names("postgresql"))) <= 63
