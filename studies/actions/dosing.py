@@ -30,6 +30,8 @@ from studies.models import (
 )
 from studies.terms import AlertAction, DoseOutcome, StudyState
 
+GRAMS_PER_KG = 1000.0
+
 
 class DoseRefused(Exception):
     """No dose was recorded; the message names the mouse and why."""
@@ -253,6 +255,21 @@ def _baselines(study: Study) -> dict[int, float]:
     for mouse, weight in rows.values_list("mouse", "weight_g"):
         found.setdefault(mouse, weight)
     return found
+
+
+def ml_per_kg_due(study: Study, user: User, at: datetime) -> dict[int, list[float]]:
+    """Mouse id -> mL/kg of each dose due today, for the measurement sheet; empty where arms are not open to `user`."""
+    if not access.may_see_arms(user, study):
+        return {}
+    mice = allocated(study)
+    day = _day(study, local_date(at, study.time_zone), mice)
+    day.weights = {one.mouse_id: (day.today, GRAMS_PER_KG) for one in mice}
+    found: dict[int, list[float]] = defaultdict(list)
+    for one in mice:
+        for due in _due_to(one, day):
+            if due.amount:
+                found[due.mouse_id].append(due.amount.ml)
+    return dict(found)
 
 
 @dataclass(frozen=True)

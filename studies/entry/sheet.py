@@ -5,9 +5,11 @@ import random
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.csrf import ensure_csrf_cookie
 
 from studies import access
+from studies.actions.dosing import ml_per_kg_due
 from studies.actions.sheet_facts import (
     SessionFacts,
     SheetMouse,
@@ -59,6 +61,7 @@ def _data(facts: SessionFacts, user, order: str) -> dict:
     """What sheet.js reads; see there. No arm, no genotype, no name of a patient."""
     on_study = set(mice_of(facts.session).values_list("pk", flat=True))
     mice = [mouse for mouse in facts.mice.values() if mouse.pk in on_study]
+    doses = ml_per_kg_due(facts.study, user, timezone.now())
     if order == "random":
         mice = _shuffled_by_cage(mice, f"{facts.session.pk}")
     return {
@@ -66,7 +69,7 @@ def _data(facts: SessionFacts, user, order: str) -> dict:
         "session": facts.session.pk,
         "limits": limits_json(facts.limits)["limits"],
         "signs": [{"code": str(sign), "label": sign.label, "key": sign.key} for sign in Sign],
-        "mice": [_mouse(facts, mouse) for mouse in mice],
+        "mice": [_mouse(facts, mouse) | {"ml_per_kg": doses.get(mouse.pk, [])} for mouse in mice],
         "urls": {
             "api": reverse("api-1:api-root"),
             "today": reverse("entry_today"),

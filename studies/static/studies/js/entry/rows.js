@@ -110,6 +110,8 @@ export class SheetRow {
       if (last?.volume_mm3) told.push(`${percent(volume, last.volume_mm3)} since ${last.when}`);
     }
     if (weight && last?.weight_g) told.push(`weight ${percent(Number(weight), Number(last.weight_g))}`);
+    // In an open study alone, and for a doser at the same cage: the doses due, by the weight just read.
+    if (weight) told.push(...(this.mouse.ml_per_kg ?? []).map((perKg) => `dose ${((perKg * Number(weight)) / 1000).toFixed(2)} mL`));
     return told.join(", ");
   }
 
