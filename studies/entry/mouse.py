@@ -100,6 +100,8 @@ def mouse_page(request, found: Mouse, given: dict[str, forms.BaseForm], status: 
         "study": found.study,
         "exit": left,
         "may_write": may_write,
+        "may_enter": found.study.state == StudyState.ACTIVE
+        and access.may_enter_measurements(request.user, found.study),
         "groups": EXIT_GROUPS,
         "relations": YesNoUnknown.choices(),
         "last": {"weight_g": weight, "volume_mm3": volume},

@@ -1,6 +1,7 @@
 """The measurement sheet of one session: the page that carries everything the tablet needs to work alone."""
 
 import random
+from datetime import date
 
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
@@ -18,8 +19,9 @@ from studies.actions.sheet_facts import (
     in_order,
     load_session,
 )
+from studies.days import local_date
 from studies.endpoints import endpoint
-from studies.models import MeasurementSession
+from studies.models import Device, MeasurementSession
 from studies.terms import Sign
 from studies.validation import limits_json, windows
 from studies.worklist import mice_of
@@ -44,9 +46,16 @@ def sheet(request, session_id: int):
         "closed": closed,
         "order": order,
         "day": _study_day(session),
+        "devices": devices_known(local_date(timezone.now(), session.study.time_zone)),
         "data": _data(facts, request.user, order),
     }
     return render(request, "studies/entry/sheet.html", context)
+
+
+def devices_known(today: date) -> list[tuple[str, str]]:
+    """Devices that may be used, each with what R26 would ask about it; a retired one is not offered."""
+    usable = Device.objects.filter(retired_on__isnull=True).values_list("code", "calibration_due_on")
+    return [(code, f"calibration was due on {due}" if due and due < today else "") for code, due in usable]
 
 
 def _study_day(session: MeasurementSession) -> int | None:

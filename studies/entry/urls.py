@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from studies.entry import doses, identity, mouse, photos, sheet, tablet, today, worker
+from studies.entry import correction, doses, identity, mouse, photos, sheet, tablet, today, worker
 
 urlpatterns = [
     path("today/", today.today, name="entry_today"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("mice/<int:mouse_id>/sample-labels.pdf", mouse.sample_labels, name="sample_labels"),
     path("mice/<int:mouse_id>/photos/", photos.upload, name="photo_upload"),
     path("photos/<int:photo_id>/", photos.photo, name="photo"),
+    path("readings/<int:measurement_id>/", correction.correction, name="correct_reading"),
     path("switch/", tablet.switch, name="entry_switch"),
     path("key/", tablet.entry_key, name="entry_key"),
     path("tablets/", tablet.tablets, name="tablets"),
