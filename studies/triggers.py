@@ -25,6 +25,7 @@ APPEND_ONLY = (
     "studies_signature",
     "studies_amendment",
     "studies_deviation",
+    "studies_entrylimits",
     "studies_storedreport",
     "studies_reportfile",
     "studies_welfarealert",

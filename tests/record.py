@@ -20,6 +20,7 @@ from studies.models import (
     AuditEvent,
     Cage,
     Cohort,
+    Device,
     ImportBatch,
     Job,
     Mouse,
@@ -49,6 +50,7 @@ def fill_record(study: Study, people: People) -> dict[str, object]:
     Study.objects.update(state=StudyState.DRAFT, is_blinded=False)
     make_arm(study)
     Agent.objects.create(name="agent one")
+    Device.objects.create(code="caliper 1")
     cage = Cage.objects.create(study=study, code="C1")
     cohort = Cohort.objects.create(study=study, name="first")
     sample = PatientSample.objects.create(patient=Patient.objects.create(code="P1"), code="S1")

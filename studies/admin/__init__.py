@@ -29,7 +29,7 @@ admin.site.unregister([Failure, OrmQ, Schedule, Success])
 # reader may bring NumPy, which no page waits for.
 registry._formats.pop("xlsx", None)
 
-from studies.admin import arm, measurement, mouse, pdx_model, people, study, system  # noqa: E402, F401
+from studies.admin import arm, device, measurement, mouse, pdx_model, people, study, system  # noqa: E402, F401
 
 admin.site.index_title = "Set-up"
 

@@ -17,6 +17,7 @@ GROUPS = (
             (models.Arm, "Arms", "call_split"),
             (models.MeasurementSession, "Sessions", "event"),
             (models.Measurement, "Readings", "straighten"),
+            (models.Device, "Devices", "square_foot"),
             (models.ImportBatch, "Imports", "upload_file"),
         ),
     ),

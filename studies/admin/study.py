@@ -3,6 +3,7 @@
 from django import forms
 from django.contrib import admin
 from django.db.models import Max
+from django.utils import timezone
 
 from studies.actions.set_up import CRITERIA_FIELDS
 from studies.admin.endpoints import ADMINISTRATORS, DIRECTORS
@@ -12,6 +13,7 @@ from studies.models import (
     Allocation,
     AnalysisPlan,
     Cohort,
+    EntryLimits,
     ExpectedSignDeclaration,
     Measurement,
     Study,
@@ -21,6 +23,7 @@ from studies.models import (
     WelfareLimits,
 )
 from studies.terms import Role, StudyState
+from studies.validation import Limits, LimitsRefused, with_overrides
 
 
 class VersionForm(forms.ModelForm):
@@ -68,6 +71,49 @@ class WelfareLimitsInline(VersionInline):
     model = WelfareLimits
 
 
+class EntryLimitsForm(VersionForm):
+    """A study's own limits of the measurement rules, by name; a name that is no limit is refused."""
+
+    set_by: User
+
+    class Meta:
+        model = EntryLimits
+        fields = ("overrides", "reason")
+        help_texts = {
+            "overrides": 'Such as {"length_high_mm": "20"}; docs/measurement-rules.md names the rules.'
+        }
+
+    def clean_overrides(self):
+        told = self.cleaned_data["overrides"] or {}
+        try:
+            if not isinstance(told, dict):
+                raise LimitsRefused("name each limit with its value")
+            with_overrides(Limits(), told, "new")
+        except LimitsRefused as refused:
+            raise forms.ValidationError(str(refused)) from refused
+        return told
+
+    def save(self, commit=True):
+        self.instance.set_at, self.instance.set_by = timezone.now(), self.set_by
+        return super().save(commit)
+
+
+class EntryLimitsInline(VersionInline):
+    """Limits decide which values ask a question, not what is measured: a running study may add a version."""
+
+    model = EntryLimits
+    form = EntryLimitsForm
+    fields = ("version", "overrides", "reason")
+
+    def get_formset(self, request, obj=None, **kwargs):
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.form.set_by = request.user
+        return formset
+
+    def has_add_permission(self, request, obj=None) -> bool:
+        return BlocksInline.has_add_permission(self, request, obj)
+
+
 class AnalysisPlanInline(VersionInline):
     """A plan names arms, so it is shown where arms may be read."""
 
@@ -111,6 +157,7 @@ class StudyAdmin(ScienceAdmin):
     inlines = (
         PlannedPdxModelInline,
         WelfareLimitsInline,
+        EntryLimitsInline,
         CohortInline,
         ExpectedSignInline,
         AnalysisPlanInline,

@@ -189,7 +189,15 @@ def study_data(study) -> dict:
         "schedule_days": "[]",
         "initial-schedule_days": "[]",  # as the page sends it along
     }
-    for prefix in ("welfare_limits", "cohorts", "expected_signs", "analysis_plans", "planned_pdx_models"):
+    inlines = (
+        "welfare_limits",
+        "entry_limits",
+        "cohorts",
+        "expected_signs",
+        "analysis_plans",
+        "planned_pdx_models",
+    )
+    for prefix in inlines:
         data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
     return data
 
