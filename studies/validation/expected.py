@@ -77,7 +77,7 @@ def _jump(then: Decimal, limits: Limits) -> Window:
 
 
 def weight_window(mouse: MouseFacts, day: float, limits: Limits) -> Window | None:
-    """R12: 10 % within 3 days around the last weight, or 8 % around the last three's median.
+    """R12: 10 % within 3 days around the last weight, or 9 % around the last three's median.
 
     Beyond 3 days both shares grow with the gap, to 20 % and no further. One weighing of a restless mouse is
     off by some percent; the median keeps it from making the next a jump.

@@ -37,7 +37,7 @@ class Limits:
     weight_high_g: Decimal = Decimal("40")
     weight_change_fraction: Decimal = Decimal("0.10")
     weight_change_days: int = 3
-    weight_median_fraction: Decimal = Decimal("0.08")
+    weight_median_fraction: Decimal = Decimal("0.09")
     weight_change_any_fraction: Decimal = Decimal("0.20")
     volume_cap_mm3: Decimal = Decimal("2000")
     diameter_cap_mm: Decimal = Decimal("20")

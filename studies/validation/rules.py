@@ -48,7 +48,7 @@ RULES: tuple[Rule, ...] = (
          sizes.tumor_endpoint),
     Rule("R11", "weight range", "below 5 or above 80 g", "outside 14 to 40 g, or the strain and sex's range",
          weights.weight_range),
-    Rule("R12", "weight change", "", "above 10 % within 3 days (and 8 % off the last three's median), both growing "
+    Rule("R12", "weight change", "", "above 10 % within 3 days (and 9 % off the last three's median), both growing "
          "with the gap up to 20 %", weights.weight_change),
     Rule("R13", "weight endpoint", "", "a loss of 15 % or 20 %: stored, an action is due",
          weights.weight_endpoint),

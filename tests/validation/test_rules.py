@@ -275,7 +275,7 @@ def test_r12_weight_change(days, weight, expected):
     assert said("R12", replace(ROW, weight_g=weight), mouse) == expected
 
 
-@pytest.mark.parametrize("weight, expected", [("22.68", ""), ("22.69", "soft")])
+@pytest.mark.parametrize("weight, expected", [("22.89", ""), ("22.90", "soft")])
 def test_r12_one_light_weighing_does_not_make_the_next_a_jump(weight, expected):
     weights = tuple((TODAY - days, D(grams)) for days, grams in ((9, "21.00"), (6, "21.10"), (3, "19.50")))
     assert said("R12", replace(ROW, weight_g=weight), replace(MOUSE, weights=weights)) == expected
