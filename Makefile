@@ -18,7 +18,7 @@ CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_M
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
+.PHONY: pathological-reports torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ torture: $(INSTALLED_FOR_TESTS) ## kill, lock, fill and cut a running server, an
 
 sheets: $(INSTALLED_FOR_TESTS) ## send 10,000 generated sheets and compare with a second reading of the rules
 	@$(CLEAN_ENV) $(RUN) -m tests.api.generated_sheets 10000
+
+pathological-reports: $(INSTALLED_FOR_TESTS) ## make the whole report of every pathological study (ten minutes)
+	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m tests.reports.pathological
 
 planted-errors: $(INSTALLED_FOR_TESTS) ## measure how the measurement rules meet planted errors (PDX_REAL_DATA)
 	@$(CLEAN_ENV) $(RUN) -m tests.validation.planted_errors

@@ -39,7 +39,7 @@ def report_files(analyzed: AnalyzedStudy, made_at: datetime) -> dict[str, bytes]
     study = analyzed.document
     title = f"Efficacy report: {analyzed.name}"
     sections = report_sections(analyzed)
-    pages, figures = _draw(sections)
+    pages, figures = draw_figures(sections)
     facts = _facts(study, made_at)
     html = render_html(title, facts, sections, pages, made_at)
     for_print = render_html(title, facts, sections, pages, made_at, largest_svg_bytes=LARGEST_SVG_IN_PDF)
@@ -69,7 +69,7 @@ def report_sections(analyzed: AnalyzedStudy) -> list[Section]:
     return [section for section in found if section is not None]
 
 
-def _draw(sections: Sequence[Section]) -> tuple[dict[str, list[Drawn]], dict[str, bytes]]:
+def draw_figures(sections: Sequence[Section]) -> tuple[dict[str, list[Drawn]], dict[str, bytes]]:
     """The pages of each figure for the HTML, and the files of all of them."""
     pages: dict[str, list[Drawn]] = {}
     files: dict[str, bytes] = {}

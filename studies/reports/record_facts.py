@@ -14,9 +14,10 @@ import pandas as pd
 from django.db.models import Count, F, Max
 
 from studies import access
-from studies.actions.audit import allocation_chain, study_chain
+from studies.actions.audit import study_chain
+from studies.actions.snapshots import Snapshot
 from studies.frames import Viewer, readings
-from studies.models import Allocation, AuditHead, Measurement, PdxModel, Study
+from studies.models import Allocation, Measurement, PdxModel, Study
 from studies.reports.dosing_facts import dosing_facts
 from studies.volumes import volume_mm3
 
@@ -32,7 +33,7 @@ class _Reader:
     masked: bool
 
 
-def record_facts(study: Study, viewer: Viewer, table: pd.DataFrame) -> Row:
+def record_facts(study: Study, viewer: Viewer, table: pd.DataFrame, snapshot: Snapshot) -> Row:
     """The part `record` of the JSON. Raises PermissionError where the arms are closed to the viewer."""
     names = access.arm_names(viewer, study)
     if names is None:
@@ -62,7 +63,10 @@ def record_facts(study: Study, viewer: Viewer, table: pd.DataFrame) -> Row:
         "amendments": _amendments(study, reader),
         "signatures": _signatures(study),
         "plan": _plan(study, reader),
-        "chains": _chains(study),
+        "snapshot_sha256": snapshot.sha256,
+        "chains": [
+            {"chain": study_chain(study), "events": snapshot.chain_count, "head": snapshot.chain_head}
+        ],
         "quality": _quality(study, table),
         "dosing": dosing_facts(study, names, masked=reader.masked),
     }
@@ -260,13 +264,6 @@ def _plan(study: Study, reader: _Reader) -> Row | None:
         ],
         "planned": None if locked is None or reader.masked else locked.plan,
     }
-
-
-def _chains(study: Study) -> list[Row]:
-    heads = AuditHead.objects.filter(chain__in=[study_chain(study), allocation_chain(study)]).order_by(
-        "-chain"
-    )
-    return [{"chain": row.chain, "events": row.count, "head": row.head} for row in heads]
 
 
 def _quality(study: Study, table: pd.DataFrame) -> Row:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from studies import access, frames
+from studies.actions.snapshots import Snapshot, take_snapshot
 from studies.analysis.study import plain
 from studies.imports import RowError
 from studies.models import Exclusion, ImportBatch, Study
@@ -12,12 +13,19 @@ from studies.reports.record_facts import record_facts
 NAMES_ARMS = {"control", "controls", "roles", "combinations", "expected_sign"}
 
 
-def analyze_recorded(study: Study, viewer: frames.Viewer, control: str | None = None) -> AnalyzedStudy:
+def analyze_recorded(
+    study: Study, viewer: frames.Viewer, control: str | None = None, snapshot: Snapshot | None = None
+) -> AnalyzedStudy:
     """The analysis of one study under its own plan, for a viewer who may see its arms.
 
+    `snapshot` is the record as it stood when it was asked for; without one it is taken now.
     Raises PermissionError while the study's arms are closed to the viewer, and AnalysisRefused with what
     the analysis refuses or where nothing was measured.
     """
+    view = access.report_view(viewer, study)
+    if view is None:
+        raise PermissionError(f"the arms of study {study.code} are not open to this viewer")
+    snapshot = snapshot or take_snapshot(study, view)
     table = frames.measurement_table(study, viewer)
     if table.empty:
         raise AnalysisRefused(
@@ -30,7 +38,7 @@ def analyze_recorded(study: Study, viewer: frames.Viewer, control: str | None = 
         plan = _without_arms(plan) | ({"control": control} if control is not None else {})
     (analyzed,) = analyze_frame(table, plan, source=_source(study))
     refuse_other_genes([analyzed])
-    analyzed.document["record"] = plain(record_facts(study, viewer, analyzed.table))
+    analyzed.document["record"] = plain(record_facts(study, viewer, analyzed.table, snapshot))
     return analyzed
 
 

@@ -63,7 +63,7 @@ def _analyzed(job: Job, view: ReportView) -> tuple[Any, Snapshot]:
     before = take_snapshot(job.study, view)
     for _ in range(READINGS):
         try:
-            analyzed = analyze_recorded(job.study, job.asked_by)
+            analyzed = analyze_recorded(job.study, job.asked_by, snapshot=before)
         except (PermissionError, AnalysisRefused) as refusal:
             raise JobRefused(f"The study cannot be analyzed: {refusal}") from None
         after = take_snapshot(job.study, view)

@@ -6,6 +6,7 @@ import re
 import zipfile
 from html.parser import HTMLParser
 from io import BytesIO
+from xml.etree import ElementTree
 
 import openpyxl
 import pypdf
@@ -18,6 +19,7 @@ from studies.reports.headless import analyze_measurements
 from studies.reports.render_pdf import FetchRefused, render_pdf
 from tests.reports.conftest import MADE_AT, study_csv
 
+OUTSIDE = '<img src="http://127.0.0.1:9/x.png"> <link href="file:///etc/hostname">'
 NAMED = {
     "report.html",
     "report.pdf",
@@ -202,6 +204,50 @@ def test_the_pdf_is_tagged_titled_and_claims_pdf_ua(files):
     assert "Mixed model" in text and "Methods" in text
 
 
+def test_page_json_and_pdf_tell_the_same_headline(files, study):
+    """The PDF's own text has each arm's line of the headline table, as the JSON's numbers are written."""
+    pdf = pypdf.PdfReader(BytesIO(files["report.pdf"]))
+    text = " ".join(" ".join(page.extract_text().split()) for page in pdf.pages[:2])
+    rates = {row["arm"]: row for row in study["response_rates"] if row["scope"] == "study"}
+    compared = 0
+    for row in study["tgi"]:
+        if (row["scope"], row["method"]) == ("study", "delta"):
+            told = f"{words.percent(row['percent'])} {words.cell((row['ci_low'], row['ci_high']), 'percent')}"
+            assert f"{row['arm']} {rates[row['arm']]['n']} 4 {row['n']} {told}" in text
+            compared += 1
+    assert compared == 3
+
+
+def test_every_list_of_results_is_a_sheet_with_all_of_its_rows(files, study):
+    book = openpyxl.load_workbook(BytesIO(files["tables.xlsx"]), read_only=True)
+    for name in (
+        "families",
+        "survival_endpoints",
+        "response_tests",
+        "synergy",
+        "sensitivity",
+        "mean_curves",
+        "flow",
+    ):
+        rows = sum(1 for _ in book[name].iter_rows()) - 1
+        assert rows == len(study[name]), name
+    stored = {(row["arm"], row["covariate"]): row for row in sheet(files, "baseline")}
+    for covariate in study["baseline"]:
+        for arm in covariate["arms"]:
+            assert stored[arm["arm"], covariate["covariate"]]["mean"] == pytest.approx(arm["mean"], rel=1e-14)
+
+
+def test_figures_are_vector_and_raster_of_one_drawing(files):
+    for name, content in files.items():
+        if name.endswith(".svg"):
+            root = ElementTree.fromstring(content)
+            width, height = (float(root.get(side).removesuffix("pt")) for side in ("width", "height"))
+            assert 80 < width * 25.4 / 72 < 181, f"{name} fits neither column nor page"
+            raster = files[name.removesuffix("svg") + "png"]
+            wide, high = (int.from_bytes(raster[at : at + 4], "big") for at in (16, 20))
+            assert wide / high == pytest.approx(width / height, rel=0.01)
+
+
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:9/x.png", "file:///etc/hostname", "https://example.org/x.png"]
 )
@@ -212,12 +258,17 @@ def test_the_pdf_renderer_fetches_nothing(address):
 
 def test_text_of_a_file_stays_text():
     """Names that look like markup or formulas are shown as they are and run nowhere."""
-    hostile = {"<script>alert(1)</script>": "wt", "=cmd|' /C calc'!A0": "lof"}
-    content = study_csv(study="@SUM(A1)", models=hostile, rates={"vehicle": 0.09, "-2+3": 0.03})
+    hostile = {"<script>alert(1)</script>": "wt", "=cmd|' /C calc'!A0": "lof", OUTSIDE: "lof"}
+    content = study_csv(
+        study="@SUM(A1)", models=hostile, rates={"vehicle": 0.09, "-2+3": 0.03}, days=(0, 8, 16)
+    )
     [analyzed] = analyze_measurements(read_measurement_table(content, "hostile.csv"), {"control": "vehicle"})
     found = report_files(analyzed, MADE_AT)
     html = found["report.html"].decode()
     assert "<script>" not in html and "&lt;script&gt;" in html
+    assert (
+        'src="http' not in html and "&lt;img src=" in html
+    )  # the PDF, which refuses to fetch, was made all the same
     for line in found["data_long.csv"].decode("utf-8-sig").splitlines():
         assert not any(cell.startswith(("=", "@", "-2+3")) for cell in line.split(","))
     book = openpyxl.load_workbook(BytesIO(found["tables.xlsx"]))

@@ -44,7 +44,7 @@ def quick(monkeypatch):
 
     seen = SimpleNamespace(readings=0, while_reading=lambda: None)
 
-    def analyze(study, viewer):
+    def analyze(study, viewer, snapshot):
         seen.readings += 1
         seen.while_reading()
 

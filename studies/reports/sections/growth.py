@@ -8,7 +8,7 @@ from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Section, Table
 from studies.reports.sections.study import Study, arms, in_arm_order, plan
 
-MOST_ROWS = 36
+MOST_ROWS = 24
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:

@@ -42,8 +42,10 @@ def _data(study: Study) -> list[tuple[str, str]]:
         (f"Audit chain {row['chain'].split(':')[0]}", f"{row['events']} events, head {row['head']}")
         for row in record(study).get("chains") or []
     ]
+    snapshot = record(study).get("snapshot_sha256")
     return [
         ("Data SHA-256", study["input"]["table_sha256"]),
+        *([("Record SHA-256", snapshot)] if snapshot else []),
         *chains,
         ("Computed with", ", ".join(f"{name} {version}" for name, version in study["versions"].items())),
     ]

@@ -66,15 +66,16 @@ def annotations(study: Study, table: pd.DataFrame) -> dict[str, dict[str, str]]:
     first = table.groupby("pdx_model", sort=False).first()
     named = {"MAP3K1": "MAP3K1", "KRAS": "KRAS", "tumor_type": "Tissue"}
     tracks = {
-        title: {
-            str(model): words.STATUS_WORDS.get(value, str(value))
-            for model, value in first[column].items()
-            if value
-        }
+        title: {str(model): _call(value) for model, value in first[column].items() if value}
         for column, title in named.items()
         if column in first
     }
     return {title: values for title, values in tracks.items() if values}
+
+
+def _call(value: str) -> str:
+    """A genotype call in words; "0" is how tables of mutations say none."""
+    return words.STATUS_WORDS.get(value, "wild type" if value == "0" else str(value))
 
 
 def _interaction(study: Study, rows: list[Row]) -> Table:

@@ -1,10 +1,12 @@
 """The methods paragraph, written from the plan as it was used and the versions that computed."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Paragraph, Section
-from studies.reports.sections.study import Study, confidence, plan
+from studies.reports.sections.study import Study, confidence, plan, record
 from studies.volumes import FORMULAS
 
 
@@ -13,13 +15,23 @@ def section(study: Study, table: pd.DataFrame) -> Section:
 
 
 def paragraphs(study: Study) -> list[str]:
-    """Each statistic of the report with its rule; the same text stands in methods.txt."""
-    parts = [_volumes(study), _tgi(study), _responses(study), _curves(study)]
-    if study.get("mixed_model"):
-        parts.append(_mixed_model(study))
-    if study.get("survival"):
-        parts.append(_survival(study))
-    return [*parts, _software(study)]
+    """Each statistic of the report with its rule, if it ran; the same text stands in methods.txt."""
+    parts = [_animals(study), _volumes(study), _tgi(study), _responses(study), _curves(study)]
+    parts += [write(study) for key, write in RAN if study.get(key)]
+    return [part for part in [*parts, _multiplicity(study), _software(study)] if part]
+
+
+def _animals(study: Study) -> str:
+    """Animals and drawing, where there is a record of them."""
+    told = record(study)
+    if not told:
+        return ""
+    window = told["enrollment"]
+    drawn = "; ".join(dict.fromkeys(row["method"] for row in told["randomization"])) or "not on record"
+    return (
+        f"Animals. Mice were enrolled at tumor volumes of {window['min_mm3']:g} to {window['max_mm3']:g} mm³. "
+        f"Randomization: {drawn}. Blinding: {told['blinding']}."
+    )
 
 
 def _volumes(study: Study) -> str:
@@ -75,10 +87,87 @@ def _mixed_model(study: Study) -> str:
 
 
 def _survival(study: Study) -> str:
+    scopes = [row for row in study["survival"] if row["scope"] != "pdx_model"]
+    tests = ["Kaplan-Meier medians with log-log intervals", "log-rank tests"]
+    if any(row.get("cox") for row in scopes):
+        tests.append("Cox proportional hazards (Efron's ties)")
+    if any(not row.get("cox") and row.get("firth") for row in scopes):
+        tests.append("Firth's penalized hazard ratios where an arm has no event")
+    if any(row.get("exact_logrank") for row in scopes):
+        tests.append("log-rank tests by exchanging the mice's arms")
+    if any(row.get("restricted_means") for row in scopes):
+        tests.append("restricted means")
+    if any(row.get("incidence") for row in scopes):
+        tests.append("Aalen and Johansen's cumulative incidence of competing exits")
+    strata = next((row["strata"] for row in scopes if row.get("strata")), None)
+    stratified = f", stratified by {str(strata).replace('_', ' ').replace('pdx', 'PDX')}" if strata else ""
     return (
-        "Time to event. Kaplan-Meier medians, log-rank test and Cox proportional hazards, stratified where said. "
-        "Leaving for tumor size or ulceration is an event; deaths by treatment and weight exits are competing events."
+        f"Time to event. {words.joined(tests)}{stratified}. Leaving for tumor size or ulceration is an event; deaths "
+        "by treatment and weight exits are competing events."
     )
+
+
+def _biomarker(study: Study) -> str:
+    found = study["map2k4"]
+    if not found.get("interaction"):
+        return ""
+    return (
+        "MAP2K4. Effects within loss of function and wild type, and their difference (interaction), are contrasts of "
+        "the mixed model with the PDX model as the unit. A difference is claimed from the interaction alone, with "
+        "at least three PDX models in each status; effects of single PDX models are pooled by restricted maximum "
+        "likelihood with Hartung and Knapp's interval."
+    )
+
+
+def _combination(study: Study) -> str:
+    nulls = {row["null"] for row in study["synergy"]}
+    told = {
+        "bliss": "Bliss independence (additive effects on the log scale)",
+        "hsa": "the better part (intersection-union test, one-sided)",
+        "response_additivity": "response additivity, by simulation",
+    }
+    named = words.joined([text for null, text in told.items() if null in nulls])
+    return (
+        f"Combinations. Contrasts of the mixed model against {named}. The combination index is exp of the Bliss "
+        "contrast times the day; its curve describes."
+    )
+
+
+def _weight(study: Study) -> str:
+    return (
+        "Body weight. Change from baseline, tumor included and net of 1 g per 1000 mm³; an arm's loss is told both as "
+        "the lowest mean of mice weighed and as the mean of each mouse's largest loss, which early exits do not hide."
+    )
+
+
+def _sensitivity(study: Study) -> str:
+    rows = study["sensitivity"]
+    made = dict.fromkeys(row["variant"] for row in rows if row.get("estimate") is not None)
+    return f"Sensitivity. The primary contrast was computed again under {len(made) - 1} other assumptions."
+
+
+def _multiplicity(study: Study) -> str:
+    families = dict.fromkeys(row["family"] for row in study.get("families") or [])
+    if not families:
+        return ""
+    adjusted = ADJUSTMENTS.get(plan(study, "adjust"), plan(study, "adjust"))
+    return (
+        f"Multiplicity. Tests are made in families ({', '.join(families)}), each opened by the one before it; within "
+        f"the first, p is adjusted by {adjusted}. Tests are two-sided "
+        f"at {plan(study, 'alpha'):g} unless said otherwise."
+    )
+
+
+ADJUSTMENTS = {"mvt": "the joint (multivariate t) distribution of the contrasts", "holm": "Holm's method",
+               "none": "nothing"}  # fmt: skip
+RAN: tuple[tuple[str, Callable[[Study], str]], ...] = (
+    ("mixed_model", _mixed_model),
+    ("map2k4", _biomarker),
+    ("synergy", _combination),
+    ("survival", _survival),
+    ("weight", _weight),
+    ("sensitivity", _sensitivity),
+)
 
 
 def _software(study: Study) -> str:

@@ -1,0 +1,154 @@
+"""What the sections tell: counts that add up, plans held against what ran, nothing claimed past its interval."""
+
+import pytest
+
+from studies.reports import words
+from studies.reports.blocks import Facts, Paragraph, Table
+from studies.reports.build import report_sections
+from studies.reports.sections import arrive, flow, multiplicity, planned, quality, sensitivity
+from studies.reports.sections.combination import conclusion, question_sentence
+from studies.reports.sections.study import COLUMNS
+
+ORDER = [
+    "summary", "identity", "design", "flow", "baseline", "quality", "growth", "mixed-model", "tgi", "combination",
+    "map2k4", "responses", "survival", "weight", "sensitivity", "multiplicity", "planned", "arrive", "methods",
+    "notes", "glossary",
+]  # fmt: skip
+PART = {
+    "map2k4_status": "wild_type", "arm": "A+B", "control": "A", "n_models": 3, "estimate": -0.04, "ci_low": -0.06,
+    "ci_high": -0.02, "p_value": 0.002,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sections(analyzed):
+    return {section.id: section for section in report_sections(analyzed)}
+
+
+def tables(section):
+    return [block for block in section.blocks if isinstance(block, Table)]
+
+
+def facts(section):
+    return dict(pair for block in section.blocks if isinstance(block, Facts) for pair in block.pairs)
+
+
+def test_sections_stand_in_the_order_of_the_contract(sections):
+    assert list(sections) == ORDER
+
+
+def test_every_arm_s_mice_are_counted_into_each_analysis(analyzed):
+    study = analyzed.document
+    for row in study["flow"]:
+        assert row["n_mice"] == 8 == row["n_no_exit"] + sum(exit["n"] for exit in row["exits"])
+        assert row["analyzed"] == {"response": 8, "TGI": 8, "mixed model": 8, "time to event": 8}
+    table = flow.arm_flow(study)
+    assert [row["arm"] for row in table.rows] == ["vehicle", "A", "B", "A+B"]
+    assert [column.title for column in table.columns][-2:] == ["In mixed model", "In time to event"]
+
+
+def test_baseline_differences_are_those_of_the_mice_and_have_no_p(analyzed, sections):
+    volume = next(row for row in analyzed.document["baseline"] if row["covariate"] == "log_volume")
+    v0 = [row["baseline_mm3"] for row in analyzed.document["growth"] if row["arm"] == "A"]
+    own = next(arm for arm in volume["arms"] if arm["arm"] == "A")
+    assert own["mean"] == pytest.approx(sum(v0) / len(v0)) and own["n"] == len(v0)
+    assert not any(column.kind == "p" for table in tables(sections["baseline"]) for column in table.columns)
+
+
+def test_a_file_is_said_to_tell_neither_plan_nor_animals(analyzed, sections):
+    warning = next(block for block in sections["planned"].blocks if isinstance(block, Paragraph))
+    assert warning.tone == "warning" and "exploratory" in warning.text
+    told = {row["item"]: row["told"] for row in arrive.items(analyzed.document)}
+    assert len(told) == 10 and told["8 Experimental animals"] == arrive.UNTOLD
+    assert "32 mice in all" in told["2 Sample size"]
+    assert facts(sections["identity"])["Data SHA-256"] == analyzed.document["input"]["table_sha256"]
+
+
+def with_plan(analyzed, used=(), **locked):
+    plan = {**analyzed.document["plan"], **dict(used)}
+    told = {
+        "version": 1,
+        "locked_version": 1,
+        "locked_at": "2026-01-01 09:00 UTC",
+        "later": [],
+        "planned": locked,
+    }
+    return {**analyzed.document, "plan": plan, "record": {"plan": told, "amendments": []}}
+
+
+def test_a_setting_that_differs_from_the_locked_plan_is_post_hoc(analyzed):
+    study = with_plan(analyzed, {"alpha": {"value": 0.1, "from": "given"}}, alpha=0.05, control="vehicle")
+    standing = {row["key"]: row["status"] for row in planned.compared(study)}
+    assert standing["alpha"] == "post hoc: changed" and standing["control"] == "as planned"
+    texts = [
+        block.text for block in planned.section(study, analyzed.table).blocks if isinstance(block, Paragraph)
+    ]
+    assert "Post hoc: alpha." in texts
+
+
+def test_a_plan_kept_is_called_kept(analyzed):
+    day = analyzed.document["plan"]["day"]["value"]
+    study = with_plan(analyzed, day=int(day), control="vehicle")
+    assert not [row for row in planned.compared(study) if row["status"].startswith("post hoc")
+                and row["key"] in ("day", "control")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-0.06, -0.02, "grew slower"),
+        (0.01, 0.05, "grew faster"),
+        (-0.06, 0.01, "no difference from A alone is shown"),
+    ],
+)
+def test_the_question_is_answered_as_far_as_its_interval_goes(analyzed, low, high, said):
+    assert said in question_sentence({**PART, "ci_low": low, "ci_high": high}, analyzed.document)
+
+
+def test_one_pdx_model_is_a_case_study(analyzed):
+    assert question_sentence({**PART, "n_models": 1}, analyzed.document).endswith(
+        "One PDX model: a case study."
+    )
+    assert "case study" not in question_sentence(PART, analyzed.document)
+
+
+def test_a_conclusion_names_its_stratum_its_null_and_that_it_explores():
+    row = {"arm": "A+B", "stratum": "wild type", "null_told": "Bliss", "conclusion": "additive not excluded",
+           "p_value": 0.13, "exploratory": True}  # fmt: skip
+    assert conclusion(row) == "A+B, wild type, Bliss: additive not excluded (p = 0.13), exploratory."
+
+
+def test_sensitivity_has_a_row_an_assumption_and_a_reason_for_each_not_made(analyzed):
+    section = sensitivity.section(analyzed.document, analyzed.table)
+    made, left = tables(section)
+    rows = analyzed.document["sensitivity"]
+    assert {row["variant"] for row in made.rows} == {
+        row["variant"] for row in rows if row.get("estimate") is not None
+    }
+    assert {row["variant"] for row in left.rows} | {row["variant"] for row in made.rows} == {
+        row["variant"] for row in rows
+    }
+    primary = next(row for row in rows if row["variant"] == "primary" and row["arm"] == "A")
+    shown = next(row for row in made.rows if row["variant"] == "primary")["A"]
+    ends = words.interval(primary["ci_low"], primary["ci_high"], "estimate")
+    assert shown == f"{words.significant(primary['estimate'])} ({ends})"
+
+
+def test_families_are_shown_whole(analyzed):
+    [table] = tables(multiplicity.section(analyzed.document, analyzed.table))
+    assert table.rows == analyzed.document["families"]
+
+
+def test_a_cap_that_was_passed_is_told(analyzed):
+    quality_of = {"remeasure_cv_percent": 4.2, "n_remeasured": 3, "missed_by_day": [], "n_visits_due": 10,
+                  "n_visits_missed": 0, "largest_volume_mm3": 1600.0, "n_confirmed_warnings": 1, "n_corrected": 2,
+                  "n_void": 0}  # fmt: skip
+    study = {**analyzed.document, "record": {"quality": quality_of, "limits": {"volume_cap_mm3": 1500.0}}}
+    told = dict(quality.recorded(study))
+    assert (
+        told["Largest tumor"].endswith("was exceeded") and "CV of one volume 4.2 %" in told["Measured twice"]
+    )
+
+
+def test_every_kind_of_column_can_be_written():
+    assert {kind for _, kind in COLUMNS.values()} <= set(words.KINDS)
