@@ -176,7 +176,7 @@ def _randomization(study: Study, reader: _Reader) -> list[Row]:
     for drawn in study.randomizations.select_related("cohort").order_by("made_at"):
         row: Row = {
             "cohort": str(drawn.cohort) if drawn.cohort else "",
-            "method": drawn.method.replace("_", " "),
+            "method": drawn.method.replace("_", " ").replace("pdx", "PDX"),
             "mice": len(drawn.ordered_input),
             "made_at": _stamp(drawn.made_at),
             "algorithm_version": drawn.algorithm_version,

@@ -25,7 +25,9 @@ FEW = (
 
 @pytest.mark.parametrize("name", FEW)
 def test_the_report_of_an_odd_study_is_drawn_and_set(name, monkeypatch):
-    monkeypatch.setattr(build, "to_png", lambda figure: b"")  # the SVG lays the figure out; PNG is the same drawing
+    monkeypatch.setattr(
+        build, "to_png", lambda figure: b""
+    )  # the SVG lays the figure out; PNG is the same drawing
     study = analyzed(name)
     sections = report_sections(study)
     pages, files = draw_figures(sections)

@@ -53,7 +53,7 @@ def before_arms(study: Study) -> list[Block]:
 
 def _within(drawn: Mapping[str, Any]) -> str:
     """The strata of a drawing, where its method's name does not tell them."""
-    strata = [name.replace("_", " ") for name in drawn.get("strata") or []]
+    strata = [name.replace("_", " ").replace("pdx", "PDX") for name in drawn.get("strata") or []]
     told = [name for name in strata if name not in drawn["method"]]
     return f" within {words.joined(told)}" if told else ""
 

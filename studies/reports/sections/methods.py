@@ -147,7 +147,7 @@ def _sensitivity(study: Study) -> str:
 
 
 def _multiplicity(study: Study) -> str:
-    families = dict.fromkeys(row["family"] for row in study.get("families") or [])
+    families = sorted({row["family"] for row in study.get("families") or []})
     if not families:
         return ""
     adjusted = ADJUSTMENTS.get(plan(study, "adjust"), plan(study, "adjust"))
