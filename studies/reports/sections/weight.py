@@ -49,6 +49,8 @@ def loss_table(rows: list) -> Table:
         "than one, and than one in ten mice, those of unknown cause counted. Efficacy of such an arm is not to "
         "be claimed."
     )
+    if not any(row.get("mtd_reason") for row in rows):
+        columns.pop()
     return Table("Loss of body weight.", columns, rows, note)
 
 
