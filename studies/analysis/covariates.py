@@ -18,8 +18,6 @@ GENES = ("map2k4", "map3k1", "kras", "nras", "braf")
 VEHICLE_GROWTH, TISSUE, PAIR = "growth rate of the vehicle", "tissue", "isogenic pair"
 PAIR_COLUMNS = ("isogenic_pair", "parental_line")
 LOSS, WILD = STRATA
-# How a table of mutations says that there is none.
-NO_VARIANT = frozenset({"0", "none", "no"})
 NOT_TOLD = (str(BiomarkerStatus.UNKNOWN), "")
 
 
@@ -42,8 +40,6 @@ def covariates_of_models(frame: pd.DataFrame, gene: str = "map2k4") -> pd.DataFr
 
 def _called(value: object) -> str | None:
     """A genotype call in the words of a status; other words stand as they are, since tables name mutations."""
-    if str(value).strip().lower() in NO_VARIANT:
-        return str(BiomarkerStatus.WILD_TYPE)
     status, _ = biomarker_status(value)
     word = str(status) if status is not None else str(value).strip()
     if word.lower() in NO_VARIANT:
