@@ -13,7 +13,7 @@ from scipy.special import stdtr, stdtrit
 from studies.analysis.curves import Curves
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_of_curves
-from studies.analysis.intervals import Sample, fieller
+from studies.analysis.intervals import Sample, fieller, ratio_by_bootstrap
 from studies.analysis.plan import Plan
 from studies.analysis.tgi import compare_arms, mice_at_day
 
@@ -68,12 +68,10 @@ def log10_cell_kill(delay_days: float, doubling_time_days: float, dosing_days: f
 def growth_comparison(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
     """Each arm against its control, over the PDX models the arm was given to, mice with equal weight.
 
-    Rows: arm, control, n, n_control; growth_rate, egait and edot, differences by Welch's t; doubling_time_days of
-    the arm
-    (from its mean rate); rate_tc_percent with its interval; aauc_ratio with Fieller's; auc_ratio, the median over pairs
-    of mice of eGaIT_T/eGaIT_C; tc_percent at the plan's day; optimal_tc_percent and optimal_tc_day, the least over
-    days,
-    which picks the day and so describes only.
+    Rows: arm, control, n, n_control; growth_rate, egait and edot, differences by Welch's t; doubling_time_days of the
+    arm (from its mean rate); rate_tc_percent with its interval; aauc_ratio with Fieller's and a bootstrap-t interval;
+    auc_ratio, the median over pairs of mice of eGaIT_T/eGaIT_C; tc_percent at the plan's day; optimal_tc_percent and
+    optimal_tc_day, the least over days, which picks the day and so describes only.
     """
     table, level = growth_of_curves(curves), 1 - plan["alpha"]
     arm_of, model_of = curves.mice["arm"].to_numpy(), curves.mice["pdx_model"].to_numpy()
@@ -95,7 +93,9 @@ def growth_comparison(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
         row |= _rate_tc(row["growth_rate"])
         mean = Sample.of(values["growth_rate"][treated]).mean
         row["doubling_time_days"] = log(2) / mean if mean > 0 else None
-        row |= _area_ratio(table["aauc_percent"].to_numpy(float), treated, vehicle, level)
+        row |= _area_ratio(
+            table["aauc_percent"].to_numpy(float), treated, vehicle, level, plan["random_seed"]
+        )
         row["auc_ratio"] = auc_ratio(values["egait"][treated], values["egait"][vehicle])
         rows.append(row | _tc(curves, arm, control, treated, vehicle, plan))
     return rows
@@ -116,15 +116,18 @@ def _rate_tc(rate: dict[str, float | None]) -> dict[str, float | None]:
 
 
 def _area_ratio(
-    area: np.ndarray, treated: np.ndarray, vehicle: np.ndarray, level: float
+    area: np.ndarray, treated: np.ndarray, vehicle: np.ndarray, level: float, seed: int
 ) -> dict[str, float | None]:
     one, other = Sample.of(area[treated]), Sample.of(area[vehicle])
     known = bool(one.n and other.n and other.mean > 0)
     interval = fieller(one, other, level) if known else None
+    drawn = ratio_by_bootstrap(area[treated], area[vehicle], level, seed)
     return {
         "aauc_ratio": one.mean / other.mean if known else None,
         "aauc_ratio_ci_low": interval[0] if interval else None,
         "aauc_ratio_ci_high": interval[1] if interval else None,
+        "aauc_ratio_bootstrap_low": drawn[0] if drawn else None,
+        "aauc_ratio_bootstrap_high": drawn[1] if drawn else None,
     }
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr, ndtri
 
 from studies.analysis.errors import AnalysisError
 from studies.analysis.plan import Plan
-from studies.analysis.scopes import Scope, scopes_of
+from studies.analysis.scopes import STRATA, Scope, scopes_of
 from studies.analysis.survival import (
     SurvivalComparison,
     compare_survival,
@@ -36,7 +37,33 @@ def survival_rows(frame: pd.DataFrame, plan: Plan) -> tuple[list[dict[str, Any]]
         for scope in scopes_of(times)
         if _comparable(times[scope.chosen], plan, scope)
     ]
-    return times.to_dict("records"), rows
+    return times.to_dict("records"), [
+        {**row, "cox_by_status": _between_statuses(rows, plan) if row["scope"] == "study" else []}
+        for row in rows
+    ]
+
+
+def _between_statuses(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, Any]]:
+    """How an arm's log hazard ratio differs between statuses: arm by status in the Cox model stratified by PDX model.
+
+    A stratum has one status, so the partial likelihood falls apart by status, and the interaction is the difference of
+    the two fits. Mice are its unit, not PDX models: it describes, and no claim rests on it.
+    """
+    loss, wild = (
+        {one["arm"]: one for row in rows if (row["scope"], row["map2k4_status"]) == ("map2k4", status)
+         for one in row["cox"] or []}
+        for status in STRATA
+    )  # fmt: skip
+    found, z = [], float(ndtri(1 - plan["alpha"] / 2))
+    for arm in [arm for arm in loss if arm in wild]:
+        estimate = loss[arm]["estimate"] - wild[arm]["estimate"]
+        se = float(np.hypot(loss[arm]["se"], wild[arm]["se"]))
+        found.append({
+            "arm": arm, "estimate": estimate, "se": se, "p_value": float(2 * ndtr(-abs(estimate / se))),
+            "hazard_ratio_ratio": float(np.exp(estimate)), "ci_low": float(np.exp(estimate - z * se)),
+            "ci_high": float(np.exp(estimate + z * se)), "unit": "mouse",
+        })  # fmt: skip
+    return found
 
 
 def endpoint_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.formula.api import ols
 
 from studies.analysis import AnalysisError, analyze_study
@@ -306,6 +307,21 @@ def test_names_of_inhibitors_are_read_as_words():
     assert inhibited_by("Trametinib 1 mg/kg") == "MEK"
     assert inhibited_by("sotorasib + HRX-0233") == "KRAS"
     assert inhibited_by("remeked") is None
+
+
+def test_arm_by_status_in_the_stratified_cox_model_is_statsmodels_own():
+    result = analyze_study(study(), {**PLAN, "endpoint": {"fold": 1.5}}).to_dict()
+    [whole_study] = [row for row in result["survival"] if row["scope"] == "study"]
+    row = next(row for row in whole_study["cox_by_status"] if row["arm"] == "A")
+    times = pd.DataFrame(result["times_to_event"])
+    times = times[times["map2k4_status"].isin(["loss_of_function", "wild_type"])]
+    loss = times["map2k4_status"] == "loss_of_function"
+    arms = {f"{arm} {more}": (times["arm"] == arm) * (loss if more else 1.0)
+            for arm in sorted(set(times["arm"]) - {"vehicle"}) for more in (0, 1)}  # fmt: skip
+    columns = pd.DataFrame(arms, dtype=float)
+    fit = PHReg(times["time"], columns, times["event"], strata=times["pdx_model"], ties="efron").fit()
+    place = list(columns).index("A 1")
+    assert (row["estimate"], row["se"]) == pytest.approx((fit.params[place], fit.bse[place]), rel=1e-4)
 
 
 def of_gene(gene: str, loss: str, wild: str) -> pd.DataFrame:

@@ -113,6 +113,8 @@ def test_agrees_with_r(expected, logs, volumes):
             [row[name] for name in ("estimate", "se", "df")], rel=1e-10
         )
         assert mine["p_adjusted"] == pytest.approx(row["p"], rel=1e-5, abs=1e-8)
+        assert (mine["ci_high"] - mine["ci_low"]) / 2 == pytest.approx(row["half"], rel=1e-5)
+        assert (mine["ci_high"] + mine["ci_low"]) / 2 == pytest.approx(row["estimate"])
     for mine, row in zip(dunnett(logs, "vehicle"), expected["dunnett"], strict=True):
         assert [mine[name] for name in ("estimate", "se", "p_value")] == pytest.approx(
             [row[name] for name in ("estimate", "se", "p")], rel=1e-9

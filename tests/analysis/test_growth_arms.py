@@ -12,7 +12,7 @@ import pytest
 
 from studies.analysis import AnalysisError, analyze_study, growth
 from studies.analysis.growth_arms import auc_ratio, log10_cell_kill, rate_based_tc, welch
-from studies.analysis.intervals import Sample, fieller
+from studies.analysis.intervals import Sample, fieller, ratio_by_bootstrap
 from tests.analysis.builders import curve, exponential, together, two_arms
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "growth_arms"
@@ -101,6 +101,17 @@ def test_ratio_of_areas_agrees_with_invivosyn(real_data, name):
     treatment = {row["Group"]: row["Treatment"] for row in told["groups"]}
     for group, value in told["mAUCr"].items():
         assert auc_ratio(of[treatment[group]], of[treatment["Group 1"]]) == pytest.approx(value, rel=1e-9)
+
+
+def test_the_bootstrap_t_interval_is_fiellers_where_means_are_near_normal():
+    random = np.random.default_rng(2)
+    one, other = random.normal(100, 20, 200), random.normal(250, 30, 200)
+    drawn = ratio_by_bootstrap(one, other, 0.95, 1)
+    assert drawn == pytest.approx(fieller(Sample.of(one), Sample.of(other)), abs=1.5e-3)
+    assert drawn == ratio_by_bootstrap(one, other, 0.95, 1)
+    assert ratio_by_bootstrap(7 * one, 7 * other, 0.95, 1) == pytest.approx(drawn)
+    assert ratio_by_bootstrap(one[:3], other, 0.95, 1) is None
+    assert ratio_by_bootstrap(one, -other, 0.95, 1) is None
 
 
 # By law

@@ -12,13 +12,14 @@ for (i in 1:3) for (j in (i + 1):4) {
   a <- v[i] / n[i]; b <- v[j] / n[j]
   df <- (a + b)^2 / (a^2 / (n[i] - 1) + b^2 / (n[j] - 1)); se <- sqrt(a + b)
   games <- rbind(games, data.frame(control = arms[i], arm = arms[j], estimate = m[[j]] - m[[i]], se = se, df = df,
-                                   p = ptukey(abs(m[[j]] - m[[i]]) / se * sqrt(2), 4, df, lower.tail = FALSE)))
+                                   p = ptukey(abs(m[[j]] - m[[i]]) / se * sqrt(2), 4, df, lower.tail = FALSE),
+                                   half = qtukey(0.95, 4, df) / sqrt(2) * se))
 }
 fit <- lm(y ~ arm, data = data); table <- coef(summary(fit))[-1, ]
 correlation <- cov2cor(vcov(fit)[-1, -1])
-set.seed(1)
+set.seed(1)  # the stored p of dunnett come from abseps = 1e-7, maxpts = 5e6, which take half a minute
 adjusted <- sapply(abs(table[, "t value"]), function(t)
-  1 - pmvt(rep(-t, 3), rep(t, 3), df = fit$df.residual, corr = correlation, algorithm = GenzBretz(abseps = 1e-7, maxpts = 5e6)))
+  1 - pmvt(rep(-t, 3), rep(t, 3), df = fit$df.residual, corr = correlation, algorithm = GenzBretz(abseps = 1e-6, maxpts = 1e6)))
 kruskal <- kruskal.test(volume_mm3 ~ arm, data = data)
 r <- rank(data$volume_mm3); N <- length(r); t <- table(data$volume_mm3)
 ties <- 1 - sum(t^3 - t) / (N^3 - N)
