@@ -49,7 +49,7 @@ def games_howell(samples: dict[str, np.ndarray], confidence: float = 0.95) -> li
 
     names = list(samples)
     n, mean, variance = _moments(list(samples.values()))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i, j in combinations(range(len(names)), 2):
         a, b = variance[i] / n[i], variance[j] / n[j]
         df = (a + b) ** 2 / (a**2 / (n[i] - 1) + b**2 / (n[j] - 1))
