@@ -10,6 +10,7 @@ from studies.actions.demo_mice import BASELINE_DAY
 from studies.actions.demo_people import ACTIVE, COMPLETED, DRAFT, PEOPLE, DemoRefused
 from studies.actions.demo_protocol import create_study, register_models
 from studies.actions.demo_setup import LabClock, act, change_state
+from studies.actions.record_measurements import audited
 from studies.days import local_date
 from studies.models import Exclusion, Measurement, Mouse, PdxModel, Study, User
 from studies.terms import StudyState
@@ -171,7 +172,7 @@ def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
             f"{study.enrollment_min_mm3:g} to {study.enrollment_max_mm3:g} mm³."
         )
         exclusion = Exclusion.objects.create(mouse=mouse, reason=reason, excluded_at=at)
-        Measurement.objects.create(
+        reading = Measurement.objects.create(
             session=session,
             mouse=mouse,
             length_mm=length,
@@ -182,6 +183,7 @@ def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
             observed_at=session.completed_at,
             recorded_at=session.completed_at,
         )
+        act(study, "recorded a measurement", reading, observer, at, new=audited(reading))
         act(study, "excluded a mouse", exclusion, observer, at, reason=reason, new={"mouse": label})
 
 

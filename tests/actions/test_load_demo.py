@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from studies import access
 from studies.actions.audit import allocation_chain, broken_link, chains, study_chain
+from studies.actions.coverage import broken_links
 from studies.actions.demo_allocation import allocate_in_blocks, input_sha256
 from studies.actions.demo_people import (
     ACTIVE,
@@ -422,3 +423,7 @@ def test_quality_assurance_reads_the_audit_trail_it_is_promised(demo, client):
     response = client.get("/admin/studies/auditevent/")
     assert response.status_code == 200
     assert "DEMO-MAP2K4-01" in response.content.decode()
+
+
+def test_every_row_of_the_demo_is_covered_by_an_event(demo):
+    assert broken_links() == []
