@@ -53,7 +53,7 @@ unit-postgresql: $(INSTALLED_FOR_TESTS) ## run the tests that touch the database
 
 bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each as a ratio
 	@$(CLEAN_ENV) $(RUN) -m tests.bench.run
-	@$(CLEAN_ENV) $(RUN) -m tests.support.postgres $(RUN) -m tests.bench.run bench_import
+	@$(CLEAN_ENV) $(RUN) -m tests.support.postgres $(RUN) -m tests.bench.run bench_import bench_load
 
 randomization-figures: $(INSTALLED_FOR_TESTS) ## measure balance and fairness of randomization (half an hour)
 	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m tests.bench.randomization
@@ -66,6 +66,9 @@ sheets: $(INSTALLED_FOR_TESTS) ## send 10,000 generated sheets and compare with 
 
 pathological-reports: $(INSTALLED_FOR_TESTS) ## make the whole report of every pathological study (ten minutes)
 	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m tests.reports.pathological
+
+schema: $(INSTALLED_FOR_TESTS) ## send some hundred odd requests to each operation of the API
+	@$(CLEAN_ENV) SCHEMA_EXAMPLES=200 $(RUN) -m pytest -q tests/api/test_schema.py
 
 planted-errors: $(INSTALLED_FOR_TESTS) ## measure how the measurement rules meet planted errors (PDX_REAL_DATA)
 	@$(CLEAN_ENV) $(RUN) -m tests.validation.planted_errors

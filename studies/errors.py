@@ -3,7 +3,7 @@
 import sys
 
 from django.db import OperationalError
-from django.http import HttpResponse, HttpResponseServerError
+from django.http import HttpResponse, HttpResponseServerError, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
@@ -40,4 +40,6 @@ def _no_database() -> HttpResponse:
 
 
 def _refusal(request, title: str, what: str, status: int):
+    if request.path.startswith("/api/"):  # an address that matches no route never reaches the API's own answers
+        return JsonResponse({"detail": what}, status=status)
     return render(request, TEMPLATE, {"title": title, "what": what}, status=status)
