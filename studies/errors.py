@@ -40,6 +40,8 @@ def _no_database() -> HttpResponse:
 
 
 def _refusal(request, title: str, what: str, status: int):
-    if request.path.startswith("/api/"):  # an address that matches no route never reaches the API's own answers
+    if request.path.startswith(
+        "/api/"
+    ):  # an address that matches no route never reaches the API's own answers
         return JsonResponse({"detail": what}, status=status)
     return render(request, TEMPLATE, {"title": title, "what": what}, status=status)
