@@ -17,8 +17,9 @@ from studies import access
 from studies.actions.audit import study_chain
 from studies.actions.snapshots import Snapshot
 from studies.frames import Viewer, readings
-from studies.models import Allocation, Measurement, PdxModel, Study
+from studies.models import Allocation, Dose, Measurement, PdxModel, Study
 from studies.reports.dosing_facts import dosing_facts
+from studies.terms import DoseOutcome
 from studies.volumes import volume_mm3
 
 Row = dict[str, Any]
@@ -163,12 +164,21 @@ def _animals(study: Study) -> Row:
         "implanted": implanted or None,
         "enrolled": mice.exclude(enrolled_on=None).count() or None,
         "randomized": mice.exclude(allocation=None).count(),
+        "dosed": _dosed(study),
         "not_randomized": {reason: n for reason, n in reasons.items() if n},
         "sex": counted("sex"),
         "strain": counted("strain"),
         "supplier": counted("source"),
         "cages": study.cages.count(),
     }
+
+
+def _dosed(study: Study) -> int | None:
+    """Mice that got a dose, whole or in part; None where no dose is on record."""
+    doses = Dose.objects.filter(study=study).current()
+    if not doses.exists():
+        return None
+    return doses.exclude(outcome=DoseOutcome.OMITTED).values("mouse").distinct().count()
 
 
 def _randomization(study: Study, reader: _Reader) -> list[Row]:

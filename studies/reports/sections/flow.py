@@ -38,7 +38,7 @@ def before_arms(study: Study) -> list[Block]:
         text = "Implantation, enrollment and randomization are not told by a file; the flow begins with the mice in it."
         return [Paragraph(text, "quiet")]
     left = "; ".join(f"{reason} {n}" for reason, n in animals["not_randomized"].items()) or "none"
-    names = ("implanted", "enrolled", "randomized")
+    names = ("implanted", "enrolled", "randomized", "dosed")
     pairs = [(name.capitalize(), words.cell(animals[name], "count")) for name in names]
     drawn = record(study)["randomization"]
     how = [
