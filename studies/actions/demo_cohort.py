@@ -1,7 +1,7 @@
 """One cohort of a demo study, from enrollment to its last visit so far, as steps that happen in time."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -32,6 +32,7 @@ class CohortPlan:
     crew_of: dict[str, str]
     slips: tuple[int, int, int]
     first_hour: int = 9
+    signs: Mapping[tuple[str, float], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def enroll_cohort(
         {row.mouse: plan.crew_of[row.pdx_model] for row in mice.itertuples()},
     )
     slips = choose_slips(simulated.table, rng, *plan.slips)
-    writer = SessionWriter(study, cohort, clock, crew, housed, slips, rng, plan.first_hour)
+    writer = SessionWriter(study, cohort, clock, crew, housed, slips, rng, plan.first_hour, plan.signs)
 
     def measure(day: int) -> Step:
         rows = simulated.table[simulated.table["day"] == day]

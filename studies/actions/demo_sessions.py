@@ -1,5 +1,6 @@
 """Record the demo's measurement sessions as revisions, with the slips people make, and the mice's exits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,6 +65,7 @@ class SessionWriter:
     slips: Slips
     rng: np.random.Generator
     first_hour: int
+    signs: Mapping[tuple[str, float], str]  # by mouse and day, as a reading keeps them
 
     def write(self, day: float, rows: pd.DataFrame) -> MeasurementSession:
         """One session: readings in the order of the cages, corrections as they are noticed, one event."""
@@ -125,6 +127,7 @@ class SessionWriter:
             width_mm=_known(row.width_mm),
             volume_method="caliper" if has_size else "",
             weight_g=_known(row.weight_g),
+            signs=self.signs.get((row.mouse, float(day)), ""),
             observer=observer,
             device=DEVICES.get(observer.username, "") if has_size else "",
             observed_at=observed,

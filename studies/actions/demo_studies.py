@@ -11,9 +11,11 @@ from studies.actions.demo_people import ACTIVE, COMPLETED, DRAFT, PEOPLE, DemoRe
 from studies.actions.demo_protocol import create_study, register_models
 from studies.actions.demo_setup import LabClock, act, change_state
 from studies.actions.record_measurements import audited
+from studies.actions.sheet_facts import load_session
+from studies.actions.welfare import raise_alerts
 from studies.days import local_date
 from studies.models import Exclusion, Measurement, Mouse, PdxModel, Study, User
-from studies.terms import StudyState
+from studies.terms import Sign, StudyState
 
 COMPLETED_ZONE = "Europe/Amsterdam"
 COMPLETED_DAYS_AGO = 120
@@ -28,6 +30,10 @@ DAY_BEGINS, DAY_ENDS, MID_MORNING = 9, 16, 11
 ACTIVE_MODELS = ("SIM-BRE-01", "SIM-BRE-02")
 ACTIVE_MICE_PER_ARM = 3
 SCREENED_HOUR = 12
+SICK_MOUSE, SICK_SIGNS = (
+    "M003",
+    f"{Sign.HUNCHED},{Sign.LETHARGIC}",
+)  # a red alert that waits in the running study
 SCREENED_OUT = ((4.9, 4.6, "below"), (9.4, 7.1, "above"))
 DRAFTERS = ("director", "statistician")
 EVERYONE = tuple(person.username for person in PEOPLE if person.role is not None)
@@ -118,6 +124,7 @@ def _active_study(people: dict[str, User], models: dict[str, PdxModel], now: dat
         lambda: _screen_out(study, people[ACTIVE_COHORTS[0].observer], models[ACTIVE_MODELS[0]]),
     )
     take([*steps, screened])
+    _judge_last_visits(study, now)
     _say_where_from(study, director, now)
 
 
@@ -140,7 +147,21 @@ def _running(cohort: RunningCohort, zone: str, today: date, place: int) -> Cohor
         dict.fromkeys(ACTIVE_MODELS, cohort.observer),
         slips=(1, 0, 0),
         first_hour=cohort.first_hour,
+        signs={(SICK_MOUSE, float(max(design.days))): SICK_SIGNS} if place == 0 else {},
     )
+
+
+def _judge_last_visits(study: Study, now: datetime) -> None:
+    """What the welfare rules find in each cohort's last visit, as if it had been entered on the sheet."""
+    for cohort in study.cohorts.all():
+        session = study.sessions.filter(cohort=cohort, completed_at__isnull=False).order_by("-due_on").first()
+        facts = load_session(session)
+        taken = {
+            mouse.pk: [one for one in facts.of_mouse(mouse.pk) if not one.is_void]
+            for mouse in facts.mice.values()
+            if mouse.exited_on is None and facts.of_mouse(mouse.pk)
+        }
+        raise_alerts(facts, taken, actor=None, at=now)
 
 
 def _say_where_from(study: Study, director: User, now: datetime) -> None:
