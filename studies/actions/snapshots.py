@@ -18,9 +18,11 @@ from studies.models import (
     AuditHead,
     Cohort,
     Deviation,
+    Dose,
     Exclusion,
     Exit,
     ExpectedSignDeclaration,
+    Formulation,
     GenotypeCall,
     ImportBatch,
     Measurement,
@@ -87,6 +89,8 @@ def _rows(study: Study, view: ReportView) -> Iterator[QuerySet]:
     yield from (_all(model, Q(study=study)) for model in OF_ARMS)
     yield ArmAgent.objects.filter(arm__study=study)
     yield Allocation.objects.filter(mouse__study=study)
+    yield Dose.objects.filter(mouse__study=study)
+    yield Formulation.objects.filter(study=study)
 
 
 def _all(model: type[Model], condition: Q) -> QuerySet:
