@@ -170,5 +170,7 @@ def address(route: Route, record: dict[str, object], user: User | None) -> str:
         values["id"] = record["user"]
     if route.name == "api_token_revoke":
         values["key"] = values["apitoken"]
+    if route.path == "/accounts/<var>/<rest>":  # addresses the sign-in library once had
+        values["var"] = "social"
     path = re.sub(r"<(\w+)>", lambda place: str(values[place.group(1)]), route.path)
     return path + QUERIES.get(route.name, "")

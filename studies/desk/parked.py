@@ -49,6 +49,8 @@ def parked_rows(request, code: str):
 def _decide(request, study: Study) -> None:
     named = request.POST.get("row", "")
     rows = ParkedRow.objects.filter(session__study=study)
+    if not named:
+        return messages.error(request, "Nothing was decided: no row was named.")
     parked = get_object_or_404(rows, pk=int(named) if named.isdecimal() else 0)
     decide = store_parked if request.POST.get("decision") == "store" else discard_parked
     reason = request.POST.get("reason", "").strip()
