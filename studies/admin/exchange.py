@@ -158,6 +158,8 @@ class PdxModelResource(RecordedResource):
 class ExchangeAdmin(ImportExportMixin):
     """Import for who may add rows, export of the rows a reader sees."""
 
+    import_export_change_list_template = "admin/exchange_change_list.html"
+
     formats = [CSV]
     import_form_class = RecordedImportForm
     confirm_form_class = RecordedConfirmForm

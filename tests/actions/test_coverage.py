@@ -10,7 +10,7 @@ from studies import triggers
 from studies.actions.acceptance import plant_acceptance
 from studies.actions.coverage import uncovered_readings
 from studies.actions.record_measurements import SentRow, record_measurements
-from studies.models import AuditEvent, Measurement, MeasurementSession, User
+from studies.models import AuditEvent, Measurement, MeasurementSession, Mouse, User
 from studies.validation import Row
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +45,7 @@ def test_an_untouched_record_is_covered(entered):
 @pytest.mark.parametrize(
     ("column", "value"),
     [("length_mm", 9.2), ("weight_g", None), ("observed_at", "2026-06-09 10:00:00+00:00"), ("device", "x"),
-     ("status", "ulcerated"), ("mouse_id", 2), ("confirmations", "[1]")],
+     ("status", "ulcerated"), ("confirmations", "[1]")],
 )  # fmt: skip
 def test_an_edited_value_is_named_with_its_event(entered, column, value):
     tamper(f"UPDATE studies_measurement SET {column} = %s WHERE id = %s", value, entered.pk)
@@ -53,6 +53,13 @@ def test_an_edited_value_is_named_with_its_event(entered, column, value):
     event = AuditEvent.objects.get(object_type="measurement", object_id=str(entered.pk))
     assert (link.chain, link.sequence) == (event.chain, event.sequence)
     assert link.reason == f"reading {entered.pk} was changed beneath the audit: {column}"
+
+
+def test_a_reading_given_to_another_mouse_is_named(entered):
+    other = Mouse.objects.exclude(pk=entered.mouse_id).first()
+    tamper("UPDATE studies_measurement SET mouse_id = %s WHERE id = %s", other.pk, entered.pk)
+    (link,) = uncovered_readings()
+    assert link.reason == f"reading {entered.pk} was changed beneath the audit: mouse_id"
 
 
 def test_a_lost_reading_is_named(entered):

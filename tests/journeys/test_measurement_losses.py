@@ -179,7 +179,8 @@ def test_a_killed_browser_loses_no_committed_row(
     context.set_offline(True)
     open_row(page, "M001")
     enter(page, *TYPED, "10.9")
-    wait_for_unsent(page, 1)
+    page.locator('[data-mouse$="M001"][data-state=waiting]').wait_for()  # it is on disk
+    page.wait_for_timeout(300)
     kill_browser(tmp_path / "profile")
     context, page = start()
     page.goto(f"{live_server.url}/entry/sessions/{session.pk}/")

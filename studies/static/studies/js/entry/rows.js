@@ -16,7 +16,7 @@ export const STATUSES = {
 };
 export const SIZELESS = ["not_palpable", "too_small", "not_done", "dead", "excluded"];
 const STATES = {
-  open: "", draft: "begun", asking: "look again", waiting: "waits on this tablet", saved: "saved",
+  open: "", draft: "begun", asking: "look again", keeping: "being kept", waiting: "waits on this tablet", saved: "saved",
   refused: "refused", conflict: "two readings", parked: "parked", elsewhere: "saved",
 }; // prettier-ignore
 
@@ -63,7 +63,7 @@ export class SheetRow {
   }
 
   get isDone() {
-    return ["waiting", "saved", "elsewhere", "parked"].includes(this.state);
+    return ["keeping", "waiting", "saved", "elsewhere", "parked"].includes(this.state);
   }
 
   set(changes) {

@@ -224,7 +224,7 @@ function commit(row) {
 async function keep(row) {
   const entry = entryOf(row);
   const place = placeOf(row);
-  row.set({ state: "waiting", isActive: false, error: null, reason: "" });
+  row.set({ state: "keeping", isActive: false, error: null, reason: "" });
   if (active === row) active = null;
   keeping.add(entry.client_id);
   showQueue();
@@ -236,6 +236,7 @@ async function keep(row) {
     row.set({ state: "draft", error: { message: `This tablet could not keep the row (${error?.message ?? error}): write it down.` } });
     return activate(row);
   }
+  if (row.state === "keeping") row.set({ state: "waiting" });
   play("ok");
   await count();
   keeping.delete(entry.client_id);
