@@ -1,7 +1,5 @@
 // The end of a sheet: what is missing, a tenth measured again unseen, and the signature that closes it.
 
-import { element } from "./rows.js";
-
 async function ask(path, options = {}) {
   const response = await fetch(path, { headers: { Accept: "application/json", ...options.headers }, ...options });
   return { ok: response.ok, status: response.status, body: await response.json().catch(() => ({})) };
@@ -54,5 +52,3 @@ export const missingText = (rows) => {
   const open = rows.filter((row) => !row.isDone).map((row) => row.title);
   return open.length ? `Still to measure or code: ${open.slice(0, 8).join(", ")}${open.length > 8 ? ` and ${open.length - 8} more` : ""}` : "";
 };
-
-export const link = (label, act) => element("button", { type: "button", class: "button second", onclick: act }, label);
