@@ -10,6 +10,7 @@ mouse then carries what the models differ in their response. Blocks and, after p
 enter as fixed effects.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ SINGLE_MICE = (
     "(1 + day | mouse) carries both and tau2 is not given"
 )
 FEW_DF = 2
+LENGTHS = ("length_mm", "width_mm")
 LEAST_RESIDUAL_SD = 1e-5
 Weights = dict[str, float]
 BELOW_LIMIT = "below the limit of detection"
@@ -109,6 +111,7 @@ class GrowthFit:
     df_cap: float | None = None
     notes: tuple[str, ...] = ()
     square: float = 0.0
+    bends: Mapping[str, float] = field(default_factory=dict)
 
     def coefficient(self, name: str) -> float:
         """The estimate of one fixed effect; 0 for one that was dropped."""
@@ -117,12 +120,13 @@ class GrowthFit:
     def slope(self, arm: str, shares: Mapping[str, float] | None = None) -> Weights:
         """Weights of the arm's slope, averaged over MAP2K4 statuses by `shares` and evenly over source studies.
 
-        In a curved fit `square` times the coefficients of day2 come along (see `square_of`).
+        In a curved fit `square` times the coefficients of day2 come along (see `square_of`), and those of further
+        columns of time by the weights of `bends`.
         """
         names = set(self.fit.design.names)
         sources = list(self.data.frame["source_study"].cat.categories)
         weights: Weights = {}
-        for day, factor in (("day", 1.0), ("day2", self.square)):
+        for day, factor in (("day", 1.0), ("day2", self.square), *self.bends.items()):
             _add(weights, names, (day,), factor)
             _add(weights, names, (day, f"arm[T.{arm}]"), factor)
             for status, share in (shares or {}).items():
@@ -257,12 +261,15 @@ def fit_m1(
     fixed: str = "day * arm",
     random: str = "(1 + day | mouse)",
     square: float = 0.0,
+    bends: Mapping[str, float] | None = None,
 ) -> GrowthFit:
-    """M1, or a variant of its fixed or random part; with a `square` the curves may bend (M2)."""
-    fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
+    """M1, or a variant of its fixed or random part; with a `square` or `bends` the curves may bend (M2)."""
+    fixed = _bent(fixed, square, bends)
     formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {random}"
     straight = "MC" if data.n_censored else "M1"
-    return GrowthFit(data, formula, _fit(formula, data), "M2" if square else straight, square=square)
+    return GrowthFit(
+        data, formula, _fit(formula, data), "M2" if square else straight, square=square, bends=bends or {}
+    )
 
 
 def fit_m4(
@@ -272,8 +279,10 @@ def fit_m4(
     by_status: bool = True,
     main_effect: bool = False,
     mouse: str = "(1 + day | mouse)",
+    bends: Mapping[str, float] | None = None,
 ) -> GrowthFit:
-    """M4, its MAP2K4 terms only where the PDX models have more than one status; with a `square` bent (M2).
+    """M4, its terms of the biomarker only where the PDX models have more than one status; with a `square` or `bends`
+    bent (M2).
 
     Variants: arms with intercepts of their own (`main_effect`), another random part of the `mouse`.
     """
@@ -283,7 +292,7 @@ def fit_m4(
     gene = data.gene
     fixed = f"day * {gene} + day:arm + day:arm:{gene}" if several else "day * arm"
     fixed = f"{fixed} + arm" if main_effect and several else fixed
-    fixed = f"{fixed} + {fixed.replace('day', 'day2')}" if square else fixed
+    fixed = _bent(fixed, square, bends)
     random = [
         "(1 + day | pdx_model)",
         *(["(0 + day | pdx_model:arm)"] if replicated else []),
@@ -293,7 +302,13 @@ def fit_m4(
     cap = max(float(len(statuses) - (statuses.nunique() if several else 1)), 1.0)
     notes = _few_models(len(statuses), cap) if replicated else (SINGLE_MICE, *_few_models(len(statuses), cap))
     name = "M4, bent" if square else "M4"
-    return GrowthFit(data, formula, _fit(formula, data), name, cap, notes, square)
+    return GrowthFit(data, formula, _fit(formula, data), name, cap, notes, square, bends or {})
+
+
+def _bent(fixed: str, square: float, bends: Mapping[str, float] | None) -> str:
+    """The fixed part with its terms of day repeated for the squared day, and for other columns of time."""
+    times = [*(["day2"] if square else []), *(bends or {})]
+    return " + ".join([fixed, *(re.sub(r"\bday\b", time, fixed) for time in times)])
 
 
 def square_of(estimand: str, day: float) -> float:
@@ -381,6 +396,9 @@ def _columns(kept: pd.DataFrame, arms: list[str], plan: Plan) -> pd.DataFrame:
             "cage": kept["cage"].to_numpy(),
         }
     )
+    for name in LENGTHS:
+        if name in kept:
+            data[name] = kept[name].to_numpy(float)
     for name in plan["blocks"]:
         if name not in kept:
             raise AnalysisError(f'plan: the table has no column "{name}" to take as a block')

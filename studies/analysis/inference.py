@@ -164,7 +164,7 @@ def effect_rows(
     day = tgi_day(plan)
     rows = []
     # an eGaIT is the slope of a line of equal area: it says nothing of the volume at one day
-    readable = fit.square in (0.0, square_of("day_difference", day))
+    readable = fit.square in (0.0, square_of("day_difference", day)) and not fit.bends
     for (arm, control), (_, estimates) in zip(pairs, table.iterrows(), strict=True):
         row: dict[str, Any] = {"arm": arm, "control": control}
         row |= {name: _number(estimates[name]) for name in ESTIMATES}

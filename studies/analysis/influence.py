@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from studies.analysis.growth_models import GrowthFit
+from studies.analysis.growth_models import GrowthFit, Weights
 
 MOST_LISTED = 20
 MOST_ROWS = 20_000
 MOST_ROWS_IN_BLOCK = 1500
+LEAST_INFORMATION = 1e-9
 
 
 def influence_of_mice(fit: GrowthFit) -> dict[str, Any]:
@@ -29,8 +30,7 @@ def influence_of_mice(fit: GrowthFit) -> dict[str, Any]:
         return _none("not computed for a formula of the plan's own")
     if fit.fit.n_rows > MOST_ROWS:
         return _none(f"not computed above {MOST_ROWS} readings, where no single mouse weighs")
-    x, y = fit.fit.design.fixed_matrix()[:, fit.fit.assembled.turn.kept], fit.fit.design.response
-    x = x @ fit.fit.assembled.turn.back
+    x, y = _fixed(fit), fit.fit.design.response
     outer = _outermost(fit)
     if np.bincount(outer).max() > MOST_ROWS_IN_BLOCK:
         return _none(f"not computed where a PDX model has more than {MOST_ROWS_IN_BLOCK} readings")
@@ -65,6 +65,39 @@ def influence_of_mice(fit: GrowthFit) -> dict[str, Any]:
             "reason": None}  # fmt: skip
 
 
+def effects_without_groups(fit: GrowthFit, weights: list[Weights]) -> pd.DataFrame:
+    """The effects (columns, as `weights` has them) with each PDX model left out (rows), variance components held.
+
+    V falls apart by PDX model, so leaving one out takes its share off the information and the score: exact at these
+    variances. NaN where an effect cannot be had without that model.
+    """
+    x, y, names = _fixed(fit), fit.fit.design.response, list(fit.fit.assembled.names)
+    rows = pd.DataFrame(weights).reindex(columns=names).fillna(0.0).to_numpy() @ fit.fit.assembled.turn.back
+    parts = _groups(_outermost(fit))
+    shares = [_share(x[part], y[part], _covariance(fit, part)) for part in parts]
+    information, score = (sum(one) for one in zip(*shares, strict=True))
+    found = {}
+    for part, (lost, pulled) in zip(parts, shares, strict=True):
+        rest = information - lost
+        values = np.linalg.eigvalsh(rest)
+        known = values[0] > LEAST_INFORMATION * values[-1]
+        effects = rows @ np.linalg.solve(rest, score - pulled) if known else np.full(len(rows), np.nan)
+        found[str(fit.data.frame["pdx_model"].iloc[part[0]])] = effects
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def _share(x: np.ndarray, y: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What some rows add to the information of the fixed effects and to their score."""
+    solved = np.linalg.solve(covariance, np.column_stack([x, y]))
+    return x.T @ solved[:, :-1], x.T @ solved[:, -1]
+
+
+def _fixed(fit: GrowthFit) -> np.ndarray:
+    """The fixed columns kept, in the fit's own coordinates."""
+    assembled = fit.fit.assembled
+    return fit.fit.design.fixed_matrix()[:, assembled.turn.kept] @ assembled.turn.back
+
+
 def _none(reason: str) -> dict[str, Any]:
     return {"threshold": None, "n_above": None, "mice": [], "reason": reason}
 
@@ -75,7 +108,7 @@ def _displacement(
     """Twice the log-likelihood lost at the estimates without a mouse; infinite where they cannot be had without it."""
     rest = information - lost
     values = np.linalg.eigvalsh(rest)
-    if values[0] <= 1e-9 * values[-1]:
+    if values[0] <= LEAST_INFORMATION * values[-1]:
         return float("inf")
     moved = beta - np.linalg.solve(rest, score - pulled)
     return float(moved @ information @ moved)

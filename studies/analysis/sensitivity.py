@@ -28,13 +28,21 @@ from studies.analysis.growth_models import (
     square_of,
     tgi_day,
 )
+from studies.analysis.growth_shapes import (
+    fit_days,
+    fit_spline,
+    fit_through_origin,
+    with_caliper_errors,
+    with_errors,
+)
 from studies.analysis.inference import ESTIMATES, effect_rows, f1_pairs
+from studies.analysis.influence import MOST_ROWS_IN_BLOCK, effects_without_groups
 from studies.analysis.intervals import welch
 from studies.analysis.leaving import early_exits, with_visits_after_culls
 from studies.analysis.permutation import permutation_test
 from studies.analysis.plan import Plan, days_followed
 
-MOST_MODELS_LEFT_OUT, MOST_MICE_PERMUTED = 12, 400
+MOST_MODELS_LEFT_OUT, MOST_READINGS_LEFT_OUT, MOST_MICE_PERMUTED = 12, 20_000, 400
 CHANGE_AFTER_EXIT = 0.25
 Rows = list[dict[str, Any]]
 
@@ -84,6 +92,7 @@ def sensitivity_rows(
 def _variants(asked: Asked) -> Iterator[tuple[str, Callable[[], Rows]]]:
     for name, fit in _fits(asked):
         yield name, partial(_of_fit, asked, fit)
+    yield from _without_models(asked)
     yield "growth rates of single mice, Welch's t", partial(_two_stage, asked)
     yield "growth rates of single mice, permuted within blocks", partial(_permuted, asked)
     for change in (CHANGE_AFTER_EXIT, -CHANGE_AFTER_EXIT):
@@ -98,6 +107,15 @@ def _fits(asked: Asked) -> Iterator[tuple[str, Callable[[], GrowthFit]]]:
     yield "main effect of the arms", partial(_main_effect, asked)
     yield "common intercept of all arms (M1a)", partial(_common_intercept, asked)
     yield "curved growth, eGaIT (M2)", partial(_refit, asked, square=square_of("egait", tgi_day(plan)))
+    yield "curved growth by a spline, eGaIT (M2)", lambda: fit_spline(shaped(asked), plan)
+    yield "every day a mean of its own, eGaIT (M3)", lambda: fit_days(shaped(asked), plan)
+    yield "relative volumes, lines through the origin (M1c)", lambda: fit_through_origin(shaped(asked), plan)
+    yield "residual spread of each arm its own", lambda: with_errors(asked.primary, residual_by="arm")
+    yield (
+        "residuals of a mouse correlated in time",
+        partial(_correlated, asked),
+    )
+    yield "readings weighted by their calipers' error", lambda: with_caliper_errors(asked.primary)
     yield "intercept and slope of a mouse uncorrelated", partial(_refit, asked, mouse="(1 + day || mouse)")
     yield "random intercept only", partial(_refit, asked, mouse="(1 | mouse)")
     yield "cages as a random effect", partial(_cages, asked)
@@ -112,12 +130,24 @@ def _fits(asked: Asked) -> Iterator[tuple[str, Callable[[], GrowthFit]]]:
     yield "all readings from day 0 on", partial(_to_the_end, asked)
     yield "excluded mice included", partial(_with_excluded, asked)
     yield f"without {plan.biomarker.name} terms", partial(_without_status, asked)
-    yield from _without_models(asked)
 
 
 def near(asked: Asked, data: GrowthData) -> GrowthData:
     """These data, to be fitted from the variances of the primary on."""
     return replace(data, near=asked.primary.fit)
+
+
+def shaped(asked: Asked) -> GrowthData:
+    """The primary's data, for a curve of another shape."""
+    if asked.plan["model"] != "auto":
+        raise NotApplicableError("the plan names its own formula")
+    return near(asked, asked.data)
+
+
+def _correlated(asked: Asked) -> GrowthFit:
+    if asked.several_models:
+        raise NotApplicableError("fitted within one PDX model only")
+    return with_errors(asked.primary, residual_correlation="day | mouse")
 
 
 def _refit(asked: Asked, **changes: Any) -> GrowthFit:
@@ -246,20 +276,47 @@ def _without_status(asked: Asked) -> GrowthFit:
     return _refit(asked, by_status=False)
 
 
-def _without_models(asked: Asked) -> Iterator[tuple[str, Callable[[], GrowthFit]]]:
+def _without_models(asked: Asked) -> Iterator[tuple[str, Callable[[], Rows]]]:
+    """Each PDX model left out in turn; of many, for each arm the two whose loss moves its effect furthest."""
     models = sorted(set(asked.data.mice["pdx_model"]))
-    if not asked.several_models or not 3 <= len(models) <= MOST_MODELS_LEFT_OUT:
-        reason = (
-            f"{len(models)} PDX models: each is left out in turn where there are 3 to {MOST_MODELS_LEFT_OUT}"
-        )
-        yield "without one PDX model", partial(_refuse, reason)
-        return
-    for model in models:
-        frame = asked.data.frame[asked.data.frame["pdx_model"] != model]
-        rest = replace(
-            asked, primary=replace(asked.primary, data=near(asked, replace(asked.data, frame=frame)))
-        )
-        yield f"without PDX model {model}", partial(_refit, rest, square=asked.primary.square)
+    if len(models) < 2 or asked.plan["model"] != "auto":
+        reason = "there is one PDX model" if len(models) < 2 else "the plan names its own formula"
+        yield "without one PDX model", partial(_of_fit, asked, partial(_refuse, reason))
+    elif len(models) <= MOST_MODELS_LEFT_OUT:
+        for model in models:
+            yield f"without PDX model {model}", partial(_of_fit, asked, partial(_without_model, asked, model))
+    else:
+        for lowest, word in ((True, "lowers"), (False, "raises")):
+            name = f"without the PDX model whose loss {word} the effect most"
+            yield name, partial(_without_extreme, asked, lowest)
+
+
+def _without_model(asked: Asked, model: str) -> GrowthFit:
+    frame = asked.data.frame[asked.data.frame["pdx_model"] != model]
+    rest = near(asked, replace(asked.data, frame=frame))
+    if frame["pdx_model"].nunique() == 1:
+        return fit_m1(rest, asked.plan, square=asked.primary.square)
+    return fit_m4(rest, asked.plan, square=asked.primary.square)
+
+
+def _without_extreme(asked: Asked, lowest: bool) -> Rows:
+    """Found at the primary's variances, then fitted anew."""
+    if len(asked.data.frame) > MOST_READINGS_LEFT_OUT:
+        raise NotApplicableError(f"not sought above {MOST_READINGS_LEFT_OUT} readings")
+    if max(asked.data.frame["pdx_model"].value_counts()) > MOST_ROWS_IN_BLOCK:
+        raise NotApplicableError(f"a PDX model has more than {MOST_ROWS_IN_BLOCK} readings")
+    pairs = asked.pairs
+    effects = effects_without_groups(asked.primary, [asked.primary.effect(*pair) for pair in pairs])
+    rows: Rows = []
+    for number, pair in enumerate(pairs):
+        known = effects[number].dropna()
+        if known.empty:
+            continue
+        model = str(known.idxmin() if lowest else known.idxmax())
+        fit = _without_model(asked, model)
+        [row] = _effects(asked, fit, [pair], [fit.effect(*pair)])
+        rows.append({**row, "note": f"{model} left out, of {len(effects)}"})
+    return rows
 
 
 def _refuse(reason: str) -> GrowthFit:

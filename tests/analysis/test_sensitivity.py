@@ -1,6 +1,8 @@
 """Sensitivity rows and the estimands a plan may declare."""
 
 import json
+import shutil
+import subprocess
 from functools import cache
 from math import exp
 from pathlib import Path
@@ -10,11 +12,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from studies.analysis import analyze_study
+from studies.analysis import analyze_study, fit_lmm, sensitivity
 from tests.analysis.builders import curve, exponential, together
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
 REFERENCE = json.loads((FOLDER / "study.json").read_text())
+SHAPES = json.loads((FOLDER / "shapes.json").read_text())
 PLAN = {"control": "vehicle", "window": [0, 17], "day": 17}
 
 
@@ -55,6 +58,85 @@ def test_two_stage_is_welch_on_rates():
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((interval.low, interval.high), rel=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("variant", "shape"),
+    [
+        ("curved growth by a spline", "spline"),
+        ("every day a mean", "days"),
+        ("relative volumes", "through_origin"),
+    ],
+)
+def test_other_shapes_of_growth_agree_with_lme4(variant, shape):
+    found = rows(variant)
+    assert set(found) == set(SHAPES[shape])
+    for arm, expected in SHAPES[shape].items():
+        mine = {name: found[arm][name] for name in expected}
+        assert mine == pytest.approx(expected, rel=2e-6)
+
+
+@pytest.mark.reference
+def test_r_still_gives_the_shapes(rscript, tmp_path):
+    for name in ("shapes.R", "study.csv"):
+        shutil.copy(FOLDER / name, tmp_path)
+    subprocess.run([rscript, "shapes.R"], cwd=tmp_path, check=True, capture_output=True)
+    fresh = json.loads((tmp_path / "shapes.json").read_text())
+    assert fresh["spline"]["A"] == pytest.approx(SHAPES["spline"]["A"], rel=1e-4)
+
+
+def test_shapes_agree_with_each_other_where_growth_is_straight():
+    """Curves without bend or noise of their own shape: every eGaIT is the slope."""
+    result = analyze_study(bent(0), {"control": "vehicle"}).to_dict()
+    for variant in ("primary", "curved growth, eGaIT", "curved growth by a spline", "every day a mean"):
+        assert rows(variant, result)["drug"]["estimate"] == pytest.approx(-0.04, abs=0.002)
+
+
+def test_a_bend_is_seen_by_every_curved_row():
+    result = analyze_study(bent(0.001), {"control": "vehicle"}).to_dict()
+    for variant in ("curved growth, eGaIT", "curved growth by a spline", "every day a mean"):
+        expected = -0.04 + 2 / 3 * 20 * 0.001
+        assert rows(variant, result)["drug"]["estimate"] == pytest.approx(expected, abs=0.002)
+
+
+def test_few_days_take_no_spline():
+    result = analyze_study(one_model().query("day in [0, 7, 14, 17]"), PLAN).to_dict()
+    assert rows("curved growth by a spline", result)[None]["note"].startswith("4 days in the window")
+
+
+def test_a_mouse_without_a_first_reading_has_no_relative_volume():
+    table = one_model()
+    table = table[(table["mouse"] != "PDX-1 A 1") | (table["day"] > 0)]
+    assert rows("relative volumes", analyze_study(table, PLAN).to_dict())["A"]["note"].startswith(
+        "1 mice without"
+    )
+
+
+def test_each_arm_may_spread_its_own_way():
+    """Residuals of one arm made three times as large: its SD is told, and the primary's is between."""
+    table = bent(0)
+    noise = np.random.default_rng(4).normal(0, 0.1, len(table))
+    table["volume_mm3"] *= np.exp(noise * np.where(table["arm"] == "drug", 3, 1))
+    row = rows("residual spread", analyze_study(table, {"control": "vehicle"}).to_dict())["drug"]
+    told = dict(part.rsplit(" ", 1) for part in row["note"].removeprefix("residual SD ").split(", "))
+    assert float(told["drug"]) > 2 * float(told["vehicle"])
+
+
+def test_readings_are_weighted_by_what_calipers_err_at_their_size():
+    """Weights 1 / (1/L^2 + 4/W^2) by `fit_lmm` itself; lengths that do not make the volumes are refused."""
+    table = one_model()
+    width = (2 * table["volume_mm3"] / 1.3) ** (1 / 3)
+    table = table.assign(length_mm=1.3 * width, width_mm=width)
+    used = table[table["day"].between(0, 17)].assign(log_volume=lambda t: np.log(t["volume_mm3"]))
+    used["arm"] = pd.Categorical(used["arm"], ["vehicle", "A", "A+B", "B"])
+    weight = 1 / (1 / used["length_mm"] ** 2 + 4 / used["width_mm"] ** 2)
+    expected = fit_lmm("log_volume ~ day * arm + (1 + day | mouse)", used, weights=weight.to_numpy())
+    row = rows("readings weighted", analyze_study(table, PLAN).to_dict())["A"]
+    assert row["estimate"] == pytest.approx(expected.coefficients().loc["day:arm[T.A]", "estimate"], rel=1e-6)
+    assert row["estimate"] != pytest.approx(rows("primary")["A"]["estimate"], rel=1e-3)
+    doubled = table.assign(volume_mm3=table["volume_mm3"] * np.where(table["day"] > 10, 2, 1))
+    note = rows("readings weighted", analyze_study(doubled, PLAN).to_dict())[None]["note"]
+    assert note.startswith("volumes are not those of the lengths")
+
+
 def test_all_readings_reach_past_the_window():
     assert rows("all readings from day 0 on")["A"]["window"] == [0, 21]
 
@@ -73,7 +155,9 @@ def test_zeros_bring_the_rows_that_fill_them():
 
 SECTION_14 = (
     "primary", "main effect of the arms", "common intercept", "curved growth", "intercept and slope of a mouse",
-    "random intercept only", "cages", "readings below 13.5 mm3", "readings below detection", "0 read as", "1 mm3 added",
+    "curved growth by a spline", "every day a mean", "relative volumes", "residual spread", "residuals of a mouse",
+    "readings weighted", "random intercept only", "cages", "readings below 13.5 mm3", "readings below detection",
+    "0 read as", "1 mm3 added",
     "visits after a cull", "without readings beyond", "window while half", "window while every", "all readings",
     "excluded mice", "without MAP2K4", "without ", "growth rates of single mice, W",
     "growth rates of single mice, p", "growth +25 %", "growth -25 %",
@@ -164,6 +248,29 @@ def test_each_pdx_model_is_left_out_once():
         row["variant"] for row in result["sensitivity"] if row["variant"].startswith("without PDX model")
     }
     assert left_out == {f"without PDX model PDX-{number}" for number in range(1, 7)}
+
+
+def test_of_many_pdx_models_those_are_left_out_that_move_the_effect_furthest(monkeypatch):
+    """The same two as fitting without each in turn finds, with that fit's own numbers."""
+    table = pd.read_csv(FOLDER / "study.csv")
+    one_by_one = [
+        r
+        for r in analyze_study(table, PLAN).to_dict()["sensitivity"]
+        if r["variant"].startswith("without PDX")
+    ]
+    monkeypatch.setattr(sensitivity, "MOST_MODELS_LEFT_OUT", 5)
+    result = analyze_study(table, PLAN).to_dict()
+    for word, pick in (("lowers", min), ("raises", max)):
+        for arm, row in rows(f"without the PDX model whose loss {word}", result).items():
+            furthest = pick((r for r in one_by_one if r["arm"] == arm), key=lambda r: r["estimate"])
+            assert row["estimate"] == pytest.approx(furthest["estimate"], rel=1e-6)
+            assert row["note"] == f"{furthest['variant'].removeprefix('without PDX model ')} left out, of 6"
+
+
+def test_of_two_pdx_models_each_is_left_out():
+    table = pd.read_csv(FOLDER / "study.csv").query("pdx_model in ['PDX-1', 'PDX-2']")
+    row = rows("without PDX model PDX-2", analyze_study(table, PLAN).to_dict())["A"]
+    assert row["estimate"] == pytest.approx(REFERENCE["m1"]["effects"]["A"]["estimate"], rel=1e-5)
 
 
 def test_a_variant_that_cannot_be_fitted_says_why():
