@@ -27,6 +27,7 @@ from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
 from studies.analysis.mixed_model import Adjust, DfMethod, LmmFit, fit_lmm_near
 from studies.analysis.plan import Plan
+from studies.analysis.tables import LENGTHS
 from studies.analysis.tobit import BELOW, SEEN
 
 FEWEST_MICE, FEWEST_READINGS = 2, 2
@@ -35,7 +36,6 @@ SINGLE_MICE = (
     "(1 + day | mouse) carries both and tau2 is not given"
 )
 FEW_DF = 2
-LENGTHS = ("length_mm", "width_mm")
 LEAST_RESIDUAL_SD = 1e-5
 Weights = dict[str, float]
 BELOW_LIMIT = "below the limit of detection"
@@ -142,9 +142,9 @@ class GrowthFit:
         shares = self.shares(arm, control) if shares is None else shares
         return difference(self.slope(arm, shares), self.slope(control, shares))
 
-    def shares(self, *arms: str) -> dict[str, float]:
-        """The share of each MAP2K4 status among the PDX models that hold all of these arms."""
-        held = set.intersection(*(self.data.models_of_arm.get(arm, set()) for arm in arms))
+    def shares(self, *arms: str, without: str | None = None) -> dict[str, float]:
+        """The share of each status among the PDX models that hold all of these arms, one of them left out."""
+        held = set.intersection(*(self.data.models_of_arm.get(arm, set()) for arm in arms)) - {without}
         statuses = Counter(status for model, status in self.data.status_of_model.items() if model in held)
         return {status: count / len(held) for status, count in statuses.items()}
 

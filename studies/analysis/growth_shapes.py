@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from studies.analysis.errors import AnalysisError
-from studies.analysis.growth_models import LENGTHS, GrowthData, GrowthFit, fit_m1, fit_m4, tgi_day
+from studies.analysis.growth_models import GrowthData, GrowthFit, fit_m1, fit_m4, tgi_day
 from studies.analysis.mixed_model import fit_lmm
 from studies.analysis.plan import Plan
+from studies.analysis.tables import LENGTHS
 
 INNER_KNOTS = 2
 FEWEST_DAYS_FOR_SPLINE, FEWEST_DAYS_OF_OWN, MOST_DAYS_OF_OWN = 5, 3, 30

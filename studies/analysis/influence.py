@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from studies.analysis.growth_models import GrowthFit, Weights
+from studies.analysis.growth_models import GrowthFit
 
 MOST_LISTED = 20
 MOST_ROWS = 20_000
@@ -65,24 +65,26 @@ def influence_of_mice(fit: GrowthFit) -> dict[str, Any]:
             "reason": None}  # fmt: skip
 
 
-def effects_without_groups(fit: GrowthFit, weights: list[Weights]) -> pd.DataFrame:
-    """The effects (columns, as `weights` has them) with each PDX model left out (rows), variance components held.
+def effects_without_models(fit: GrowthFit, pairs: list[tuple[str, str]]) -> pd.DataFrame:
+    """The effects of arms against controls (columns, as `pairs`) with each PDX model left out (rows), variances held.
 
     V falls apart by PDX model, so leaving one out takes its share off the information and the score: exact at these
     variances. NaN where an effect cannot be had without that model.
     """
     x, y, names = _fixed(fit), fit.fit.design.response, list(fit.fit.assembled.names)
-    rows = pd.DataFrame(weights).reindex(columns=names).fillna(0.0).to_numpy() @ fit.fit.assembled.turn.back
     parts = _groups(_outermost(fit))
     shares = [_share(x[part], y[part], _covariance(fit, part)) for part in parts]
     information, score = (sum(one) for one in zip(*shares, strict=True))
     found = {}
     for part, (lost, pulled) in zip(parts, shares, strict=True):
-        rest = information - lost
+        model, rest = str(fit.data.frame["pdx_model"].iloc[part[0]]), information - lost
+        effects = [fit.effect(*pair, fit.shares(*pair, without=model)) for pair in pairs]
+        rows = (
+            pd.DataFrame(effects).reindex(columns=names).fillna(0.0).to_numpy() @ fit.fit.assembled.turn.back
+        )
         values = np.linalg.eigvalsh(rest)
         known = values[0] > LEAST_INFORMATION * values[-1]
-        effects = rows @ np.linalg.solve(rest, score - pulled) if known else np.full(len(rows), np.nan)
-        found[str(fit.data.frame["pdx_model"].iloc[part[0]])] = effects
+        found[model] = rows @ np.linalg.solve(rest, score - pulled) if known else np.full(len(pairs), np.nan)
     return pd.DataFrame.from_dict(found, orient="index")
 
 

@@ -36,7 +36,7 @@ from studies.analysis.growth_shapes import (
     with_errors,
 )
 from studies.analysis.inference import ESTIMATES, effect_rows, f1_pairs
-from studies.analysis.influence import MOST_ROWS_IN_BLOCK, effects_without_groups
+from studies.analysis.influence import MOST_ROWS_IN_BLOCK, effects_without_models
 from studies.analysis.intervals import welch
 from studies.analysis.leaving import early_exits, with_visits_after_culls
 from studies.analysis.permutation import permutation_test
@@ -306,7 +306,7 @@ def _without_extreme(asked: Asked, lowest: bool) -> Rows:
     if max(asked.data.frame["pdx_model"].value_counts()) > MOST_ROWS_IN_BLOCK:
         raise NotApplicableError(f"a PDX model has more than {MOST_ROWS_IN_BLOCK} readings")
     pairs = asked.pairs
-    effects = effects_without_groups(asked.primary, [asked.primary.effect(*pair) for pair in pairs])
+    effects = effects_without_models(asked.primary, pairs)
     rows: Rows = []
     for number, pair in enumerate(pairs):
         known = effects[number].dropna()

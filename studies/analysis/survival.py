@@ -78,12 +78,14 @@ class SurvivalComparison:
 def time_to_event(
     table: pd.DataFrame | NormalizedTable, fold: float | None = None, volume_mm3: float | None = None
 ) -> pd.DataFrame:
-    """One row a mouse: mouse, pdx_model, map2k4_status, arm, time (days), event (1 or 0), cause.
+    """One row a mouse: mouse, pdx_model, map2k4_status, arm, time (days), event (1 or 0), cause, after_day, by_day.
 
     The event is reaching `fold` times V0 (4 where neither is given) or `volume_mm3`, interpolated on the
     log scale between visits, or leaving for tumor size or ulceration (size_cull) before that. Causes:
     threshold, size_cull, censored, toxicity, found_dead, other. A mouse whose V0 is not above 0 has no
-    multiple and is left out of `fold`; one that starts at or above `volume_mm3` has its event at V0.
+    multiple and is left out of `fold`; one that starts at or above `volume_mm3` has its event at V0. `after_day` and
+    `by_day` are the visits around an event that was interpolated, the day itself where it is known; without an event
+    there is no `by_day`.
     """
     if fold is not None and volume_mm3 is not None:
         raise AnalysisError("name either a fold of V0 or a volume as the endpoint, not both")
@@ -106,10 +108,16 @@ def time_to_event(
     cause = np.array([_cause(mouse) for mouse in curves.mice.itertuples()], dtype=object)
     cause[reached] = "threshold"
     facts = curves.mice[["mouse", "pdx_model", "map2k4_status", "arm", "source_study"]]
+    time, event = np.where(reached, day, curves.last_day), np.isin(cause, ["threshold", "size_cull"])
+    between = reached & (day > start.day)
+    late = np.minimum.reduceat(np.where(curves.day >= time[curves.owner], curves.day, np.inf), curves.starts)
+    early = np.maximum.reduceat(np.where(curves.day < time[curves.owner], curves.day, -np.inf), curves.starts)
     return facts.assign(
-        time=np.where(reached, day, curves.last_day),
-        event=np.isin(cause, ["threshold", "size_cull"]).astype(int),
+        time=time,
+        event=event.astype(int),
         cause=cause,
+        after_day=np.where(between, early, time),
+        by_day=np.where(between, late, np.where(event, time, np.nan)),
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from studies.analysis.errors import AnalysisError
+from studies.analysis.interval_censored import interval_log_rank, turnbull
 from studies.analysis.plan import Plan
 from studies.analysis.scopes import STRATA, Scope, scopes_of
 from studies.analysis.survival import (
@@ -25,7 +26,7 @@ VOLUMES_MM3 = (1000.0, 1500.0)
 NOTHING: dict[str, Any] = {
     "logrank": None, "medians": {}, "median_intervals": {}, "median_lower_bounds": {}, "cox": None, "firth": None,
     "proportionality": None, "n": {}, "events": {}, "competing": {}, "exact_logrank": [], "restricted_means": [],
-    "incidence": [], "efs_ratios": [],
+    "incidence": [], "efs_ratios": [], "interval_censored": [],
 }  # fmt: skip
 
 
@@ -127,6 +128,7 @@ def _of_scope(scope: Scope, times: pd.DataFrame, plan: Plan) -> dict[str, Any]:
         "exact_logrank": _exact(times, result, plan, strata),
         "restricted_means": _records(restricted_means(times, control, level)),
         "incidence": _records(competing_incidence(times, level)),
+        "interval_censored": interval_rows(times, plan, strata),
     }
 
 
@@ -176,6 +178,38 @@ def _exact(
             continue
         test = exact_log_rank(times, arm, control, strata, plan["random_seed"])
         rows.append({"arm": arm, "control": control, **vars(test)})
+    return rows
+
+
+def interval_rows(times: pd.DataFrame, plan: Plan, strata: str | None) -> list[dict[str, Any]]:
+    """Each arm with its event known only to lie between two visits: the interval its median lies in, and the score test
+    against its control, arms exchanged within strata."""
+    after, by = times["after_day"].to_numpy(float), times["by_day"].fillna(np.inf).to_numpy(float)
+    arm = times["arm"].to_numpy()
+    stratum = np.zeros(len(times)) if strata is None else pd.factorize(times[strata])[0]
+    rows = []
+    for name in [one for one in plan["roles"] if (arm == one).any()]:
+        low, high = turnbull(after[arm == name], by[arm == name]).median
+        row = {
+            "arm": name,
+            "control": None,
+            "n": int((arm == name).sum()),
+            "median_after": low,
+            "median_by": high,
+        }
+        test: dict[str, Any] = dict.fromkeys(
+            ("statistic", "p_value", "arrangements", "exhaustive", "smallest_p")
+        )
+        control = plan.control_of(name)
+        if name != plan["control"] and (arm == control).any():
+            pair = np.isin(arm, [name, control])
+            row["control"] = control
+            test = vars(
+                interval_log_rank(
+                    after[pair], by[pair], arm[pair] == name, stratum[pair], plan["random_seed"]
+                )
+            )
+        rows.append(row | test)
     return rows
 
 

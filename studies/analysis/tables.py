@@ -9,7 +9,7 @@ A normalized table has one row a mouse and day, sorted by PDX model, arm, mouse 
 - day (days since first dose, fractions allowed), volume_mm3 (NaN not known, 0 not palpable), status;
 - weight_g, exit_reason, treatment_related, block, cage, operator, passage, tumor_type (empty where not
   given);
-- any further column under its own name, such as other genes.
+- length_mm and width_mm where the table has them; any further column under its own name, such as other genes.
 """
 
 import re
@@ -47,6 +47,7 @@ COLUMNS = [
     "passage",
     "tumor_type",
 ]
+LENGTHS = ("length_mm", "width_mm")
 NUMERIC = ("day", "volume_mm3", "length_mm", "width_mm", "height_mm", "weight_g")
 LABELS = ("block", "cage", "operator", "passage", "tumor_type")
 UNITS_MM3 = {"mm3": 1.0, "cm3": 1000.0, "cc": 1000.0, "ml": 1000.0}
@@ -341,6 +342,7 @@ def _finished(
         table["weight_g"] = np.nan
     extra = [name for name in table.columns if name not in COLUMNS and name not in ALIASES and name != "unit"]
     extra += ["treatment"] if "treatment" in table and not (table["treatment"] == table["arm"]).all() else []
+    extra += [name for name in LENGTHS if name in table and table[name].notna().any()]
     ordered = table[[*COLUMNS, *extra]].sort_values(
         ["pdx_model", "arm", "mouse", "day"], key=_natural, kind="stable", ignore_index=True
     )

@@ -67,7 +67,14 @@ def sheets_of(study: Mapping[str, Any]) -> dict[str, Rows]:
             for row in study.get("survival") or []
             for line in row.get(part) or []
         ]
-        for part in ("restricted_means", "incidence", "exact_logrank", "firth", "efs_ratios")
+        for part in (
+            "restricted_means",
+            "incidence",
+            "exact_logrank",
+            "interval_censored",
+            "firth",
+            "efs_ratios",
+        )
     }
     sheets["weight_model"] = [_flat(row) for row in (study.get("weight_model") or {}).get("contrasts") or []]
     sheets |= _facts(study)

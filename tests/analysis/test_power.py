@@ -67,6 +67,15 @@ def test_mice_an_arm_for_a_tgi_of_50_60_and_70_percent(variability, treated_arms
     assert found == mice
 
 
+def test_nineteen_mice_suffice_by_dunnett_and_twenty_by_bonferroni():
+    """R's own integrals on both sides of each boundary: the 20, 12 and 7 mice often named are Bonferroni's."""
+    power = {row["n"]: row for row in REFERENCE["three"]}
+    assert power[18]["dunnett"] < 0.8 <= power[19]["dunnett"]
+    assert power[19]["bonferroni"] < 0.8 <= power[20]["bonferroni"]
+    design = ArmContrast(DAYS, RESTLESS, treated_arms=3)
+    assert power_of(design, slope_effect(50, 21), 19) == pytest.approx(power[19]["dunnett"], abs=1e-7)
+
+
 def test_synergy_takes_many_more_mice():
     assert [mice_per_arm_for_bliss(-d, STEADY, DAYS).n for d in (0.02, 0.03, 0.04)] == [38, 17, 10]
 

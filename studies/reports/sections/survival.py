@@ -173,7 +173,7 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
     )
     if test and test.get("reason"):
         blocks.append(Paragraph(f"No log-rank test: {test['reason']}.", "quiet"))
-    blocks += [*_small_samples(study, row), *_restricted_means(study, row)]
+    blocks += [*_small_samples(study, row), *_between_visits(row), *_restricted_means(study, row)]
     if not cox and row.get("cox_reason"):
         blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
     return blocks
@@ -200,6 +200,30 @@ def _small_samples(study: Study, row: Row) -> list[Block]:
         ]
         blocks.append(Table("Hazard ratios with Firth's penalty.", columns, row["firth"]))
     return blocks
+
+
+def _between_visits(row: Row) -> list[Block]:
+    """The same question with nothing assumed of when between two visits the event came."""
+    rows = row.get("interval_censored") or []
+    if not rows:
+        return []
+    columns = [
+        Column("arm", "Arm"),
+        Column("n", "Mice", "count"),
+        Column(("median_after", "median_by"), "Median between days", "day"),
+        Column("control", "Against"),
+        Column("p_value", "p", "p"),
+        Column("smallest_p", "Smallest p possible", "p"),
+    ]
+    note = (
+        "The event is taken to lie somewhere between the two visits around it (Turnbull's curve); p by exchanging "
+        "the mice's arms, unadjusted."
+    )
+    return [
+        Table(
+            f"With the day of the event known only to lie between visits: {_scope(row)}.", columns, rows, note
+        )
+    ]
 
 
 def _restricted_means(study: Study, row: Row) -> list[Block]:

@@ -37,5 +37,11 @@ interaction$power <- with(interaction, two_sided(
   0.04 / sqrt(2 * (0.025^2 + 2 * slope_variance(0.02, 0.15) / mice) / models), 2 * models - 2,
   qt(0.975, 2 * models - 2)))
 
-cat(toJSON(list(contrast = contrast, shared = shared, bliss = bliss, interaction = interaction),
+# three arms against one vehicle, mouse SD 0.03, TGI 50 % by day 21: what one mouse an arm less or more gives
+three <- data.frame(n = c(18, 19, 20))
+three$shift <- log(2) / 21 / sqrt(2 * slope_variance(0.03, 0.15) / three$n)
+three$dunnett <- with(three, mapply(function(n, shift) two_sided(shift, 4 * n - 4, dunnett(3, 4 * n - 4, 0.5)), n, shift))
+three$bonferroni <- with(three, two_sided(shift, 4 * n - 4, qt(1 - 0.05 / 6, 4 * n - 4)))
+
+cat(toJSON(list(three = three, contrast = contrast, shared = shared, bliss = bliss, interaction = interaction),
            digits = 12, pretty = TRUE), "\n")
