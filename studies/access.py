@@ -211,14 +211,17 @@ def report_view(user: User | Operator, study: Study) -> ReportView | None:
     """How a report built for this person now shows arms; None where they may build none."""
     if may_see_arms(user, study):
         return ReportView.OPEN
-    return ReportView.MASKED if sees_masks(user, study) else None
+    if sees_masks(user, study):
+        return ReportView.MASKED
+    return ReportView.POOLED if may_see_measurements(user, study) else None
 
 
 def report_views(user: User | Operator, study: Study) -> frozenset[ReportView]:
     """The views whose reports this person may open: never one that tells more than their screens do."""
     if may_see_arms(user, study):
-        return frozenset({ReportView.OPEN, ReportView.MASKED})
-    return frozenset({ReportView.MASKED}) if sees_masks(user, study) else frozenset()
+        return frozenset(ReportView)
+    views = {ReportView.MASKED} if sees_masks(user, study) else set()
+    return frozenset(views | ({ReportView.POOLED} if may_see_measurements(user, study) else set()))
 
 
 def reports_of(user: User, study: Study) -> QuerySet[StoredReport]:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 Viewer = User | access.Operator
 
 INDEX_TUMOR = 1
+ALL_MICE = "all mice"
+POOLED_COLUMNS = (
+    "study", "source_study", "pdx_model", "arm", "mouse", "cage", "passage", "exit_reason", "treatment_related",
+    "tumor_type",
+)  # fmt: skip
 READING_FIELDS = (
     "mouse_id",
     "session__study_day",
@@ -98,12 +103,30 @@ def measurement_table(study: Study, viewer: Viewer) -> "pd.DataFrame":
     may see arms: an analysis by arm is exactly what blinding forbids. For a statistician between lock and
     unblinding arms are letters, and no column tells which of them is the control.
     """
-    import pandas as pd
-
     names = access.arm_names(viewer, study)
     if names is None:
         raise PermissionError(f"the arms of study {study.code} are not open to this viewer")
-    facts = _mouse_facts(study, names, masked=access.sees_masks(viewer, study))
+    return _table(study, _mouse_facts(study, names, masked=access.sees_masks(viewer, study)))
+
+
+def pooled_table(study: Study, viewer: Viewer) -> "pd.DataFrame":
+    """As `measurement_table`, all randomized mice in one arm, without block, role and any gene's status.
+
+    Raises PermissionError unless the viewer may see measurements.
+    """
+    if not access.may_see_measurements(viewer, study):
+        raise PermissionError(f"the readings of study {study.code} are not open to this viewer")
+    names = dict.fromkeys(study.arms.values_list("pk", flat=True), ALL_MICE)
+    facts = _mouse_facts(study, names, masked=True)
+    return _table(
+        study,
+        {mouse: {name: row[name] for name in POOLED_COLUMNS} for mouse, row in facts.items()},
+    )
+
+
+def _table(study: Study, facts: dict[int, dict[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
     rows: dict[str, list[Any]] = defaultdict(list)
     for reading in readings(study):
         if reading.day is None or reading.mouse_id not in facts:

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,10 @@ class Progress:
 
     def __init__(self, job: Job):
         self.job = job
+
+    def between(self, low: int, high: int, words: str = "{}") -> Callable[[str, float], None]:
+        """For work that tells its parts itself, as shares of 1: they lie between the two percents, told in `words`."""
+        return lambda part, share: self.step(words.format(part), round(low + (high - low) * share))
 
     def step(self, name: str, percent: int) -> None:
         """Raises JobCanceled, and JobLost where the job was handed to another worker."""

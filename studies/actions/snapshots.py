@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Model, Q, QuerySet
@@ -15,6 +16,7 @@ from studies.models import (
     Arm,
     ArmAgent,
     ArmMask,
+    AuditEvent,
     AuditHead,
     Cohort,
     Deviation,
@@ -55,16 +57,19 @@ NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 @dataclass(frozen=True)
 class Snapshot:
+    """`as_of` is the time of the chain's last event, None where the chain is empty."""
+
     sha256: str
     chain_count: int
     chain_head: str
+    as_of: datetime | None
 
 
 def take_snapshot(study: Study, view: ReportView) -> Snapshot:
     """The record of the study as a report of this view may read it.
 
     Where the study stands between draft and archive is no part of it: to archive changes no number.
-    The hash of a pooled view covers no arm and no allocation: it would change with them, and so tell.
+    The hash of a pooled view covers no arm, and of the allocation only who is randomized: more would tell.
     """
     digest = hashlib.sha256()
     for rows in _rows(study, view):
@@ -72,8 +77,14 @@ def take_snapshot(study: Study, view: ReportView) -> Snapshot:
         for row in rows.order_by("pk").values_list(*fields).iterator(chunk_size=5000):
             told = [pair for pair in zip(fields, row, strict=True) if pair[1] not in NOTHING]
             digest.update(repr((rows.model._meta.db_table, told)).encode())
+    if view == ReportView.POOLED:
+        randomized = Allocation.objects.filter(mouse__study=study).order_by("mouse")
+        digest.update(repr(list(randomized.values_list("mouse", flat=True))).encode())
     head = AuditHead.objects.filter(chain=study_chain(study)).first()
-    return Snapshot(digest.hexdigest(), head.count if head else 0, head.head if head else GENESIS)
+    if head is None:
+        return Snapshot(digest.hexdigest(), 0, GENESIS, None)
+    last = AuditEvent.objects.get(chain=head.chain, sequence=head.count)
+    return Snapshot(digest.hexdigest(), head.count, head.head, last.happened_at)
 
 
 def _rows(study: Study, view: ReportView) -> Iterator[QuerySet]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,6 +24,13 @@ from studies.analysis.synergy_scales import synergy_scale_rows
 from studies.analysis.tables import NormalizedTable, normalize_table
 from studies.volumes import DEFAULT_FORMULA
 
+# What follows a long analysis: told the name of each part as it begins, and how much of the whole was before it.
+Tell = Callable[[str, float], None]
+
+
+def unheard(part: str, share: float) -> None:
+    """For whoever does not follow."""
+
 
 @dataclass(frozen=True)
 class StudyAnalysis:
@@ -42,12 +49,12 @@ class StudyAnalysis:
 
 
 def analyze_study(
-    table: pd.DataFrame | NormalizedTable, plan: Mapping[str, Any] | None = None
+    table: pd.DataFrame | NormalizedTable, plan: Mapping[str, Any] | None = None, tell: Tell = unheard
 ) -> StudyAnalysis:
     """Analyze one study's table (see `studies.analysis.tables`) by its plan (see
     `studies.analysis.plan`).
 
-    Refuses a table that holds several studies: analyze each, or pool them first.
+    `tell` hears of each part. Refuses a table that holds several studies: analyze each, or pool them first.
     """
     asked = check_plan(plan)
     normalized = normalize_table(table, asked.get("volume_formula") or DEFAULT_FORMULA)
@@ -68,28 +75,37 @@ def analyze_study(
         "input": _input(normalized, frame),
         "plan": resolved.to_dict(),
         "arms": _arms(frame, resolved),
-        **_results(frame, everyone, resolved, notes),
+        **_results(frame, everyone, resolved, notes, tell),
         "notes": notes,
         "versions": versions(),
     }
     return StudyAnalysis(studies[0], frame, resolved, sections)
 
 
-def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: list[str]) -> dict[str, Any]:
+def _results(
+    frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: list[str], tell: Tell
+) -> dict[str, Any]:
+    tell("the mixed model", 0.0)
     curves = curves_of(frame)
     if not len(curves):
         raise AnalysisError("the table holds no volume")
     model, fit = mixed_model(frame, plan, notes)
     contrasts = model["contrasts"] if model else []
+    tell("each PDX model alone", 0.2)
     by_model = fits_by_model(frame, plan, fit)
     own = synergy_rows(fit, plan, contrasts, notes)
     if frame["pdx_model"].nunique() > 1:
         for scope, single in by_model:
             if not isinstance(single, str):
                 own += synergy_of_model(single, plan, scope["pdx_model"], scope["map2k4_status"])
+    tell("the biomarker", 0.3)
     biomarker = biomarker_section(frame, plan, fit, contrasts, notes, own)
+    tell("response, survival and weight", 0.4)
+    described = sections_of(frame, curves, plan)
+    tell("sensitivity", 0.7)
+    sensitivity = sensitivity_rows(frame, everyone, plan, fit)
     return {
-        **sections_of(frame, curves, plan),
+        **described,
         "mixed_model": model,
         "mixed_models_by_model": mixed_models_by_model(by_model, plan, fit, model),
         "map2k4": biomarker,
@@ -97,7 +113,7 @@ def _results(frame: pd.DataFrame, everyone: pd.DataFrame, plan: Plan, notes: lis
         "synergy_curve": synergy_curve(own, plan["window"]),
         "synergy_scales": synergy_scale_rows(curves, plan),
         "families": family_rows(contrasts, own, biomarker["interaction"], plan),
-        "sensitivity": sensitivity_rows(frame, everyone, plan, fit),
+        "sensitivity": sensitivity,
     }
 
 

@@ -2,9 +2,7 @@
 
 import argparse
 import math
-import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from studies.imports import MeasurementTable, RowError, read_measurement_table, refuse_oversize
@@ -37,9 +35,3 @@ def listing(file: Path, errors: Sequence[RowError]) -> str:
     if len(errors) > DEFECTS_SHOWN:
         lines.append(f"  ... and {len(errors) - DEFECTS_SHOWN} more: {len(errors)} defects in all")
     return "\n".join(lines)
-
-
-def time_of_build() -> datetime:
-    """The time written into a report: SOURCE_DATE_EPOCH where set, so that a build can be repeated."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return datetime.fromtimestamp(int(epoch), UTC) if epoch.isdigit() else datetime.now(UTC)

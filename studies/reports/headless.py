@@ -12,7 +12,7 @@ import pandas as pd
 
 from studies.analysis import AnalysisError, analyze_study, pool_studies, study_names
 from studies.analysis.mean_curves import mean_curves
-from studies.analysis.study import plain
+from studies.analysis.study import Tell, plain, unheard
 from studies.imports import MeasurementTable, RowError
 from studies.reports.table_facts import table_facts
 
@@ -83,6 +83,7 @@ def analyze_frame(
     *,
     pool: str | None = None,
     source: Source | None = None,
+    tell: Tell = unheard,
 ) -> list[AnalyzedStudy]:
     """The studies of a table in canonical columns; its index holds the lines errors are to name.
 
@@ -96,7 +97,7 @@ def analyze_frame(
     analyzed, errors = [], []
     for name in names:
         try:
-            analyzed.append(_analyze(parts[name], plan, source))
+            analyzed.append(_analyze(parts[name], plan, source, tell))
         except AnalysisError as error:
             errors += _placed(error, parts[name], name if len(names) > 1 else None)
     if errors:
@@ -109,11 +110,13 @@ def json_document(analyzed: Sequence[AnalyzedStudy]) -> dict[str, Any]:
     return {"schema": SCHEMA, "studies": [study.document for study in analyzed]}
 
 
-def _analyze(frame: pd.DataFrame, plan: Mapping[str, Any] | None, source: Source) -> AnalyzedStudy:
-    analysis = analyze_study(frame.reset_index(drop=True), plan)
+def _analyze(
+    frame: pd.DataFrame, plan: Mapping[str, Any] | None, source: Source, tell: Tell
+) -> AnalyzedStudy:
+    analysis = analyze_study(frame.reset_index(drop=True), plan, tell)
     document = analysis.to_dict()
     document["input"] = _input(document["input"], source, frame.index)
-    document["notes"] = [*source.assumptions, *(_sentence(note) for note in document["notes"])]
+    document["notes"] = [*source.assumptions, *(as_sentence(note) for note in document["notes"])]
     document |= table_facts(document, analysis.table)
     document["mean_curves"] = plain(mean_curves(analysis.table).to_dict("records"))
     return AnalyzedStudy(document, analysis.table)
@@ -142,7 +145,7 @@ def _input(given: dict[str, Any], source: Source, lines: pd.Index) -> dict[str, 
     }
 
 
-def _sentence(note: str) -> str:
+def as_sentence(note: str) -> str:
     """A note as a sentence of its own."""
     note = note[:1].upper() + note[1:] if not note.startswith(("mixed_model", "egait")) else note
     return note if note.endswith((".", "!", "?")) else f"{note}."

@@ -16,7 +16,7 @@ from django.db.models import Count, F, Max
 from studies import access
 from studies.actions.audit import study_chain
 from studies.actions.snapshots import Snapshot
-from studies.frames import Viewer, readings
+from studies.frames import ALL_MICE, Viewer, readings
 from studies.models import Allocation, Dose, Measurement, PdxModel, Study
 from studies.reports.dosing_facts import dosing_facts
 from studies.terms import DoseOutcome
@@ -39,7 +39,21 @@ def record_facts(study: Study, viewer: Viewer, table: pd.DataFrame, snapshot: Sn
     names = access.arm_names(viewer, study)
     if names is None:
         raise PermissionError(f"the arms of study {study.code} are not open to this viewer")
-    reader = _Reader(names, access.sees_masks(viewer, study))
+    return _facts(study, _Reader(names, access.sees_masks(viewer, study)), table, snapshot)
+
+
+def pooled_facts(study: Study, table: pd.DataFrame, snapshot: Snapshot) -> Row:
+    """The same with no arm at all, no status of a gene, and nothing of the doses, whose schedules tell arms."""
+    told = _facts(study, _Reader({}, masked=True), table, snapshot)
+    return told | {
+        "blinding": "blinded: all mice together",
+        "pdx_models": [row | {"genes": {}} for row in told["pdx_models"]],
+        "animals": told["animals"] | {"dosed": None},
+        "dosing": None,
+    }
+
+
+def _facts(study: Study, reader: _Reader, table: pd.DataFrame, snapshot: Snapshot) -> Row:
     return {
         "title": study.title,
         "protocol_number": study.protocol_number,
@@ -69,7 +83,8 @@ def record_facts(study: Study, viewer: Viewer, table: pd.DataFrame, snapshot: Sn
             {"chain": study_chain(study), "events": snapshot.chain_count, "head": snapshot.chain_head}
         ],
         "quality": _quality(study, table),
-        "dosing": dosing_facts(study, names, masked=reader.masked),
+        "dosing": dosing_facts(study, reader.arms, masked=reader.masked),
+        "welfare": _welfare(study, reader),
     }
 
 
@@ -292,6 +307,19 @@ def _quality(study: Study, table: pd.DataFrame) -> Row:
         "largest_volume_mm3": float(table["volume_mm3"].max()) if table["volume_mm3"].notna().any() else None,
         "days_to_record": _lateness(stored),
     }
+
+
+def _welfare(study: Study, reader: _Reader) -> list[Row]:
+    """Alerts raised while measuring, by arm (by all mice where the reader knows none), rule and level."""
+    arms = dict(Allocation.objects.filter(mouse__study=study).values_list("mouse", "arm"))
+    found: dict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for mouse, rule, level in study.welfare_alerts.values_list("mouse", "rule", "level"):
+        if mouse in arms:
+            found[reader.arms.get(arms[mouse], ALL_MICE), rule, level].append(mouse)
+    return [
+        {"arm": arm, "rule": rule, "level": level, "n": len(mice), "n_mice": len(set(mice))}
+        for (arm, rule, level), mice in sorted(found.items())
+    ]
 
 
 def _lateness(stored: Any) -> float | None:

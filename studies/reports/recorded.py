@@ -4,17 +4,22 @@ from typing import Any
 
 from studies import access, frames
 from studies.actions.snapshots import Snapshot, take_snapshot
-from studies.analysis.study import plain
+from studies.analysis.study import Tell, plain, unheard
 from studies.imports import RowError
 from studies.models import Exclusion, ImportBatch, Study
 from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, analyze_frame, refuse_other_genes
 from studies.reports.record_facts import record_facts
+from studies.terms import ReportView
 
 NAMES_ARMS = {"control", "controls", "roles", "combinations", "expected_sign"}
 
 
 def analyze_recorded(
-    study: Study, viewer: frames.Viewer, control: str | None = None, snapshot: Snapshot | None = None
+    study: Study,
+    viewer: frames.Viewer,
+    control: str | None = None,
+    snapshot: Snapshot | None = None,
+    tell: Tell = unheard,
 ) -> AnalyzedStudy:
     """The analysis of one study under its own plan, for a viewer who may see its arms.
 
@@ -23,7 +28,7 @@ def analyze_recorded(
     the analysis refuses or where nothing was measured.
     """
     view = access.report_view(viewer, study)
-    if view is None:
+    if view not in (ReportView.OPEN, ReportView.MASKED):
         raise PermissionError(f"the arms of study {study.code} are not open to this viewer")
     snapshot = snapshot or take_snapshot(study, view)
     table = frames.measurement_table(study, viewer)
@@ -36,7 +41,7 @@ def analyze_recorded(
         viewer, study
     ):  # what the plan says by name does not fit the letters, and would tell
         plan = _without_arms(plan) | ({"control": control} if control is not None else {})
-    (analyzed,) = analyze_frame(table, plan, source=_source(study))
+    (analyzed,) = analyze_frame(table, plan, source=source_of(study), tell=tell)
     refuse_other_genes([analyzed])
     analyzed.document["record"] = plain(record_facts(study, viewer, analyzed.table, snapshot))
     return analyzed
@@ -66,7 +71,7 @@ def plan_of(study: Study, mice: set[str], arms: set[str], control: str | None = 
     }
     latest = study.analysis_plans.order_by("-version").first()
     plan = declared | (latest.plan if latest else {})
-    plan["exclusions"] = _exclusions(study, mice, plan.get("exclusions") or [])
+    plan["exclusions"] = exclusions_of(study, mice, plan.get("exclusions") or [])
     return plan | ({"control": control} if control is not None else {})
 
 
@@ -86,7 +91,7 @@ def _expected_signs(study: Study, arms: set[str]) -> dict[str, str]:
     return found
 
 
-def _exclusions(study: Study, mice: set[str], planned: list[dict[str, str]]) -> list[dict[str, str]]:
+def exclusions_of(study: Study, mice: set[str], planned: list[dict[str, str]]) -> list[dict[str, str]]:
     recorded = Exclusion.objects.filter(mouse__study=study).order_by("mouse_id")
     listed = {row["mouse"] for row in planned}
     return planned + [
@@ -96,7 +101,7 @@ def _exclusions(study: Study, mice: set[str], planned: list[dict[str, str]]) -> 
     ]
 
 
-def _source(study: Study) -> Source:
+def source_of(study: Study) -> Source:
     batch = ImportBatch.objects.filter(study=study).order_by("id").first()
     if batch is None:
         return Source(f"study {study.code}")

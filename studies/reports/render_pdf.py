@@ -1,6 +1,9 @@
 """The HTML page as a tagged PDF (PDF/UA-1), without touching network or disk."""
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -11,10 +14,7 @@ class FetchRefused(ValueError):
 
 
 def render_pdf(html: str, made_at: datetime) -> bytes:
-    """The PDF of a page made by `render_html`.
-
-    Where SOURCE_DATE_EPOCH is set, which the embedded fonts are stamped with, the same page and time give the
-    same bytes.
+    """The PDF of a page made by `render_html`; the same page and time give the same bytes.
 
     Refused (FetchRefused): a page that refers to anything but data inside it.
     """
@@ -26,9 +26,24 @@ def render_pdf(html: str, made_at: datetime) -> bytes:
     page = HTML(string=html, url_fetcher=_sealed_fetcher()(), base_url=None)
     identifier = f"pdx-tracker-{made_at:%Y%m%dT%H%M%SZ}".encode()
     try:
-        return page.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
+        with _fonts_stamped(made_at):
+            return page.write_pdf(pdf_variant="pdf/ua-1", pdf_identifier=identifier)
     except FatalURLFetchingError as error:  # not an Exception, so that WeasyPrint itself lets it through
         raise FetchRefused(str(error)) from None
+
+
+@contextmanager
+def _fonts_stamped(made_at: datetime) -> Iterator[None]:
+    """fontTools writes the clock into every font it embeds, unless this variable tells it a time."""
+    told = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = str(int(made_at.timestamp()))
+    try:
+        yield
+    finally:
+        if told is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
+        else:
+            os.environ["SOURCE_DATE_EPOCH"] = told
 
 
 @cache

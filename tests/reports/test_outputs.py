@@ -12,7 +12,9 @@ from tests.reports.conftest import MADE_AT
 @pytest.fixture
 def quick(monkeypatch):
     """Reports of one small file, so that these tests are about the writing alone."""
-    monkeypatch.setattr(build, "report_files", lambda study, made_at: {"report.html": study.name.encode()})
+    monkeypatch.setattr(
+        build, "report_files", lambda study, made_at, *_: {"report.html": study.name.encode()}
+    )
 
 
 @pytest.mark.usefixtures("quick")

@@ -6,14 +6,15 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 
-from studies import triggers
-from studies.actions import snapshots
-from studies.actions.jobs import JobRefused, run_job
+from studies import access, triggers
+from studies.actions import jobs, snapshots
+from studies.actions.jobs import JobRefused, cancel_job, run_job
 from studies.actions.sign import Signer, SigningRefused
 from studies.actions.snapshots import take_snapshot
 from studies.actions.stored_reports import is_superseded, release_of, release_report
 from studies.models import Allocation, AuditEvent, GenotypeCall, Job, Mouse, ReportFile, StoredReport, Study
-from studies.reports import build, stored
+from studies.reports import build, recorded, stored
+from studies.reports.stamp import stamp
 from studies.reports.stored import ask_for_report
 from studies.terms import ArmRole, ReportView, Role, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_session
@@ -40,17 +41,18 @@ def quick(monkeypatch):
     """Reports of two small files, without an analysis; `quick.readings` counts how often the record was read."""
     from types import SimpleNamespace
 
-    from studies.reports import recorded
+    from studies.reports import pooled, recorded
 
     seen = SimpleNamespace(readings=0, while_reading=lambda: None)
 
-    def analyze(study, viewer, snapshot):
+    def analyze(study, viewer, snapshot, tell):
         seen.readings += 1
         seen.while_reading()
 
     monkeypatch.setattr(recorded, "analyze_recorded", analyze)
+    monkeypatch.setattr(pooled, "analyze_pooled", analyze)
     monkeypatch.setattr(
-        build, "report_files", lambda analyzed, made_at: {"report.html": b"<p>x", "report.pdf": b"%PDF"}
+        build, "report_files", lambda analyzed, made_at, tell: {"report.html": b"<p>x", "report.pdf": b"%PDF"}
     )
     return seen
 
@@ -109,9 +111,27 @@ def test_a_reading_that_comes_in_while_the_record_is_read_makes_it_read_again(op
 
 def test_nobody_builds_a_report_by_arm_of_a_blinded_study(study, people):
     for name, person in people.everyone().items():
-        with pytest.raises(JobRefused, match="Arms are closed"):
+        if access.may_see_measurements(person, study):
+            assert ask_for_report(study, person, NOON).view == ReportView.POOLED, name
+            continue
+        with pytest.raises(JobRefused, match="closed to you"):
             ask_for_report(study, person, NOON)
-        assert not Job.objects.exists(), name
+    assert set(Job.objects.values_list("view", flat=True)) == {ReportView.POOLED}
+
+
+def test_a_pooled_report_is_kept_apart_from_the_one_by_arm_and_released_to_nobody(opened, people, quick):
+    opened.state = StudyState.ACTIVE
+    opened.save()
+    pooled = build_one(opened, people.study_director)
+    assert pooled.view == ReportView.POOLED and ask_for_report(opened, people.statistician, NOON) == pooled
+    for role, person in people.by_role.items():
+        assert (pooled in access.reports_of(person, opened)) == (role in access.SCIENCE_READERS), role
+    opened.state = StudyState.UNBLINDED
+    opened.save()
+    assert build_one(opened, people.study_director).view == ReportView.OPEN
+    assert pooled in access.reports_of(people.study_director, opened)
+    with pytest.raises(SigningRefused, match="arms by name"):
+        release_report(pooled, Signer(people.study_director, NOON), "For the sponsor.")
 
 
 def test_a_report_asked_for_before_the_view_changed_is_not_built(opened, people, quick):
@@ -179,14 +199,69 @@ def test_masked_and_open_reports_never_meet(opened, people, quick):
         draw_masks(opened, actor=people.study_director, at=NOON)
     masked = build_one(opened, people.statistician)
     assert masked.view == "masked"
-    with pytest.raises(JobRefused):
-        ask_for_report(opened, people.study_director, NOON)
+    assert ask_for_report(opened, people.study_director, NOON).view == ReportView.POOLED
     opened.state = StudyState.UNBLINDED
     opened.save()
     assert build_one(opened, people.statistician) != masked
     assert stored.parameters_of(ReportView.OPEN) != stored.parameters_of(ReportView.MASKED)
     with pytest.raises(SigningRefused, match="arms by name"):
         release_report(masked, Signer(people.study_director, NOON), "For the sponsor.")
+
+
+def test_every_step_of_a_build_is_named_and_hears_a_cancellation(opened, people, monkeypatch):
+    """A build but for its PDF, canceled after the pages and then let run: steps advance and name the work."""
+    monkeypatch.setattr(build, "render_pdf", lambda html, made_at: b"%PDF")
+    told = []
+    step = jobs.Progress.step
+
+    def hear(self, name, percent):
+        told.append((name, percent))
+        step(self, name, percent)
+        if name == stop_at:
+            cancel_job(self.job, actor=people.study_director, at=NOON)
+
+    monkeypatch.setattr(jobs.Progress, "step", hear)
+    stop_at = "Setting the PDF"
+    job = ask_for_report(opened, people.study_director, NOON)
+    run_job(job.pk)
+    assert Job.objects.get(pk=job.pk).state == "canceled" and told[-1][0] == "Writing the workbook"
+    told.clear()
+    stop_at = None
+    build_one(opened, people.study_director)
+    names, percents = [name for name, _ in told], [percent for _, percent in told]
+    assert percents == sorted(percents) and percents[-1] < 100
+    assert names[:2] == ["Taking the snapshot", "Reading the record"]
+    assert "Analyzing the mixed model" in names and "Analyzing sensitivity" in names
+    drawing = [name for name in names if name.startswith("Drawing ")]
+    assert len(drawing) >= 3 and drawing[0].endswith(f"(1 of {len(drawing)})")
+    after = names[names.index(drawing[-1]) + 1 :]
+    assert after == ["Setting the HTML page", "Setting the PDF", "Writing the workbook", "Packing the bundle",
+                     "Storing the report"]  # fmt: skip
+
+
+def test_a_rebuild_from_the_same_snapshot_gives_the_same_bytes(opened, people, monkeypatch):
+    """The stamp is the record's own last event, not the clock; SOURCE_DATE_EPOCH goes before it."""
+    monkeypatch.setattr(build, "to_png", lambda figure: b"")  # these two repeat in test_build.py
+    monkeypatch.setattr(build, "render_pdf", lambda html, made_at: html.encode())
+    stamps = []
+    files = build.report_files
+
+    def seen(analyzed, made_at, tell):
+        stamps.append(made_at)
+        return files(analyzed, made_at, tell)
+
+    monkeypatch.setattr(build, "report_files", seen)
+    job = ask_for_report(opened, people.study_director, NOON)
+    snapshot = take_snapshot(opened, ReportView.OPEN)
+    run_job(job.pk)
+    report = StoredReport.objects.get()
+    stored_bytes = {file.name: bytes(file.content) for file in report.files.all()}
+    assert stamps == [NOON] and report.made_at != NOON
+    study = Study.objects.get(pk=opened.pk)
+    again = recorded.analyze_recorded(study, people.statistician, snapshot=snapshot)
+    assert files(again, snapshot.as_of) == stored_bytes
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert stamp(NOON) == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
 # What no report rests on: who may do what, how it was entered, where mice live, what was done about them.

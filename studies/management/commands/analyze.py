@@ -1,11 +1,12 @@
 """`manage.py analyze FILE`: the whole analysis of a file of measurements, without the database."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
 from studies.imports import DEFAULT_MAX_BYTES, ImportRefused
-from studies.management.files import listing, megabytes, read_file, time_of_build
+from studies.management.files import listing, megabytes, read_file
 
 
 class Command(BaseCommand):
@@ -30,11 +31,12 @@ class Command(BaseCommand):
     def handle(self, *args, file, control, plan, pool, json, report, max_mb, **options):
         from studies.reports.headless import AnalysisRefused, analyze_measurements
         from studies.reports.outputs import write_outputs
+        from studies.reports.stamp import stamp
 
         try:
             measurements = read_file(file, max_mb)
             analyzed = analyze_measurements(measurements, _plan(plan, control), pool)
-            write_outputs(analyzed, json_path=json, report_folder=report, made_at=time_of_build())
+            write_outputs(analyzed, json_path=json, report_folder=report, made_at=stamp(datetime.now(UTC)))
         except (ImportRefused, AnalysisRefused) as refusal:
             raise CommandError(listing(file, refusal.errors), returncode=2) from None
         except OSError as error:

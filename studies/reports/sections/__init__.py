@@ -25,7 +25,9 @@ from studies.reports.sections import (
     survival,
     tgi,
     weight,
+    welfare,
 )
+from studies.reports.sections.study import Study, is_pooled
 
 SECTIONS = (
     summary,
@@ -42,6 +44,7 @@ SECTIONS = (
     responses,
     survival,
     weight,
+    welfare,
     sensitivity,
     multiplicity,
     planned,
@@ -50,3 +53,9 @@ SECTIONS = (
     notes,
     glossary,
 )
+# While arms are closed to the reader: what describes, and no comparison.
+POOLED_SECTIONS = (identity, flow, quality, growth, weight, welfare, methods, notes, glossary)
+
+
+def sections_for(study: Study) -> tuple:
+    return POOLED_SECTIONS if is_pooled(study) else SECTIONS

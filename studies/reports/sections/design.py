@@ -7,6 +7,7 @@ import pandas as pd
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Facts, Paragraph, Section, Table
 from studies.reports.sections.study import Study, arms, record
+from studies.reports.sections.welfare import limits_told
 
 MOST_MODELS_LISTED = 40
 
@@ -47,11 +48,7 @@ def protocol(study: Study) -> list[Block]:
         ("Measured on days", ", ".join(map(str, told["schedule_days"])) or "no schedule on record"),
     ]
     if limits := told["limits"]:
-        pairs.append(
-            ("Humane limits", f"volume {limits['volume_cap_mm3']:g} mm³, diameter {limits['diameter_cap_mm']:g} mm, "
-             f"tumor {limits['burden_cap_percent']:g} % of body weight, "
-             f"weight loss {limits['weight_loss_limit_percent']:g} %")
-        )  # fmt: skip
+        pairs.append(("Humane limits", limits_told(limits)))
     pairs.append(
         ("Sample size", "as planned by arm; a power computed after the data would repeat the p value")
     )

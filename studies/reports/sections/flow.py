@@ -75,6 +75,8 @@ def arm_flow(study: Study) -> Table:
         Column("n_no_exit", "No exit recorded", "count"),
         *(Column(f"in {name}", f"In {name}", "count") for name in analyses),
     ]
+    if not analyses:
+        return Table("Mice by arm, from allocation on.", columns, rows)
     note = "The last columns are the mice of each analysis; a mouse without a known volume at the day is not in TGI. "
     note += "A dash: the analysis gives no number for the arm itself."
     return Table("Mice by arm, from allocation to each analysis.", columns, rows, note)

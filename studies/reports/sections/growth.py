@@ -6,7 +6,7 @@ from studies.plots.growth_curves import growth_curves, runs_past_axis
 from studies.plots.mean_growth import geometric_growth, mean_growth
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Section, Table
-from studies.reports.sections.study import Study, arms, in_arm_order, plan
+from studies.reports.sections.study import Study, arms, in_arm_order, is_pooled, plan
 
 MOST_ROWS = 24
 
@@ -72,7 +72,8 @@ def compared(study: Study) -> list[Block]:
 def every_mouse(study: Study, table: pd.DataFrame) -> Figure:
     day = plan(study, "day")
     mice, models = study["input"]["mice"], study["input"]["models"]
-    caption = "Every mouse, on a log scale; behind each treated arm its control in gray. A volume of 0 stands as none."
+    behind = "" if is_pooled(study) else "; behind each treated arm its control in gray"
+    caption = f"Every mouse, on a log scale{behind}. A volume of 0 stands as none."
     if day is not None:
         caption += f" Dashed line: day {words.day(day)}."
     if runs_past_axis(table):

@@ -4,7 +4,7 @@ import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Facts, Heading, Section, Table
-from studies.reports.sections.study import Study, plan, record
+from studies.reports.sections.study import Study, is_pooled, plan, record
 from studies.volumes import FORMULAS
 
 
@@ -52,6 +52,8 @@ def _data(study: Study) -> list[tuple[str, str]]:
 
 
 def _rules(study: Study) -> list[tuple[str, str]]:
+    if is_pooled(study):
+        return [*_reading_rules(study), ("Compared", "nothing: arms are closed, all mice stand together")]
     day, source = plan(study, "day"), study["plan"]["day"]["from"]
     by = (
         "as planned"
@@ -61,9 +63,15 @@ def _rules(study: Study) -> list[tuple[str, str]]:
     signs = plan(study, "expected_sign")
     expected = "; ".join(f"{arm}: {sign.replace('_', ' ')}" for arm, sign in signs.items())
     return [
+        *_reading_rules(study),
+        ("Day of comparison", "none" if day is None else f"day {words.day(day)}, {by}"),
+        ("Expected before the data", expected or "no direction declared"),
+    ]
+
+
+def _reading_rules(study: Study) -> list[tuple[str, str]]:
+    return [
         ("Volume formula", FORMULAS[plan(study, "volume_formula")].name),
         ("Limit of detection", f"{plan(study, 'lod_mm3'):g} mm³"),
-        ("Day of comparison", "none" if day is None else f"day {words.day(day)}, {by}"),
         ("Day 0", record(study).get("day0_rule") or "as the file counts"),
-        ("Expected before the data", expected or "no direction declared"),
     ]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Paragraph, Section
-from studies.reports.sections.study import Study, confidence, plan, record
+from studies.reports.sections.study import Study, confidence, is_pooled, plan, record
 from studies.volumes import FORMULAS
 
 
@@ -16,6 +16,8 @@ def section(study: Study, table: pd.DataFrame) -> Section:
 
 def paragraphs(study: Study) -> list[str]:
     """Each statistic of the report with its rule, if it ran; the same text stands in methods.txt."""
+    if is_pooled(study):
+        return [_animals(study), _volumes(study), _curves(study), _weight(study), _software(study)]
     parts = [_animals(study), _volumes(study), _tgi(study), _responses(study), _curves(study)]
     parts += [write(study) for key, write in RAN if study.get(key)]
     return [part for part in [*parts, _multiplicity(study), _software(study)] if part]

@@ -45,6 +45,11 @@ INTERVALS = {
 }
 
 
+def is_pooled(study: Study) -> bool:
+    """Whether all mice stand together, the arms being closed to the reader."""
+    return study.get("view") == "pooled"
+
+
 def plan(study: Study, key: str) -> Any:
     return study["plan"][key]["value"]
 

@@ -4,7 +4,7 @@ import pandas as pd
 
 from studies.plots.body_weight import body_weight
 from studies.reports.blocks import Block, Column, Figure, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, confidence, plan, rows_of
+from studies.reports.sections.study import Row, Study, confidence, is_pooled, plan, rows_of
 
 
 def section(study: Study, table: pd.DataFrame) -> Section | None:
@@ -17,13 +17,15 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
         Figure("body-weight", caption, alt, lambda: body_weight(table, study["arms"], day))
     ]
     rows = rows_of(study, "weight", scope="study")
-    blocks.append(loss_table(rows) if rows else Paragraph("No loss of weight could be computed."))
+    blocks.append(
+        loss_table(rows, is_pooled(study)) if rows else Paragraph("No loss of weight could be computed.")
+    )
     if (tested := study.get("weight_model")) and tested["contrasts"]:
         blocks.append(model_table(study, tested))
     return Section("weight", "Body weight", blocks)
 
 
-def loss_table(rows: list) -> Table:
+def loss_table(rows: list, pooled: bool = False) -> Table:
     columns = [
         Column("arm", "Arm"),
         Column("n_mice", "Mice", "count"),
@@ -51,6 +53,8 @@ def loss_table(rows: list) -> Table:
     )
     if not any(row.get("mtd_reason") for row in rows):
         columns.pop()
+    if pooled:
+        note = note.partition(" A dose is above")[0]
     return Table("Loss of body weight.", columns, rows, note)
 
 
