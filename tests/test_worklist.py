@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from studies.models import Cohort, Exit, MeasurementSession
+from studies.models import Cage, Cohort, Exit, MeasurementSession
 from studies.terms import Role, StudyState
 from studies.worklist import due_sessions, next_session
 from tests.factories import make_measurement, make_mouse, make_study
@@ -44,6 +44,21 @@ def test_mice_still_to_measure_are_counted_without_those_that_left(study, techni
     Exit.objects.create(mouse=mice[3], reason="tumor_size", day=7)
     found = due_sessions(technician, NOON)[0]
     assert (found.mice, found.missing) == (3, 2)
+
+
+def test_a_voided_reading_leaves_its_mouse_to_measure_and_cages_are_counted_as_they_stand(study, technician):
+    due = session(study, date(2026, 3, 10))
+    cages = [
+        Cage.objects.create(study=study, code=code, room="1", rack=rack)
+        for code, rack in (("C2", "A"), ("C1", "B"))
+    ]
+    for number in range(4):
+        mouse = make_mouse(study, f"M{number}", cage=cages[number // 2])
+        reading = make_measurement(due, mouse)
+    make_measurement(due, mouse, revision=2, is_void=True, reason="mistyped")
+    found = due_sessions(technician, NOON)[0]
+    assert (found.mice, found.missing, reading.is_void) == (4, 1, False)
+    assert [(one.cage, one.measured) for one in found.places] == [("C2", 2), ("C1", 1)]
 
 
 def test_a_cohort_session_waits_for_its_cohort_only(study, technician):

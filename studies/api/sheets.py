@@ -1,14 +1,12 @@
 """What a sheet needs before and while it is filled in: sessions due, the sheet, histories, mice to repeat."""
 
-from datetime import timedelta
 from random import Random
 from typing import Any, Literal
 
-from django.db.models import Count
 from django.http import Http404
 from ninja import Query, Router
 
-from studies.access import ENTRY_ROLES, SCIENCE_READERS, studies_of
+from studies.access import ENTRY_ROLES, SCIENCE_READERS
 from studies.actions.record_measurements import values_of
 from studies.actions.revise_measurements import remeasure_list
 from studies.actions.sheet_facts import SessionFacts, SheetMouse, StoredReading, closed_because, load_session
@@ -18,12 +16,11 @@ from studies.api import auth
 from studies.api.declared import answers
 from studies.api.problems import PROBLEMS
 from studies.api.schemas import HistoryOut, RemeasureOut, SessionsOut, SheetOut, SignatureIn, SignatureOut
-from studies.days import local_date
 from studies.endpoints import SIGNED_IN
 from studies.models import Measurement, MeasurementSession, Mouse
-from studies.terms import StudyState
 from studies.validation import limits_json, windows
 from studies.validation.replicates import agreement, cv_percent
+from studies.worklist import DueSession, due_sessions
 
 router = Router(tags=["sheets"])
 
@@ -32,46 +29,23 @@ router = Router(tags=["sheets"])
 @answers(SIGNED_IN)
 def sessions_due(request):
     """Sessions due or overdue, of every study the caller enters measurements in."""
-    studies = studies_of(request.auth, ENTRY_ROLES).filter(state=StudyState.ACTIVE)
-    now = auth.now()
-    open_ones = MeasurementSession.objects.filter(
-        study__in=studies, completed_at__isnull=True, due_on__lte=(now + timedelta(days=1)).date()
-    ).select_related("study")
-    today = {study.pk: local_date(now, study.time_zone) for study in studies}
-    due = [one for one in open_ones.order_by("due_on", "id") if one.due_on <= today[one.study_id]]
-    mice = _places(due)
-    done = dict(
-        Measurement.objects.valid()
-        .filter(session__in=due)
-        .values_list("session")
-        .annotate(n=Count("mouse", distinct=True))
-    )
-    return {"sessions": [_due(one, today[one.study_id], mice, done.get(one.pk, 0)) for one in due]}
+    now = [due for due in due_sessions(request.auth, auth.now()) if due.urgency == "now"]
+    return {"sessions": list(map(_due, now))}
 
 
-def _places(sessions: list[MeasurementSession]) -> list[tuple]:
-    living = Mouse.objects.filter(study__in={one.study_id for one in sessions}, exit__isnull=True)
-    return list(living.values_list("study_id", "cohort_id", "cage__room", "cage__rack"))
-
-
-def _due(session: MeasurementSession, today, mice: list[tuple], n_done: int) -> dict[str, Any]:
-    own = [
-        (room, rack)
-        for study, cohort, room, rack in mice
-        if study == session.study_id and session.cohort_id in (None, cohort)
-    ]
-    state = "overdue" if session.due_on < today else "due"
-    if n_done:
-        state = "measured" if n_done >= len(own) else "partly done"
+def _due(due: DueSession) -> dict[str, Any]:
+    state = "overdue" if due.days_until < 0 else "due"
+    if due.measured:
+        state = "partly done" if due.missing else "measured"
     return {
-        "id": session.pk,
-        "study": session.study.code,
-        "due_on": session.due_on,
-        "is_baseline": session.is_baseline,
+        "id": due.session.pk,
+        "study": due.study.code,
+        "due_on": due.due_on,
+        "is_baseline": due.session.is_baseline,
         "state": state,
-        "n_mice": len(own),
-        "n_done": n_done,
-        "places": sorted({" / ".join(filter(None, place)) for place in own} - {""}),
+        "n_mice": due.mice,
+        "n_done": due.measured,
+        "places": sorted({" / ".join(filter(None, (one.room, one.rack))) for one in due.places} - {""}),
     }
 
 
@@ -132,7 +106,7 @@ def _tumor_out(facts: SessionFacts, mouse: SheetMouse, number: int) -> dict[str,
 
 
 def _stored_out(facts: SessionFacts, mouse: SheetMouse, one: StoredReading) -> dict[str, Any]:
-    return {**values_of(one, mouse.key), "id": one.pk, "observer": facts.observer(one)}
+    return {**values_of(one, mouse.key), "id": one.pk, "observer": one.observer_name}
 
 
 @router.get(
