@@ -1,56 +1,77 @@
-"""Where a tumor is heading: its growth rate, and the day it will have reached a volume, log-linearly.
+"""Where a tumor is heading: its growth rate, and the day it will have reached a size, log-linearly.
 
 Exponential growth is a straight line on the log scale (Demidenko 2013, Mixed Models, ch. 10); over the last
-few visits it holds well enough to say whom to watch. It is a forecast for the desk, never a result.
+few visits it holds well enough to say whom to watch. It is a forecast for desk and cage, never a result.
 """
 
 from collections.abc import Sequence
-from math import log
+from dataclasses import dataclass
+from math import exp, log
 
-LAST_VISITS = 4
-FEWEST_VISITS = 3
+LAST_VISITS = 3
+FEWEST_VISITS_OF_A_RATE = 3
+
+
+@dataclass(frozen=True)
+class Course:
+    """The last visit with something to see, and the rate of growth over the last three."""
+
+    day: float
+    value: float
+    rate_per_day: float
+
+    def value_on(self, day: float) -> float:
+        return self.value * exp(self.rate_per_day * (day - self.day))
+
+    def day_of(self, value: float) -> float | None:
+        """When `value` is reached, never before the last visit; None where nothing grows."""
+        if self.rate_per_day <= 0:
+            return None
+        return self.day + max(0.0, log(value / self.value)) / self.rate_per_day
+
+
+def course(days: Sequence[float], values: Sequence[float | None]) -> Course | None:
+    """Where volumes, diameters or shares of body weight are heading; None below two days with a value above 0.
+
+    Of several values of a day the last given counts.
+    """
+    seen_days, seen = _seen(days, values)
+    rate = _slope(seen_days[-LAST_VISITS:], seen[-LAST_VISITS:])
+    return None if rate is None else Course(seen_days[-1], seen[-1], rate)
 
 
 def growth_rate_per_day(days: Sequence[float], volumes_mm3: Sequence[float | None]) -> float | None:
-    """Least-squares slope of ln(volume) over days; None below three visits with a tumor or on one day."""
-    fitted = _line(*_seen(days, volumes_mm3))
-    return fitted[0] if fitted else None
+    """Least-squares slope of ln(volume) over days; None below three days with a tumor."""
+    seen_days, seen = _seen(days, volumes_mm3)
+    return _slope(seen_days, seen) if len(seen) >= FEWEST_VISITS_OF_A_RATE else None
 
 
 def crossing_day(
     days: Sequence[float], volumes_mm3: Sequence[float | None], volume_mm3: float
 ) -> float | None:
-    """The study day on which the line through the last four visits reaches `volume_mm3`.
+    """The study day on which the tumor's course reaches `volume_mm3`, or reached it at a visit.
 
-    The day it was first measured at or over it, where it was. None where the tumor does not grow or was seen
-    fewer than three times; never before the last visit.
+    None where the tumor does not grow or was seen on fewer than two days.
     """
-    seen_days, seen = _seen(days, volumes_mm3)
-    for day, volume in zip(seen_days, seen, strict=True):
+    for day, volume in zip(*_seen(days, volumes_mm3), strict=True):
         if volume >= volume_mm3:
             return day
-    fitted = _line(seen_days[-LAST_VISITS:], seen[-LAST_VISITS:])
-    if fitted is None or fitted[0] <= 0:
-        return None
-    slope, intercept = fitted
-    return max((log(volume_mm3) - intercept) / slope, seen_days[-1])
+    heading = course(days, volumes_mm3)
+    return heading and heading.day_of(volume_mm3)
 
 
-def _seen(days: Sequence[float], volumes_mm3: Sequence[float | None]) -> tuple[list[float], list[float]]:
-    """Visits with a tumor to see, in order of days."""
-    pairs = sorted((day, volume) for day, volume in zip(days, volumes_mm3, strict=True) if volume)
-    return [day for day, _ in pairs], [volume for _, volume in pairs]
+def _seen(days: Sequence[float], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
+    """Days with something to see, in order, and what was seen."""
+    by_day = {day: value for day, value in zip(days, values, strict=True) if value}
+    return sorted(by_day), [by_day[day] for day in sorted(by_day)]
 
 
-def _line(days: Sequence[float], volumes_mm3: Sequence[float]) -> tuple[float, float] | None:
-    """Slope and intercept of ln(volume) over days."""
+def _slope(days: Sequence[float], values: Sequence[float]) -> float | None:
+    """Least-squares slope of ln(value) over days, all different; None below two."""
     n = len(days)
-    if n < FEWEST_VISITS:
+    if n < 2:
         return None
-    logs = [log(volume) for volume in volumes_mm3]
+    logs = [log(value) for value in values]
     mean_day, mean_log = sum(days) / n, sum(logs) / n
     spread = sum((day - mean_day) ** 2 for day in days)
-    if spread == 0:
-        return None
-    slope = sum((day - mean_day) * (value - mean_log) for day, value in zip(days, logs, strict=True)) / spread
-    return slope, mean_log - slope * mean_day
+    return sum((day - mean_day) * (value - mean_log) for day, value in zip(days, logs, strict=True)) / spread

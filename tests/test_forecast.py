@@ -2,7 +2,7 @@ from math import exp
 
 import pytest
 
-from studies.forecast import crossing_day, growth_rate_per_day
+from studies.forecast import course, crossing_day, growth_rate_per_day
 
 DAYS = [0, 3, 7, 10]
 
@@ -22,8 +22,8 @@ def test_the_order_of_visits_and_the_unit_of_days_do_not_matter():
     assert growth_rate_per_day([2 * day for day in DAYS], exponential(0.1)) == pytest.approx(0.05)
 
 
-def test_only_the_last_four_visits_tell_where_a_tumor_is_heading():
-    days, volumes = [-20, -10, *DAYS], [900, 800, *exponential(0.1)]
+def test_only_the_last_three_visits_tell_where_a_tumor_is_heading():
+    days, volumes = [-20, -10, *DAYS], [900, 800, 50, *exponential(0.1)[1:]]
     assert crossing_day(days, volumes, 1000) == pytest.approx(crossing_day(DAYS, exponential(0.1), 1000))
 
 
@@ -36,10 +36,16 @@ def test_a_crossing_is_never_forecast_before_the_last_visit():
 
 
 @pytest.mark.parametrize(
-    "volumes", [[400, 300, 200], [100, 100, 100], [100, None, 200], [0, 0, 0], [None] * 3]
+    "volumes", [[400, 300, 200], [100, 100, 100], [None, None, 200], [0, 0, 0], [None] * 3]
 )
 def test_what_shrinks_stays_or_is_seen_too_rarely_has_no_crossing(volumes):
     assert crossing_day([0, 7, 14], volumes, 2000) is None
+
+
+def test_the_welfare_rules_and_the_desk_see_the_same_course():
+    heading = course([0, 4, 7], [100, None, 200])
+    assert heading.value_on(14) == pytest.approx(400)
+    assert crossing_day([0, 4, 7], [100, None, 200], 400) == pytest.approx(14) == heading.day_of(400)
 
 
 def test_one_day_alone_has_no_rate():

@@ -4,14 +4,13 @@ Any single rule misses elongated tumors or light mice, so volume, longest diamet
 weight are all tested. Amber comes at a fraction of a cap, red at the cap itself.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from studies.forecast import course
 from studies.terms import AlertLevel, Sign
 
 G_PER_MM3 = 0.001
-VISITS_FITTED = 3
 # Points of a sign; all signs of one visit are added up.
 SIGN_POINTS = {Sign.HUNCHED: 2, Sign.RUFFLED: 1, Sign.LETHARGIC: 3, Sign.THIN: 1, Sign.BREATHING: 5}
 BODY_CONDITION = {Sign.EMACIATED: 1.0, Sign.UNDERCONDITIONED: 2.0}
@@ -208,29 +207,14 @@ def _predicted(
     unit: str,
 ) -> Alert | None:
     """Amber where the last visits, extrapolated on the log scale, reach the cap by the next planned session."""
-    known = list(_positive(series))[-VISITS_FITTED:]
+    heading = course(*zip(*series, strict=True))
     now, ahead = history.now.day, history.next_day
-    if len(known) < 2 or known[-1][0] != now or ahead is None or ahead <= now:
+    if heading is None or heading.day != now or ahead is None or ahead <= now:
         return None
-    slope = _slope(known)
-    value = math.exp(known[-1][1] + slope * (ahead - now))
-    if slope <= 0 or round(value, 9) < cap:
+    value = heading.value_on(ahead)
+    if heading.rate_per_day <= 0 or round(value, 9) < cap:
         return None
     told = (
         f"{what} forecast {value:.0f} {unit} at the next session in {ahead - now:g} days, cap {cap:g} {unit}"
     )
     return Alert(f"predicted_{rule}", AlertLevel.AMBER, value, cap, told)
-
-
-def _positive(series: list[tuple[float, float | None]]) -> Iterator[tuple[float, float]]:
-    """(day, log value) of what was measured above zero; the last value of a day counts."""
-    by_day = {day: value for day, value in series if value}
-    for day in sorted(by_day):
-        yield day, math.log(by_day[day])
-
-
-def _slope(points: list[tuple[float, float]]) -> float:
-    """Least squares slope through (day, log value)."""
-    days, logs = [day for day, _ in points], [log for _, log in points]
-    middle, level = sum(days) / len(days), sum(logs) / len(logs)
-    return sum((d - middle) * (v - level) for d, v in points) / sum((d - middle) ** 2 for d in days)
