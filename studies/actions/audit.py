@@ -56,12 +56,16 @@ def record_event(
 
 @dataclass(frozen=True)
 class Act:
-    """What one of many events of a batch says: about which saved instance, and what changed."""
+    """What one of many events of a batch says: about which saved instance, and what changed.
+
+    `action` where it is another one than that of the batch.
+    """
 
     subject: Model
     old: dict | None = None
     new: dict | None = None
     reason: str = ""
+    action: str = ""
 
 
 def record_events(
@@ -96,7 +100,7 @@ def record_events(
             actor=actor,
             actor_name=str(actor) if actor else "the system",
             actor_role=role,
-            action=action,
+            action=act.action or action,
             object_type=act.subject._meta.model_name,
             object_id=str(act.subject.pk),
             old=act.old,
@@ -148,10 +152,13 @@ def seal(chain: str, count: int, head: str) -> str:
 
 
 def _locked_head(chain: str) -> AuditHead:
+    heads = AuditHead.objects.select_for_update().filter(chain=chain)
+    if (head := heads.first()) is not None:
+        return head
     AuditHead.objects.bulk_create(
         [AuditHead(chain=chain, count=0, head=GENESIS, seal=seal(chain, 0, GENESIS))], ignore_conflicts=True
     )
-    return AuditHead.objects.select_for_update().get(chain=chain)
+    return heads.get()
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,15 @@ from django.db import IntegrityError, transaction
 
 from studies.actions.audit import Act, record_event, record_events, study_chain
 from studies.actions.revisions import HASHED
-from studies.actions.sheet_facts import StoredReading, load_session
-from studies.actions.welfare import raise_alerts
+from studies.actions.sheet_facts import (
+    READING_COLUMNS,
+    SessionFacts,
+    StoredReading,
+    load_around,
+    now_in,
+    reading_of,
+)
+from studies.actions.welfare import act_of, new_alerts
 from studies.models import Measurement, MeasurementSession, ParkedRow, SubmittedSheet, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
 from studies.validation import Finding, Row, Severity, SheetFacts, Verdict, judge, read_number
@@ -73,11 +80,15 @@ def record_measurements(
 
     With `beside`, the one row becomes the next replicate of that reading, kept for `reason`. With `parked`, it is
     that parked row: it counts as observed by who sent it, and a signed session takes it.
+
+    What a save does not change is read before the session is locked, so that others wait for the writing alone.
     """
+    mice = {sent.row.mouse for sent in rows} | ({beside.mouse.key} if beside else set())
     for attempt in (1, 2, 3):
+        around = load_around(session, mice)
         try:
             with transaction.atomic():
-                return _Recording(session.pk, user, at, beside, reason, parked).record(rows, key, body)
+                return _Recording(around, user, at, beside, reason, parked).record(rows, key, body)
         except IntegrityError:
             # The same client id reached another session of another study at this moment: look again.
             if attempt == 3:
@@ -89,15 +100,19 @@ def record_measurements(
 class _Recording:
     """One transaction's work on one session."""
 
-    session_id: int
+    facts: SessionFacts
     user: User
     at: datetime
     beside: Measurement | None = None
     reason: str = ""
     settled: ParkedRow | None = None
     taken: dict[tuple[int, int, int], StoredReading | Measurement] = field(default_factory=dict)
-    known: dict[UUID, Measurement] = field(default_factory=dict)
+    known: dict[UUID, StoredReading | Measurement] = field(default_factory=dict)
     parked: dict[UUID, ParkedRow] = field(default_factory=dict)
+
+    @property
+    def session(self) -> MeasurementSession:
+        return self.facts.session
 
     @property
     def observer(self) -> User:
@@ -105,16 +120,17 @@ class _Recording:
 
     def record(self, rows: Sequence[SentRow], key: str, body: Any) -> list[RowResult]:
         # Of two requests on one session the second waits here, and then sees what the first stored.
-        locked = MeasurementSession.objects.select_for_update(of=("self",)).select_related("study")
-        self.session = locked.get(pk=self.session_id)
+        locked = MeasurementSession.objects.select_for_update(of=("self",)).select_related("study", "cohort")
+        session = locked.get(pk=self.session.pk)
         if key:
             self._claim(key, body)
-        self.facts = load_session(self.session)
+        self.facts = now_in(self.facts, session)
         self.taken = {(one.mouse_id, one.tumor, one.replicate): one for one in self.facts.here}
         ids = [client_uuid(sent.client_id) for sent in rows]
-        wanted = [one for one in ids if one]
-        self.known = {one.client_id: one for one in Measurement.objects.filter(client_id__in=wanted)}
-        self.parked = {one.client_id: one for one in ParkedRow.objects.filter(client_id__in=wanted)}
+        known = Measurement.objects.filter(client_id__in=[one for one in ids if one]).values_list(
+            *READING_COLUMNS
+        )
+        self.known = {one.client_id: one for one in map(reading_of, known)}
         if self.beside:
             rows = [self._next_replicate(rows[0], self.beside)]
         results, pending = self._sort_out(rows, ids)
@@ -133,21 +149,19 @@ class _Recording:
         return replace(sent, row=replace(sent.row, **place))
 
     def _claim(self, key: str, body: Any) -> None:
-        digest = body_sha256(self.session_id, body)
-        SubmittedSheet.objects.bulk_create(
-            [
-                SubmittedSheet(
+        digest = body_sha256(self.session.pk, body)
+        try:
+            with transaction.atomic():
+                SubmittedSheet.objects.create(
                     user=self.user,
                     key=key,
                     session=self.session,
                     body_sha256=digest,
                     received_at=self.at,
                 )
-            ],
-            ignore_conflicts=True,
-        )
-        if SubmittedSheet.objects.get(user=self.user, key=key).body_sha256 != digest:
-            raise KeyReused("this Idempotency-Key came before with another body")
+        except IntegrityError:
+            if SubmittedSheet.objects.get(user=self.user, key=key).body_sha256 != digest:
+                raise KeyReused("this Idempotency-Key came before with another body") from None
 
     def _sort_out(
         self, rows: Sequence[SentRow], ids: list[UUID | None]
@@ -167,7 +181,7 @@ class _Recording:
 
     def _again(self, sent: SentRow, stored: Measurement) -> RowResult:
         values = values_of(stored, self._key_of(stored.mouse_id))
-        if stored.session_id == self.session_id and _same(sent.row, values):
+        if stored.session_id == self.session.pk and _same(sent.row, values):
             return RowResult(sent.client_id, REPLAYED, stored.pk, values)
         told = refusal("client_id", "was stored with other values")
         return RowResult(sent.client_id, REFUSED, stored.pk, values, told, _sent(sent))
@@ -179,7 +193,7 @@ class _Recording:
         pending: list[int],
         results: dict[int, RowResult],
     ) -> None:
-        sheet = self.facts.sheet(str(self.observer))
+        sheet = self.facts.sheet(str(self.observer), {sent.row.device for sent in rows})
         if self.settled and self.facts.study.state == StudyState.ACTIVE:
             sheet = replace(sheet, closed_because="")
         judged = [
@@ -224,7 +238,7 @@ class _Recording:
         return self._revision(sent, client_id, verdict, mouse.pk, there)
 
     def _park(self, sent: SentRow, client_id: UUID, verdict: Verdict) -> RowResult:
-        if client_id not in self.parked:
+        if client_id not in self.parked and not ParkedRow.objects.filter(client_id=client_id).exists():
             self.parked[client_id] = ParkedRow.objects.create(
                 session=self.session,
                 user=self.user,
@@ -289,32 +303,22 @@ class _Recording:
             return
         study = self.facts.study
         Measurement.objects.bulk_create(new.values())
+        acts = [Act(one, new=audited(one), reason=one.reason) for one in new.values()]
         if self.session.started_at is None:
-            MeasurementSession.objects.filter(pk=self.session_id).update(
-                started_at=self.at, started_by=self.user
-            )
-            record_event(
-                "started a measurement session",
-                self.session,
-                actor=self.user,
-                at=self.at,
-                chain=study_chain(study),
-                study=study,
-                new={"started_at": self.at.isoformat(), "started_by": self.user.pk},
-            )
+            acts.insert(0, self._start())
+        acts += map(act_of, new_alerts(self.facts, self._taken_of(new.values()), at=self.at))
         record_events(
-            "recorded a measurement",
-            [Act(one, new=audited(one), reason=one.reason) for one in new.values()],
-            actor=self.user,
-            at=self.at,
-            chain=study_chain(study),
-            study=study,
+            "recorded a measurement", acts, actor=self.user, at=self.at, chain=study_chain(study), study=study
         )
-        raise_alerts(self.facts, self._taken_of(new.values()), actor=self.user, at=self.at)
         for place, one in new.items():
             values = values_of(one, rows[place].row.mouse)
             told = verdicts[place].findings
             results[place] = RowResult(rows[place].client_id, CREATED, one.pk, values, told)
+
+    def _start(self) -> Act:
+        MeasurementSession.objects.filter(pk=self.session.pk).update(started_at=self.at, started_by=self.user)
+        new = {"started_at": self.at.isoformat(), "started_by": self.user.pk}
+        return Act(self.session, new=new, action="started a measurement session")
 
     def _taken_of(self, new: Iterable[Measurement]) -> dict[int, list[StoredReading | Measurement]]:
         """The valid readings of the mice just measured, those before in this session with them."""

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from studies.actions.audit import record_event, study_chain
 from studies.actions.record_measurements import audited, client_uuid, refusal, values_of
-from studies.actions.sheet_facts import limits_of, load_session
+from studies.actions.sheet_facts import limits_of, load_session, now_in
 from studies.actions.welfare import raise_alerts
 from studies.models import Measurement, MeasurementSession, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
@@ -53,9 +53,9 @@ def correct_measurement(
         if settled is not None:
             return settled
         row = replace(row, mouse=current.mouse.key, tumor=current.tumor_number, replicate=current.replicate)
-        facts = load_session(current.session)
+        facts = load_session(current.session, {row.mouse})
         mouse = facts.mouse(row.mouse, row.tumor, None)
-        verdict = judge([(row, mouse)], facts.sheet(str(user)), at)[0]
+        verdict = judge([(row, mouse)], facts.sheet(str(user), {row.device}), at)[0]
         new = _values(row, verdict.reading)
         old = {name: getattr(current, name) for name in CORRECTED}
         found = [one for one in verdict.findings if one.rule not in NOT_ASKED_AGAIN]
@@ -67,7 +67,7 @@ def correct_measurement(
         new["confirmations"] = [{"rule": rule, "reason": text} for rule, text in row.confirmations.items()]
         new["limits_version"] = facts.limits.version
         stored = _add(current, user, at, client_id, reason, "corrected a measurement", **new)
-        facts = load_session(current.session)
+        facts = now_in(facts, current.session)
         taken = [one for one in facts.of_mouse(stored.mouse_id) if not one.is_void]
         raise_alerts(facts, {stored.mouse_id: taken}, actor=user, at=at)
         return _revised(201, stored, tuple(found))

@@ -6,14 +6,12 @@ rule, and as fast in a table of 90,000 readings as in one of 900.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
-
-from django.db.models import Q
 
 from studies.days import local_date
 from studies.models import (
@@ -24,8 +22,6 @@ from studies.models import (
     Mouse,
     Randomization,
     Study,
-    Tumor,
-    User,
     WelfareLimits,
 )
 from studies.terms import MeasurementStatus, StudyState
@@ -34,10 +30,9 @@ from studies.validation import (
     Limits,
     MouseFacts,
     Reading,
-    Row,
     SheetFacts,
     Visit,
-    read_row,
+    stored_reading,
     volume_of,
     with_overrides,
 )
@@ -51,7 +46,10 @@ WELFARE_FIELDS = (
 
 @dataclass(frozen=True)
 class StoredReading:
-    """The current revision of one reading, as far as rules and receipts need it."""
+    """The current revision of one reading, as far as rules and receipts need it.
+
+    What stands below `is_void` is read only where it is asked for (`load_session`).
+    """
 
     pk: int
     session_id: int
@@ -65,21 +63,24 @@ class StoredReading:
     height_mm: float | None
     reported_volume_mm3: float | None
     weight_g: float | None
-    signs: str
     is_void: bool
-    device: str
-    observer_id: int | None
-    observer_name: str
-    observed_at: datetime | None
-    recorded_at: datetime
-    client_id: Any
+    signs: str = ""
+    device: str = ""
+    observed_at: datetime | None = None
+    recorded_at: datetime | None = None
+    client_id: Any = None
+    observer_name: str = ""
 
 
-READING_COLUMNS = (
+SIZE_COLUMNS = (
     "pk", "session_id", "mouse_id", "tumor_number", "replicate", "revision", "status", "length_mm", "width_mm",
-    "height_mm", "reported_volume_mm3", "weight_g", "signs", "is_void", "device", "observer_id", "observer_name",
-    "observed_at", "recorded_at", "client_id",
+    "height_mm", "reported_volume_mm3", "weight_g", "is_void",
 )  # fmt: skip
+READING_COLUMNS = (
+    *SIZE_COLUMNS, "signs", "device", "observed_at", "recorded_at", "client_id",
+    "observer__full_name", "observer__username", "observer_name",
+)  # fmt: skip
+OBSERVER_AT = READING_COLUMNS.index("observer__full_name")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class SheetMouse:
     room: str
     rack: str
     exited_on: date | None
+    has_left: bool
     is_excluded: bool
     tumors: Mapping[int, date | None]
 
@@ -108,17 +110,22 @@ class SessionFacts:
     """A session with its mice, its own readings and the earlier ones, ready for the rules."""
 
     session: MeasurementSession
-    study: Study
     limits: Limits
+    welfare: WelfareLimits | None
     mice: Mapping[str, SheetMouse]  # by key, in rack order
     here: tuple[StoredReading, ...]  # current revisions of this session, voided ones included
     earlier: Mapping[int, tuple[StoredReading, ...]]  # by mouse, the oldest first, none voided
     days: Mapping[int, float]  # by session
     baseline_ids: frozenset[int]
     randomized: Mapping[int | None, datetime]  # by cohort
-    names: Mapping[int, str] = field(default_factory=dict)  # of observers
+    next_due_on: date | None  # of the next session planned
 
-    def sheet(self, observer: str) -> SheetFacts:
+    @property
+    def study(self) -> Study:
+        return self.session.study
+
+    def sheet(self, observer: str, devices: Iterable[str]) -> SheetFacts:
+        """The sheet as the rules see it; of `devices`, the codes in its rows, what is known of them."""
         return SheetFacts(
             mice=tuple(self.mice),
             limits=self.limits,
@@ -126,7 +133,7 @@ class SessionFacts:
             time_zone=self.study.time_zone,
             closed_because=closed_because(self.session, self.study),
             observer=observer,
-            devices=_devices(),
+            devices=_devices(devices),
         )
 
     def mouse(self, key: str, tumor: int, on: datetime | None) -> MouseFacts | None:
@@ -152,7 +159,7 @@ class SessionFacts:
             visits=tuple(visits),
             weights=tuple((day, _decimal(weight)) for day, weight in weights),
             baseline_weight_g=_decimal(at_baseline or (weights[0][1] if weights else None)),
-            baseline_observer=self.observer(baseline[0]) if baseline else "",
+            baseline_observer=baseline[0].observer_name if baseline else "",
             other_tumors_mm3=sum(
                 (self.volume(one) or Decimal(0) for one in now if one.tumor != tumor and one.replicate == 1),
                 Decimal(0),
@@ -173,27 +180,25 @@ class SessionFacts:
         return found
 
     def readings(self) -> list[tuple[Reading, MouseFacts]]:
-        """The session's valid first readings as the rules of the whole sheet want them."""
+        """The session's valid first readings, each with the visit before it: what rules of the whole sheet want."""
         keys = {mouse.pk: key for key, mouse in self.mice.items()}
-        sheet = SheetFacts(tuple(self.mice), self.limits, self.study.volume_formula, self.study.time_zone)
-        found = []
-        for one in self.here:
-            if one.is_void or one.replicate != 1 or one.mouse_id not in keys:
-                continue
-            key = keys[one.mouse_id]
-            row = Row(
-                mouse=key,
-                tumor=one.tumor,
-                observed_at=one.observed_at,
-                length_mm=_decimal(one.length_mm),
-                width_mm=_decimal(one.width_mm),
-                weight_g=_decimal(one.weight_g),
-                status=one.status,
+        return [
+            (
+                stored_reading(
+                    key, one.tumor, one.status,
+                    length_mm=_decimal(one.length_mm), width_mm=_decimal(one.width_mm), weight_g=_decimal(one.weight_g),
+                ),
+                MouseFacts(key, visits=tuple(self._last_visit(one.mouse_id, one.tumor))),
             )
-            facts = self.mouse(key, one.tumor, None)
-            if facts is not None:
-                found.append((read_row(row, sheet), facts))
-        return found
+            for one in self.here
+            if not one.is_void and one.replicate == 1 and (key := keys.get(one.mouse_id))
+        ]  # fmt: skip
+
+    def _last_visit(self, mouse: int, tumor: int) -> Iterator[Visit]:
+        for one in reversed(self.earlier.get(mouse, ())):
+            if one.tumor == tumor and one.replicate == 1:
+                yield self._visit(one)
+                return
 
     def _visit(self, one: StoredReading) -> Visit:
         return Visit(
@@ -203,7 +208,7 @@ class SessionFacts:
             volume_mm3=self.volume(one),
             weight_g=_decimal(one.weight_g),
             device=one.device,
-            observer=self.observer(one),
+            observer=one.observer_name,
         )
 
     def volume(self, one: StoredReading) -> Decimal | None:
@@ -215,9 +220,6 @@ class SessionFacts:
         if length is None or width is None:
             return None
         return volume_of(length, width, self.study.volume_formula, _decimal(one.height_mm))
-
-    def observer(self, one: StoredReading) -> str:
-        return self.names.get(one.observer_id or 0, one.observer_name)
 
     def _seen_elsewhere(self, earlier: tuple[StoredReading, ...], on: datetime) -> bool:
         today = local_date(on, self.study.time_zone)
@@ -236,8 +238,15 @@ def closed_because(session: MeasurementSession, study: Study) -> str:
 
 def limits_of(study: Study) -> Limits:
     """The limits that hold for a study now, and their version: entry limits, a dot, welfare limits."""
+    return _limits(study, welfare_limits_of(study))
+
+
+def welfare_limits_of(study: Study) -> WelfareLimits | None:
+    return WelfareLimits.objects.filter(study=study).order_by("-version").first()
+
+
+def _limits(study: Study, welfare: WelfareLimits | None) -> Limits:
     entry = EntryLimits.objects.filter(study=study).order_by("-version").first()
-    welfare = WelfareLimits.objects.filter(study=study).order_by("-version").first()
     overrides = {"palpable_mm3": study.lod_mm3} | (entry.overrides if entry else {})
     if welfare:
         overrides |= {name: getattr(welfare, name) for name in WELFARE_FIELDS}
@@ -245,61 +254,88 @@ def limits_of(study: Study) -> Limits:
     return with_overrides(Limits(), overrides, version)
 
 
-def load_session(session: MeasurementSession) -> SessionFacts:
-    """Everything the rules need of a session, its readings being those committed until now."""
-    study = session.study
+def load_session(session: MeasurementSession, closely: Collection[str] | None = None) -> SessionFacts:
+    """Everything the rules need of a session, its readings being those committed until now.
+
+    `closely`: keys of the mice whose earlier readings are wanted whole, with who took them, when and with
+    what; those of other mice are sizes and weights alone, which is all that rules of the whole sheet ask.
+    """
+    return now_in(load_around(session, closely), session)
+
+
+def load_around(session: MeasurementSession, closely: Collection[str] | None = None) -> SessionFacts:
+    """The facts without the session's own readings: what can be read before the session is locked."""
     mice = _mice(session)
-    earlier_ids, baseline_ids, days = _sessions(session)
-    current = _current({session.pk, *earlier_ids}, [mouse.pk for mouse in mice])
-    earlier: dict[int, list[StoredReading]] = defaultdict(list)
-    for one in sorted(current, key=lambda one: (days[one.session_id], one.replicate)):
-        if one.session_id != session.pk and not one.is_void:
-            earlier[one.mouse_id].append(one)
-    observers = {one.observer_id for one in current if one.observer_id}
+    earlier_ids, baseline_ids, days, next_due_on = _sessions(session)
+    welfare = welfare_limits_of(session.study)
     return SessionFacts(
         session=session,
-        study=study,
-        limits=limits_of(study),
+        limits=_limits(session.study, welfare),
+        welfare=welfare,
         mice={mouse.key: mouse for mouse in mice},
-        here=tuple(one for one in current if one.session_id == session.pk),
-        earlier={mouse: tuple(readings) for mouse, readings in earlier.items()},
+        here=(),
+        earlier=_earlier(mice, earlier_ids, days, closely),
         days=days,
         baseline_ids=frozenset(baseline_ids),
-        randomized=dict(Randomization.objects.filter(study=study).values_list("cohort_id", "made_at")),
-        names={user.pk: str(user) for user in User.objects.filter(pk__in=observers)},
+        randomized=dict(
+            Randomization.objects.filter(study=session.study_id).values_list("cohort_id", "made_at")
+        ),
+        next_due_on=next_due_on,
     )
+
+
+def now_in(facts: SessionFacts, session: MeasurementSession) -> SessionFacts:
+    """The facts with the session as it is now, and its own readings."""
+    here = _current({session.pk}, {mouse.pk for mouse in facts.mice.values()}, READING_COLUMNS)
+    return replace(facts, session=session, here=tuple(here))
 
 
 def _mice(session: MeasurementSession) -> list[SheetMouse]:
     study = session.study
-    found = Mouse.objects.filter(study=study).select_related("cage", "cohort", "exit", "exclusion")
+    found = Mouse.objects.filter(study=study)
     if session.cohort_id:
         found = found.filter(cohort=session.cohort_id)
     tumors: dict[int, dict[int, date | None]] = defaultdict(dict)
-    rows = Tumor.objects.filter(mouse__in=found).order_by("number")
-    for mouse, number, implanted_on in rows.values_list("mouse_id", "number", "implanted_on"):
-        tumors[mouse][number] = implanted_on
-    mice = [
-        SheetMouse(
-            pk=mouse.pk,
-            key=f"{study.code}/{mouse.label}",
-            label=mouse.label,
-            ear_tag=mouse.ear_tag,
-            rfid=mouse.rfid,
-            strain=mouse.strain,
-            sex=mouse.sex,
-            born_on=mouse.born_on,
-            cohort_id=mouse.cohort_id,
-            cage=mouse.cage.code if mouse.cage else "",
-            room=mouse.cage.room if mouse.cage else "",
-            rack=mouse.cage.rack if mouse.cage else "",
-            exited_on=_exit_date(mouse, study.time_zone),
-            is_excluded=hasattr(mouse, "exclusion"),
-            tumors=tumors[mouse.pk],
-        )
-        for mouse in found
-    ]
+    facts: dict[int, tuple[Any, ...]] = {}
+    for pk, *fact, number, implanted_on in found.values_list(*MOUSE_COLUMNS).order_by("tumors__number"):
+        facts[pk] = tuple(fact)
+        if number is not None:
+            tumors[pk][number] = implanted_on
+    mice = [_mouse(study, pk, tumors[pk], *fact) for pk, fact in facts.items()]
     return sorted(mice, key=lambda m: (*map(in_order, (m.room, m.rack, m.cage, m.ear_tag)), m.pk))
+
+
+MOUSE_COLUMNS = (
+    "pk", "label", "ear_tag", "rfid", "strain", "sex", "born_on", "cohort_id", "cage__code", "cage__room", "cage__rack",
+    "exclusion__pk", "exit__pk", "exit__exited_at", "exit__day", "cohort__day0", "tumors__number",
+    "tumors__implanted_on",
+)  # fmt: skip
+
+
+def _mouse(
+    study: Study, pk: int, tumors: Mapping[int, date | None], label: str, ear_tag: str, rfid: str, strain: str,
+    sex: str, born_on: date | None, cohort_id: int | None, cage: str | None, room: str | None, rack: str | None,
+    exclusion: int | None, left: int | None, exited_at: datetime | None, day: float | None, day0: date | None,
+) -> SheetMouse:  # fmt: skip
+    """One row of `MOUSE_COLUMNS`."""
+    return SheetMouse(
+        pk=pk,
+        key=f"{study.code}/{label}",
+        label=label,
+        ear_tag=ear_tag,
+        rfid=rfid,
+        strain=strain,
+        sex=sex,
+        born_on=born_on,
+        cohort_id=cohort_id,
+        cage=cage or "",
+        room=room or "",
+        rack=rack or "",
+        exited_on=_exit_date(exited_at, day, day0, study.time_zone) if left else None,
+        has_left=left is not None,
+        is_excluded=exclusion is not None,
+        tumors=tumors,
+    )
 
 
 def in_order(text: str) -> list[tuple[int, int, str]]:
@@ -309,22 +345,22 @@ def in_order(text: str) -> list[tuple[int, int, str]]:
     ]
 
 
-def _exit_date(mouse: Mouse, time_zone: str) -> date | None:
-    left = getattr(mouse, "exit", None)
-    if left is None:
-        return None
-    if left.exited_at is not None:
-        return local_date(left.exited_at, time_zone)
-    day0 = mouse.cohort.day0 if mouse.cohort else None
-    return day0 + timedelta(days=int(left.day)) if day0 and left.day is not None else None
+def _exit_date(
+    exited_at: datetime | None, day: float | None, day0: date | None, time_zone: str
+) -> date | None:
+    if exited_at is not None:
+        return local_date(exited_at, time_zone)
+    return day0 + timedelta(days=int(day)) if day0 and day is not None else None
 
 
-def _sessions(session: MeasurementSession) -> tuple[list[int], set[int], dict[int, float]]:
-    """Ids of the last sessions before this one (its day's others included), of the baseline, and days."""
-    rows = MeasurementSession.objects.filter(study=session.study_id).exclude(pk=session.pk)
+def _sessions(
+    session: MeasurementSession,
+) -> tuple[list[int], set[int], dict[int, float], date | None]:
+    """Ids of the last sessions before this one (its day's others included), of the baseline; days; the next date."""
+    rows = MeasurementSession.objects.filter(study=session.study_id).exclude(pk=session.pk).order_by()
     rows = rows.values_list("pk", "due_on", "study_day", "is_baseline", "cohort_id")
     day = _day_of(session.due_on, session.study_day)
-    days, baseline, before = {session.pk: day}, set(), []
+    days, baseline, before, after = {session.pk: day}, set(), [], []
     for pk, due_on, study_day, is_baseline, cohort in rows:
         if session.cohort_id and cohort not in (None, session.cohort_id):
             continue
@@ -333,24 +369,57 @@ def _sessions(session: MeasurementSession) -> tuple[list[int], set[int], dict[in
             before.append(pk)
             if is_baseline:
                 baseline.add(pk)
-    before.sort(key=lambda pk: days[pk])
-    return [*baseline, *before[-SESSIONS_BACK:]], baseline, days
+        elif due_on and session.due_on:
+            after.append(due_on)
+    before.sort(key=lambda pk: (days[pk], pk))
+    return [*baseline, *before[-SESSIONS_BACK:]], baseline, days, min(after, default=None)
 
 
 def _day_of(due_on: date | None, study_day: float | None) -> float:
     return float(due_on.toordinal()) if due_on else float(study_day or 0)
 
 
-def _current(sessions: set[int], mice: list[int]) -> list[StoredReading]:
+def _earlier(
+    mice: list[SheetMouse],
+    sessions: Collection[int],
+    days: Mapping[int, float],
+    closely: Collection[str] | None,
+) -> dict[int, tuple[StoredReading, ...]]:
+    """By mouse, the oldest first, none voided."""
+    near = {mouse.pk for mouse in mice if closely is None or mouse.key in closely}
+    found = _current(sessions, near, READING_COLUMNS)
+    found += _current(sessions, {mouse.pk for mouse in mice} - near, SIZE_COLUMNS)
+    earlier: dict[int, list[StoredReading]] = defaultdict(list)
+    for one in sorted(found, key=lambda one: (days[one.session_id], one.replicate)):
+        if not one.is_void:
+            earlier[one.mouse_id].append(one)
+    return {mouse: tuple(readings) for mouse, readings in earlier.items()}
+
+
+def _current(
+    sessions: Collection[int], mice: Collection[int], columns: tuple[str, ...]
+) -> list[StoredReading]:
     """The highest revision of every reading of these mice in these sessions."""
-    rows = Measurement.objects.filter(Q(session__in=sessions) & Q(mouse__in=mice)).order_by("revision")
-    highest = {}
-    for values in rows.values_list(*READING_COLUMNS):
-        highest[values[1:5]] = values
-    return [StoredReading(*values) for values in highest.values()]
+    if not sessions or not mice:
+        return []
+    rows = Measurement.objects.filter(session__in=sessions, mouse__in=mice).order_by()
+    highest: dict[tuple, tuple] = {}
+    for values in rows.values_list(*columns):
+        known = highest.get(values[1:5])
+        if known is None or known[5] < values[5]:
+            highest[values[1:5]] = values
+    return list(map(reading_of, highest.values()))
 
 
-def _devices() -> dict[str, DeviceFacts]:
+def reading_of(values: tuple[Any, ...]) -> StoredReading:
+    """A row of `SIZE_COLUMNS` or `READING_COLUMNS`; the observer by the name they go by now."""
+    names = filter(None, values[OBSERVER_AT:])
+    return StoredReading(*values[:OBSERVER_AT], observer_name=next(names, ""))
+
+
+def _devices(codes: Iterable[str]) -> dict[str, DeviceFacts]:
+    if not any(codes):
+        return {}
     return {
         device.code: DeviceFacts(device.retired_on is not None, device.calibration_due_on)
         for device in Device.objects.all()

@@ -1,7 +1,7 @@
 """Raise welfare alerts where readings are recorded, tell director and veterinarian, and keep what they answer."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 
@@ -34,29 +34,34 @@ class AnswerRefused(Exception):
 def raise_alerts(
     facts: SessionFacts, taken: Mapping[int, Sequence[Taken]], *, actor: User | None, at: datetime
 ) -> list[WelfareAlert]:
-    """Judge mice by what was taken of them in this session (mouse id -> valid readings), in the caller's transaction.
-
-    What was raised before in the session is not raised again. Reds are sent on commit; a mail that fails
-    costs neither the alert nor the reading.
-    """
-    limits = WelfareLimits.objects.filter(study=facts.study).order_by("-version").first()
-    caps = caps_of(limits)
-    ahead = _next_day(facts.session)
-    found = [
-        (mouse, alert)
-        for mouse, readings in taken.items()
-        for alert in alerts(_history(facts, mouse, readings, ahead), caps)
-    ]
-    new = _unraised(facts, found, limits.version if limits else 0, at)
-    WelfareAlert.objects.bulk_create(new)
+    """Judge mice by what was taken of them in this session (mouse id -> valid readings), in one transaction with it."""
+    new = new_alerts(facts, taken, at=at)
     record_events(
         "raised a welfare alert",
-        [Act(one, new={"rule": one.rule, "level": one.level, "message": one.message}) for one in new],
+        list(map(act_of, new)),
         actor=actor,
         at=at,
         chain=study_chain(facts.study),
         study=facts.study,
     )
+    return new
+
+
+def new_alerts(
+    facts: SessionFacts, taken: Mapping[int, Sequence[Taken]], *, at: datetime
+) -> list[WelfareAlert]:
+    """Store what was not raised before in the session; the caller records `act_of` each in the same transaction.
+
+    Reds are sent on commit; a mail that fails costs neither the alert nor the reading.
+    """
+    caps, ahead = caps_of(facts.welfare), _next_day(facts)
+    found = [
+        (mouse, alert)
+        for mouse, readings in taken.items()
+        for alert in alerts(_history(facts, mouse, readings, ahead), caps)
+    ]
+    new = _unraised(facts, found, at)
+    WelfareAlert.objects.bulk_create(new)
     labels = {mouse.pk: mouse.label for mouse in facts.mice.values()}
     reds = [f"{labels[one.mouse_id]}: {one.message}" for one in new if one.level == AlertLevel.RED]
     if reds:
@@ -64,16 +69,19 @@ def raise_alerts(
     return new
 
 
+def act_of(alert: WelfareAlert) -> Act:
+    new = {"rule": alert.rule, "level": alert.level, "message": alert.message}
+    return Act(alert, new=new, action="raised a welfare alert")
+
+
 def caps_of(limits: WelfareLimits | None) -> Caps:
     return Caps(**{cap.name: getattr(limits, cap.name) for cap in fields(Caps)}) if limits else Caps()
 
 
-def _unraised(
-    facts: SessionFacts, found: Iterable[tuple[int, Alert]], version: int, at: datetime
-) -> list[WelfareAlert]:
-    found = list(found)
+def _unraised(facts: SessionFacts, found: Sequence[tuple[int, Alert]], at: datetime) -> list[WelfareAlert]:
     if not found:
         return []
+    version = facts.welfare.version if facts.welfare else 0
     before = WelfareAlert.objects.filter(session=facts.session).values_list("mouse", "rule", "level")
     known = set(before)
     return [
@@ -123,16 +131,12 @@ def _visit(facts: SessionFacts, session: int, readings: Sequence[Taken]) -> Welf
     )
 
 
-def _next_day(session: MeasurementSession) -> float | None:
+def _next_day(facts: SessionFacts) -> float | None:
     """The day of the next planned session, counted as `SessionFacts.days` counts; None where none is planned."""
+    session = facts.session
     if session.due_on is None:
         return None
-    planned = MeasurementSession.objects.filter(study=session.study_id, due_on__gt=session.due_on)
-    days = [
-        due_on
-        for cohort, due_on in planned.values_list("cohort", "due_on")
-        if None in (cohort, session.cohort_id) or cohort == session.cohort_id
-    ]
+    days = [facts.next_due_on] if facts.next_due_on else []
     day0 = session.cohort.day0 if session.cohort else None
     if day0:
         scheduled = (day0 + timedelta(days=day) for day in session.study.schedule_days)

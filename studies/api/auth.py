@@ -16,7 +16,7 @@ from ninja.security import HttpBearer, SessionAuth
 from studies.access import roles_in
 from studies.actions import api_tokens
 from studies.endpoints import HAS_AN_ACCOUNT, Endpoint
-from studies.models import Study, User
+from studies.models import Measurement, MeasurementSession, Study, User
 from studies.terms import TokenScope
 
 now: Callable[[], datetime] = timezone.now
@@ -64,19 +64,27 @@ def let_in(request: HttpRequest, user: User) -> None:
     audience = declared.audience(request.method) or frozenset()
     if HAS_AN_ACCOUNT in audience:
         return
-    held = roles_in(user, study_of(match.kwargs))
+    request.named = named_in(match.kwargs)  # type: ignore[attr-defined]
+    held = roles_in(user, _study_of(request.named))
     if not held:
         raise Http404
     if not held & audience:
         raise Forbidden("your role in this study does not reach this far")
 
 
-def study_of(place: Mapping[str, Any]) -> Study:
-    """The study of what a URL names. Raises Http404 where it names nothing."""
+def named_in(place: Mapping[str, Any]) -> MeasurementSession | Measurement:
+    """What a URL names, its study at hand. Raises Http404 where it names nothing."""
+    found: MeasurementSession | Measurement | None
     if "session_id" in place:
-        found = Study.objects.filter(sessions=place["session_id"]).first()
+        sessions = MeasurementSession.objects.select_related("study", "cohort")
+        found = sessions.filter(pk=place["session_id"]).first()
     else:
-        found = Study.objects.filter(sessions__measurements=place["measurement_id"]).first()
+        readings = Measurement.objects.select_related("session__study")
+        found = readings.filter(pk=place["measurement_id"]).first()
     if found is None:
         raise Http404
     return found
+
+
+def _study_of(named: MeasurementSession | Measurement) -> Study:
+    return named.session.study if isinstance(named, Measurement) else named.study

@@ -11,7 +11,6 @@ from studies.api import auth
 from studies.api.declared import answers
 from studies.api.problems import PROBLEMS
 from studies.api.schemas import CorrectionIn, ResultsOut, RowIn, SheetIn
-from studies.models import MeasurementSession
 from studies.validation import Finding, Row
 
 YEARS = range(1950, 9000)  # beyond, a change of time zone runs off the calendar
@@ -29,9 +28,8 @@ def record(
     idempotency_key: str = Header("", alias="Idempotency-Key", max_length=200),
 ):
     """Store the rows of a sheet that the rules accept, each whole or not at all, and say what became of each."""
-    session = MeasurementSession.objects.get(pk=session_id)
     results = record_measurements(
-        session,
+        request.named,
         [sent_row(row) for row in sheet.rows],
         user=request.auth,
         at=auth.now(),

@@ -24,7 +24,6 @@ from studies.endpoints import endpoint
 from studies.models import Device, MeasurementSession
 from studies.terms import Sign
 from studies.validation import limits_json, windows
-from studies.worklist import mice_of
 
 
 @endpoint(access.ENTRY_ROLES)
@@ -36,7 +35,7 @@ def sheet(request, session_id: int):
         study__in=access.studies_of(request.user, access.ENTRY_ROLES),
     )
     closed = closed_because(session, session.study)
-    facts = load_session(session)
+    facts = load_session(session, closely=())
     if not facts.mice:
         raise Http404("no mice in this session")
     order = "random" if request.GET.get("order") == "random" else "rack"
@@ -68,8 +67,7 @@ def _study_day(session: MeasurementSession) -> int | None:
 
 def _data(facts: SessionFacts, user, order: str) -> dict:
     """What sheet.js reads; see there. No arm, no genotype, no name of a patient."""
-    on_study = set(mice_of(facts.session).values_list("pk", flat=True))
-    mice = [mouse for mouse in facts.mice.values() if mouse.pk in on_study]
+    mice = [mouse for mouse in facts.mice.values() if not mouse.has_left and not mouse.is_excluded]
     doses = ml_per_kg_due(facts.study, user, timezone.now())
     if order == "random":
         mice = _shuffled_by_cage(mice, f"{facts.session.pk}")
@@ -114,8 +112,8 @@ def _mouse(facts: SessionFacts, mouse: SheetMouse) -> dict:
         "last": {tumor: _last(facts, mouse, tumor) for tumor in tumors},
         "stored": {
             one.tumor: _stored(one)
-            for one in sorted(facts.here, key=lambda one: one.replicate)
-            if one.mouse_id == mouse.pk and not one.is_void
+            for one in sorted(facts.of_mouse(mouse.pk), key=lambda one: one.replicate)
+            if not one.is_void
         },
     }
 

@@ -16,6 +16,7 @@ from studies.validation.rows import (
     Visit,
     day_number,
     read_row,
+    stored_reading,
     volume_of,
 )
 from studies.validation.rules import BY_ID, RULES, Rule
@@ -46,6 +47,7 @@ __all__ = [
     "read_number",
     "read_row",
     "reason_findings",
+    "stored_reading",
     "volume_of",
     "windows",
     "with_overrides",

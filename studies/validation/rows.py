@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from studies.terms import MeasurementStatus
 from studies.validation.limits import Limits
-from studies.validation.numbers import Number, read_number
+from studies.validation.numbers import BLANK, UNITS, Number, read_number
 from studies.volumes import DEFAULT_FORMULA, FORMULAS
 
 HALF = Decimal("0.5")
@@ -180,6 +180,12 @@ def read_row(row: Row, sheet: SheetFacts) -> Reading:
         volume = volume_of(length, width, sheet.formula, numbers["height_mm"].value)
     day = None if row.observed_at is None else day_number(row.observed_at, sheet.time_zone)
     return Reading(row, numbers, _status(row.status), day, volume)
+
+
+def stored_reading(mouse: str, tumor: int, status: str, **values: Decimal | None) -> Reading:
+    """A reading on record, as far as the rules of the whole sheet look at it: `values` in mm and g, by field."""
+    numbers = {name: BLANK if (value := values.get(name)) is None else Number(value) for name in UNITS}
+    return Reading(Row(mouse, tumor), numbers, MeasurementStatus(status), None, None)
 
 
 def _status(text: str) -> MeasurementStatus | None:

@@ -75,8 +75,8 @@ def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found
     """R16: two rows of a cage's reach that fit each other's last value well and their own badly."""
     growth = common_growth(rows)
     for place, row in enumerate(rows):
-        own = misfit(row.reading, row.last, growth)
-        if not row.is_new or own is None:
+        own = misfit(row.reading, row.last, growth) if row.is_new else None
+        if own is None:
             continue
         for there in range(max(0, place - CAGE_REACH), min(len(rows), place + CAGE_REACH + 1)):
             other = rows[there]
@@ -140,7 +140,7 @@ def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
     growth = common_growth(rows)
     for place, pair in enumerate(pairwise(rows)):
         for copied, (row, other) in ((place, pair), (place + 1, pair[::-1])):
-            if _is_neighbors(row, other, growth):
+            if row.is_new and _is_neighbors(row, other, growth):
                 who = other.reading.row.mouse
                 yield copied, soft("R23", "mouse", f"has length, width and weight of its neighbor {who}")
 
