@@ -1,6 +1,7 @@
 """A PostgreSQL server of the tests' own: made in a temporary folder, gone when they end.
 
     python -m tests.support.postgres COMMAND...     run COMMAND with DATABASE_URL naming the server
+    PDX_POSTGRES=durable python -m ...              the same, every commit flushed to disk as in production: for benches
 
 Only the binaries must be on the machine; no running server, account or password is used. The server
 listens on a socket in its own folder, never on the network, and dies with the process that started it,
@@ -25,15 +26,9 @@ from tests.support.doctor import PARTS, in_ci, postgresql_bin
 SUPERUSER = "pdx"
 START_SECONDS = 60
 PR_SET_PDEATHSIG = 1
-# The data live minutes and are made again, so nothing is worth a disk flush.
-SERVER_OPTIONS = {
-    "listen_addresses": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "max_connections": "100",
-    "log_min_messages": "fatal",
-}
+SERVER_OPTIONS = {"listen_addresses": "", "max_connections": "100", "log_min_messages": "fatal"}
+# A test's data live minutes and are made again, so nothing is worth a disk flush.
+HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class PostgresError(RuntimeError):
@@ -76,7 +71,8 @@ def _run_initdb(binaries: Path, data: Path, account: dict) -> None:
 
 
 def _start_server(binaries: Path, data: Path, account: dict) -> subprocess.Popen:
-    options = {**SERVER_OPTIONS, "unix_socket_directories": str(data.parent)}
+    hasty = {} if os.environ.get("PDX_POSTGRES") == "durable" else HASTY
+    options = {**SERVER_OPTIONS, **hasty, "unix_socket_directories": str(data.parent)}
     command = [binaries / "postgres", "-D", data]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
