@@ -67,6 +67,14 @@ def roles_in(user: User | Operator, study: Study) -> frozenset[Role]:
     return frozenset(Role(role) for role in found.values_list("role", flat=True))
 
 
+def roles_held(user: User) -> frozenset[Role]:
+    """The person's roles in any study."""
+    if not user.is_authenticated or not user.is_active:
+        return frozenset()
+    found = StudyMembership.objects.filter(user=user, is_active=True).values_list("role", flat=True)
+    return frozenset(map(Role, found.distinct()))
+
+
 def studies_of(user: User, roles: frozenset[Role] | None = None) -> QuerySet[Study]:
     """The studies a person has a role in (one of `roles`, when given)."""
     if not user.is_authenticated or not user.is_active:

@@ -57,7 +57,7 @@ def crossing_day(
         if volume >= volume_mm3:
             return day
     heading = course(days, volumes_mm3)
-    return heading and heading.day_of(volume_mm3)
+    return heading.day_of(volume_mm3) if heading else None
 
 
 def _seen(days: Sequence[float], values: Sequence[float | None]) -> tuple[list[float], list[float]]:

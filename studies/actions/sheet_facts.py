@@ -6,11 +6,11 @@ rule, and as fast in a table of 90,000 readings as in one of 900.
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from studies.days import local_date
@@ -38,6 +38,7 @@ from studies.validation import (
 )
 
 SESSIONS_BACK = 6
+WEIGHTS_BACK = 3
 WELFARE_FIELDS = (
     "volume_cap_mm3", "diameter_cap_mm", "burden_cap_percent",
     "weight_loss_warning_percent", "weight_loss_limit_percent",
@@ -142,13 +143,11 @@ class SessionFacts:
         if found is None:
             return None
         earlier = self.earlier.get(found.pk, ())
-        visits = [self._visit(one) for one in earlier if one.tumor == tumor and one.replicate == 1]
         baseline = [one for one in earlier if one.session_id in self.baseline_ids]
-        weights = [(self.days[one.session_id], one.weight_g) for one in earlier if one.weight_g]
-        at_baseline = next((one.weight_g for one in baseline if one.weight_g), None)
+        first = next((one.weight_g for one in (*baseline, *earlier) if one.weight_g), None)
         now = [one for one in self.of_mouse(found.pk) if not one.is_void]
-        return MouseFacts(
-            key=key,
+        return replace(
+            self.before(found, tumor),
             tumors=tuple(found.tumors) or (1,),
             strain=found.strain,
             sex=found.sex,
@@ -156,9 +155,7 @@ class SessionFacts:
             implanted_on=found.tumors.get(tumor),
             exited_on=found.exited_on,
             randomized_at=self.randomized.get(found.cohort_id, self.randomized.get(None)),
-            visits=tuple(visits),
-            weights=tuple((day, _decimal(weight)) for day, weight in weights),
-            baseline_weight_g=_decimal(at_baseline or (weights[0][1] if weights else None)),
+            baseline_weight_g=_decimal(first),
             baseline_observer=baseline[0].observer_name if baseline else "",
             other_tumors_mm3=sum(
                 (self.volume(one) or Decimal(0) for one in now if one.tumor != tumor and one.replicate == 1),
@@ -166,6 +163,17 @@ class SessionFacts:
             ),
             weight_today_g=next((_decimal(one.weight_g) for one in now if one.weight_g), None),
             was_seen_today_elsewhere=on is not None and self._seen_elsewhere(earlier, on),
+        )
+
+    def before(self, mouse: SheetMouse, tumor: int) -> MouseFacts:
+        """The tumor's last visit and the mouse's last three weights: what a new reading is compared with."""
+        earlier = self.earlier.get(mouse.pk, ())
+        last = next((one for one in reversed(earlier) if one.tumor == tumor and one.replicate == 1), None)
+        weighed = [one for one in earlier if one.weight_g][-WEIGHTS_BACK:]
+        return MouseFacts(
+            mouse.key,
+            visits=(self._visit(last),) if last else (),
+            weights=tuple((self.days[one.session_id], _decimal(one.weight_g)) for one in weighed),
         )
 
     def of_mouse(self, pk: int) -> list[StoredReading]:
@@ -181,24 +189,18 @@ class SessionFacts:
 
     def readings(self) -> list[tuple[Reading, MouseFacts]]:
         """The session's valid first readings, each with the visit before it: what rules of the whole sheet want."""
-        keys = {mouse.pk: key for key, mouse in self.mice.items()}
+        mice = {mouse.pk: mouse for mouse in self.mice.values()}
         return [
             (
                 stored_reading(
-                    key, one.tumor, one.status,
+                    mouse.key, one.tumor, one.status,
                     length_mm=_decimal(one.length_mm), width_mm=_decimal(one.width_mm), weight_g=_decimal(one.weight_g),
                 ),
-                MouseFacts(key, visits=tuple(self._last_visit(one.mouse_id, one.tumor))),
+                self.before(mouse, one.tumor),
             )
             for one in self.here
-            if not one.is_void and one.replicate == 1 and (key := keys.get(one.mouse_id))
+            if not one.is_void and one.replicate == 1 and (mouse := mice.get(one.mouse_id))
         ]  # fmt: skip
-
-    def _last_visit(self, mouse: int, tumor: int) -> Iterator[Visit]:
-        for one in reversed(self.earlier.get(mouse, ())):
-            if one.tumor == tumor and one.replicate == 1:
-                yield self._visit(one)
-                return
 
     def _visit(self, one: StoredReading) -> Visit:
         return Visit(
@@ -338,11 +340,11 @@ def _mouse(
     )
 
 
-def in_order(text: str) -> list[tuple[int, int, str]]:
+@lru_cache(maxsize=4096)
+def in_order(text: str) -> tuple[tuple[int, int, str], ...]:
     """A key under which cage C10 comes after C9, and ear tag 10 after 9."""
-    return [
-        (0, int(part), "") if part.isdecimal() else (1, 0, part) for part in re.split(r"(\d+)", text) if part
-    ]
+    parts = filter(None, re.split(r"(\d+)", text))
+    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
 
 
 def _exit_date(

@@ -87,7 +87,7 @@ def _mouse_out(facts: SessionFacts, mouse: SheetMouse) -> dict[str, Any]:
 
 
 def _tumor_out(facts: SessionFacts, mouse: SheetMouse, number: int) -> dict[str, Any]:
-    known = facts.mouse(mouse.key, number, None)
+    known = facts.before(mouse, number)
     here = [one for one in facts.of_mouse(mouse.pk) if one.tumor == number and not one.is_void]
     day = facts.days[facts.session.pk]
     found = windows(known, day, facts.limits)

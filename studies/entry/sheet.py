@@ -68,6 +68,7 @@ def _study_day(session: MeasurementSession) -> int | None:
 def _data(facts: SessionFacts, user, order: str) -> dict:
     """What sheet.js reads; see there. No arm, no genotype, no name of a patient."""
     mice = [mouse for mouse in facts.mice.values() if not mouse.has_left and not mouse.is_excluded]
+    page = reverse("entry_mouse", args=[0])
     doses = ml_per_kg_due(facts.study, user, timezone.now())
     if order == "random":
         mice = _shuffled_by_cage(mice, f"{facts.session.pk}")
@@ -76,7 +77,11 @@ def _data(facts: SessionFacts, user, order: str) -> dict:
         "session": facts.session.pk,
         "limits": limits_json(facts.limits)["limits"],
         "signs": [{"code": str(sign), "label": sign.label, "key": sign.key} for sign in Sign],
-        "mice": [_mouse(facts, mouse) | {"ml_per_kg": doses.get(mouse.pk, [])} for mouse in mice],
+        "mice": [
+            _mouse(facts, mouse)
+            | {"page": page.replace("/0/", f"/{mouse.pk}/"), "ml_per_kg": doses.get(mouse.pk, [])}
+            for mouse in mice
+        ],
         "urls": {
             "api": reverse("api-1:api-root"),
             "today": reverse("entry_today"),
@@ -105,7 +110,6 @@ def _mouse(facts: SessionFacts, mouse: SheetMouse) -> dict:
         "key": mouse.key,
         "label": mouse.label,
         "ear_tag": mouse.ear_tag,
-        "page": reverse("entry_mouse", args=[mouse.pk]),
         "cage": mouse.cage,
         "tags": [tag for tag in (mouse.label, mouse.key, mouse.rfid, mouse.ear_tag) if tag],
         "tumors": tumors,
@@ -120,7 +124,7 @@ def _mouse(facts: SessionFacts, mouse: SheetMouse) -> dict:
 
 def _last(facts: SessionFacts, mouse: SheetMouse, tumor: int) -> dict:
     """The visit before, compared with only after the new values are in, and what is expected of this one."""
-    known = facts.mouse(mouse.key, tumor, None)
+    known = facts.before(mouse, tumor)
     today = facts.days[facts.session.pk]
     last, weight = known.last, known.weights[-1] if known.weights else None
     expected = windows(known, today, facts.limits)

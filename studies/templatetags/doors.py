@@ -10,16 +10,11 @@ register = template.Library()
 SHOWN = 3  # of the alerts that head a page; one more says that there are others
 
 
-@register.filter
-def reads_science(user) -> bool:
-    """Whether the person reads the science of any study, and so the registry."""
-    return access.studies_of(user, access.SCIENCE_READERS).exists()
-
-
-@register.filter
-def doses_mice(user) -> bool:
-    """Whether the person doses in any study."""
-    return access.studies_of(user, access.DOSE_SHEET_READERS).exists()
+@register.simple_tag
+def doors_of(user) -> dict[str, bool]:
+    """Whether the person reads the science of any study, and so the registry; whether they dose in any."""
+    held = access.roles_held(user)
+    return {"science": bool(held & access.SCIENCE_READERS), "doses": bool(held & access.DOSE_SHEET_READERS)}
 
 
 @register.simple_tag

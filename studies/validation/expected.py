@@ -5,6 +5,7 @@ The browser gets the windows of each mouse, compares after entry, and never show
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from studies.validation.limits import Limits
 from studies.validation.rows import MouseFacts
@@ -45,12 +46,18 @@ def volume_window(mouse: MouseFacts, day: float, limits: Limits) -> Window | Non
     if last is None or last.volume_mm3 is None:
         return None
     days = Decimal(max(0.0, day - last.day))
-    most = limits.growth_factor * Decimal(2) ** (days / limits.growth_doubling_days)
-    least = limits.shrink_factor ** max(Decimal(1), days / limits.shrink_days)
+    most = limits.growth_factor * _power(Decimal(2), days / limits.growth_doubling_days)
+    least = _power(limits.shrink_factor, max(Decimal(1), days / limits.shrink_days))
     before = last.volume_mm3 + limits.growth_offset_mm3
     return max(
         Decimal(0), before * least - limits.growth_offset_mm3
     ), before * most - limits.growth_offset_mm3
+
+
+@lru_cache(maxsize=128)
+def _power(base: Decimal, exponent: Decimal) -> Decimal:
+    """Costly in Decimal, and the same for all mice whose last visit is as long ago."""
+    return base**exponent
 
 
 def dimension_windows(mouse: MouseFacts, limits: Limits) -> tuple[Window | None, Window | None]:
