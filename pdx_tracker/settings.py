@@ -277,6 +277,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
 
 # Where notices are sent; without it they stand on the home page alone.
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"))
+EMAIL_TIMEOUT = 30
 DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="pdx-tracker@localhost")
 
 LANGUAGE_CODE = "en-us"

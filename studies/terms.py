@@ -147,6 +147,12 @@ class AlertAction(Term):
     DAILY_CHECK = "daily_check", "daily check"
     DOSING_HOLIDAY = "dosing_holiday", "dosing holiday"
     NOTE = "note", "note only"
+    CORRECTED = "corrected", "reading corrected"
+
+    @classmethod
+    def of_people(cls) -> list[tuple[str, str]]:
+        """What a person may answer; the last is said by the correction itself."""
+        return [choice for choice in cls.choices() if choice[0] != cls.CORRECTED]
 
 
 class ExitReason(Term):

@@ -91,12 +91,13 @@ SEALED = (
     "studies_welfarelimits",
 )
 # Tables that need no seal of a row: the chain itself; readings (studies/actions/coverage.py); how far
-# work is; what counts failures or carries a request; groups, which nobody is in: roles are memberships.
+# work is; what counts failures or carries a request or an e-mail; groups, which nobody is in: roles are memberships.
 UNSEALED = (
     "studies_auditevent",
     "studies_audithead",
     "studies_job",
     "studies_jobworker",
+    "studies_letter",
     "studies_measurement",
     "studies_signingfailures",
     "studies_submittedsheet",

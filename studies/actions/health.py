@@ -13,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from studies import triggers
 from studies.actions.backups import last_backup
+from studies.actions.letters import late_letters
 from studies.models import AuditEvent, Job
 from studies.terms import JobState
 
@@ -39,6 +40,7 @@ def health(now: datetime | None = None) -> list[Condition]:
         "triggers": _triggers,
         "disk": _disk,
         "queue": lambda: _queue(now),
+        "mail": lambda: _mail(now),
         "clock": lambda: _clock(now),
         "last_backup": lambda: _backup(now),
     }
@@ -84,6 +86,11 @@ def _queue(now: datetime) -> tuple[bool, str]:
     first = waiting.values_list("asked_at", flat=True).first()
     age = now - first if first else timedelta()
     return age <= LONGEST_IN_QUEUE, f"{int(age.total_seconds())} s the oldest job"
+
+
+def _mail(now: datetime) -> tuple[bool, str]:
+    n = late_letters(now).count()
+    return not n, f"{n} not sent"
 
 
 def _clock(now: datetime) -> tuple[bool, str]:

@@ -14,7 +14,7 @@ from django.db import transaction
 from studies.actions.audit import record_event, study_chain
 from studies.actions.record_measurements import audited, client_uuid, refusal, values_of
 from studies.actions.sheet_facts import limits_of, load_session, now_in
-from studies.actions.welfare import raise_alerts
+from studies.actions.welfare import judge_again
 from studies.models import Measurement, MeasurementSession, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
 from studies.validation import Finding, Reading, Row, Severity, correction_findings, judge, reason_findings
@@ -67,9 +67,7 @@ def correct_measurement(
         new["confirmations"] = [{"rule": rule, "reason": text} for rule, text in row.confirmations.items()]
         new["limits_version"] = facts.limits.version
         stored = _add(current, user, at, client_id, reason, "corrected a measurement", **new)
-        facts = now_in(facts, current.session)
-        taken = [one for one in facts.of_mouse(stored.mouse_id) if not one.is_void]
-        raise_alerts(facts, {stored.mouse_id: taken}, actor=user, at=at)
+        judge_again(now_in(facts, current.session), stored.mouse_id, reason=reason, actor=user, at=at)
         return _revised(201, stored, tuple(found))
 
 
@@ -96,7 +94,10 @@ def void_measurement(
         found = _unfit(reason, current.session) + _state(current.session)
         if found:
             return _revised(422, current, tuple(found))
-        return _revised(201, _add(current, user, at, client_id, reason, "voided a measurement", is_void=True))
+        stored = _add(current, user, at, client_id, reason, "voided a measurement", is_void=True)
+        facts = load_session(current.session, {current.mouse.key})
+        judge_again(facts, stored.mouse_id, reason=reason, actor=user, at=at)
+        return _revised(201, stored)
 
 
 def keep_stored(

@@ -1,16 +1,15 @@
-"""Raise welfare alerts where readings are recorded, tell director and veterinarian, and keep what they answer."""
+"""Raise welfare alerts where readings are recorded, tell director and veterinarian, keep their answers."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 
 from studies import access
 from studies.actions.audit import Act, record_event, record_events, study_chain
+from studies.actions.letters import write_letter
 from studies.actions.sheet_facts import SessionFacts, StoredReading
 from studies.alerts import Alert, Caps, History, WelfareVisit, alerts
 from studies.models import (
@@ -36,15 +35,33 @@ def raise_alerts(
 ) -> list[WelfareAlert]:
     """Judge mice by what was taken of them in this session (mouse id -> valid readings), in one transaction with it."""
     new = new_alerts(facts, taken, at=at)
-    record_events(
-        "raised a welfare alert",
-        list(map(act_of, new)),
-        actor=actor,
-        at=at,
-        chain=study_chain(facts.study),
-        study=facts.study,
-    )
+    _record(facts.study, list(map(act_of, new)), actor, at)
     return new
+
+
+def judge_again(facts: SessionFacts, mouse: int, *, reason: str, actor: User, at: datetime) -> None:
+    """After a correction or void: raise what the readings left of a mouse in this session show, and close alerts whose
+    cause is gone, each with the reason of the correction and an event."""
+    taken = {mouse: [one for one in facts.of_mouse(mouse) if not one.is_void]}
+    new = new_alerts(facts, taken, at=at)
+    shown = {(alert.rule, alert.level) for _, alert in _found(facts, taken)}
+    there = WelfareAlert.objects.filter(session=facts.session, mouse=mouse).open()
+    gone = [
+        AlertAnswer(alert=alert, action=AlertAction.CORRECTED, note=reason.strip()[:2000], is_acknowledgement=True,
+                    answered_by=actor, answered_at=at)
+        for alert in there if (alert.rule, alert.level) not in shown
+    ]  # fmt: skip
+    AlertAnswer.objects.bulk_create(gone)
+    closed = [
+        Act(one, new={"alert": one.alert_id, "rule": one.alert.rule, "level": one.alert.level}, reason=one.note,
+            action="closed a welfare alert by correction")
+        for one in gone
+    ]  # fmt: skip
+    _record(facts.study, [*map(act_of, new), *closed], actor, at)
+
+
+def _record(study: Study, acts: Sequence[Act], actor: User | None, at: datetime) -> None:
+    record_events("raised a welfare alert", acts, actor=actor, at=at, chain=study_chain(study), study=study)
 
 
 def new_alerts(
@@ -52,21 +69,25 @@ def new_alerts(
 ) -> list[WelfareAlert]:
     """Store what was not raised before in the session; the caller records `act_of` each in the same transaction.
 
-    Reds are sent on commit; a mail that fails costs neither the alert nor the reading.
+    A letter tells reds to those who answer for the animals; a worker sends it, so that no reading waits for it.
     """
-    caps, ahead = caps_of(facts.welfare), _next_day(facts)
-    found = [
-        (mouse, alert)
-        for mouse, readings in taken.items()
-        for alert in alerts(_history(facts, mouse, readings, ahead), caps)
-    ]
-    new = _unraised(facts, found, at)
+    new = _unraised(facts, _found(facts, taken), at)
     WelfareAlert.objects.bulk_create(new)
     labels = {mouse.pk: mouse.label for mouse in facts.mice.values()}
     reds = [f"{labels[one.mouse_id]}: {one.message}" for one in new if one.level == AlertLevel.RED]
     if reds:
-        transaction.on_commit(lambda: escalate(facts.study, reds), robust=True)
+        escalate(facts.study, reds, at=at)
     return new
+
+
+def _found(facts: SessionFacts, taken: Mapping[int, Sequence[Taken]]) -> list[tuple[int, Alert]]:
+    caps, ahead = caps_of(facts.welfare), _next_day(facts)
+    return [
+        (mouse, alert)
+        for mouse, readings in taken.items()
+        if readings
+        for alert in alerts(_history(facts, mouse, readings, ahead), caps)
+    ]
 
 
 def act_of(alert: WelfareAlert) -> Act:
@@ -82,15 +103,18 @@ def _unraised(facts: SessionFacts, found: Sequence[tuple[int, Alert]], at: datet
     if not found:
         return []
     version = facts.welfare.version if facts.welfare else 0
-    before = WelfareAlert.objects.filter(session=facts.session).values_list("mouse", "rule", "level")
-    known = set(before)
+    before = WelfareAlert.objects.filter(session=facts.session)
+    times = Counter(before.values_list("mouse", "rule", "level"))
+    corrected = before.filter(answers__action=AlertAction.CORRECTED).distinct()
+    standing = times - Counter(corrected.values_list("mouse", "rule", "level")) if times else times
     return [
         WelfareAlert(
             study=facts.study, mouse_id=mouse, session=facts.session, rule=alert.rule, level=alert.level,
             value=alert.value, limit=alert.limit, limits_version=version, message=alert.message, raised_at=at,
+            occurrence=times[key] + 1,
         )
         for mouse, alert in found
-        if (mouse, alert.rule, alert.level) not in known
+        if not standing[key := (mouse, alert.rule, alert.level)]
     ]  # fmt: skip
 
 
@@ -144,20 +168,13 @@ def _next_day(facts: SessionFacts) -> float | None:
     return float(min(days).toordinal()) if days else None
 
 
-def escalate(study: Study, lines: Sequence[str]) -> None:
+def escalate(study: Study, lines: Sequence[str], *, at: datetime) -> None:
     """Write to the study's directors and veterinarians who have an address. The text knows no arm."""
     members = study.memberships.filter(is_active=True, role__in=access.ACKNOWLEDGERS, user__is_active=True)
-    addresses = sorted({address for address in members.values_list("user__email", flat=True) if address})
-    if not addresses:
-        return
     count = f"{len(lines)} red alerts" if len(lines) > 1 else f"red alert, mouse {lines[0]}"
     told = "\n".join(f"- {line}" for line in lines)
-    send_mail(
-        f"{study.code}: {count}"[:150],
-        f"Study {study.code}:\n\n{told}\n\nSign in and acknowledge with what is done about each.\n",
-        settings.DEFAULT_FROM_EMAIL,
-        addresses,
-    )
+    body = f"Study {study.code}:\n\n{told}\n\nSign in and acknowledge with what is done about each.\n"
+    write_letter(study, members.values_list("user__email", flat=True), f"{study.code}: {count}", body, at=at)
 
 
 def answer_alert(alert: WelfareAlert, action: str, note: str, *, actor: User, at: datetime) -> AlertAnswer:
@@ -174,7 +191,7 @@ def answer_alert(alert: WelfareAlert, action: str, note: str, *, actor: User, at
             )
         if not access.may_answer_alerts(actor, study):
             raise AnswerRefused("Your role in this study answers no alert.")
-        if action not in AlertAction.values():
+        if action not in dict(AlertAction.of_people()):
             raise AnswerRefused("Choose what is done about it.")
         note = note.strip()
         if action == AlertAction.NOTE and not note:

@@ -16,7 +16,7 @@ CLOSED_SHOWN = 100
 
 
 class AnswerForm(forms.Form):
-    action = forms.ChoiceField(label="What is done", choices=[("", "choose"), *AlertAction.choices()])
+    action = forms.ChoiceField(label="What is done", choices=[("", "choose"), *AlertAction.of_people()])
     note = forms.CharField(required=False, max_length=2000, widget=forms.TextInput())
 
 

@@ -5,10 +5,12 @@ from collections import defaultdict
 from django.shortcuts import render
 from django.utils import timezone
 
+from studies import access
 from studies.actions.blinding import open_notices
+from studies.actions.letters import late_letters
 from studies.desk.study_list import described
 from studies.endpoints import SIGNED_IN, endpoint
-from studies.models import StudyMembership
+from studies.models import Letter, StudyMembership
 from studies.terms import Role, StudyState
 from studies.worklist import due_sessions
 
@@ -31,9 +33,17 @@ def home(request):
         "due": due,
         "due_now": any(item.urgency == "now" for item in due),
         "measures": _measures(roles),
+        "letters": _unsent_letters(request.user),
         "notices": open_notices(request.user),
     }
     return render(request, "studies/desk/home.html", context)
+
+
+def _unsent_letters(user) -> list[Letter]:
+    """E-mail that should have gone out, for those who look after the installation and for nobody else."""
+    if not (user.is_superuser or Role.ADMINISTRATOR in access.roles_held(user)):
+        return []
+    return list(late_letters(timezone.now())[:1])
 
 
 def _roles_by_study(user) -> dict[int, list[Role]]:

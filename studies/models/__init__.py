@@ -8,6 +8,7 @@ from .blinding import ArmMask, Reveal
 from .dosing import AgentLot, Dose, Formulation
 from .entry import Device, EntryLimits, ParkedRow, SubmittedSheet
 from .job import Job, JobWorker
+from .letter import Letter
 from .measurement import ImportBatch, Measurement, MeasurementSession
 from .mouse import Cage, CageMove, Cohort, Exclusion, Exit, Mouse, Tumor
 from .pdx_model import GenotypeCall, Passage, Patient, PatientSample, PdxModel, StatusOverrule
@@ -48,6 +49,7 @@ __all__ = [
     "ImportBatch",
     "Job",
     "JobWorker",
+    "Letter",
     "Measurement",
     "MeasurementSession",
     "Mouse",

@@ -33,6 +33,9 @@ class WelfareAlert(models.Model):
     limits_version = models.PositiveSmallIntegerField(help_text="Of the welfare limits; 0 for the defaults.")
     message = models.CharField(max_length=300)
     raised_at = models.DateTimeField()
+    occurrence = models.PositiveSmallIntegerField(
+        default=1, help_text="Above 1 where a correction had closed the one before in the same session."
+    )
 
     objects = WelfareAlertQuerySet.as_manager()
 
@@ -41,7 +44,7 @@ class WelfareAlert(models.Model):
         ordering = ["-raised_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["session", "mouse", "rule", "level"], name="alert_once_a_session"
+                fields=["session", "mouse", "rule", "level", "occurrence"], name="alert_once_a_session"
             ),
             models.CheckConstraint(condition=Q(level__in=AlertLevel.values()), name="alert_level_known"),
         ]
@@ -51,7 +54,7 @@ class WelfareAlert(models.Model):
 
 
 class AlertAnswer(models.Model):
-    """What somebody did about an alert. An acknowledgement, by director or veterinarian, closes it."""
+    """What somebody did about an alert. An acknowledgement closes it: by director, veterinarian or correction."""
 
     alert = models.ForeignKey(WelfareAlert, PROTECT, related_name="answers")
     action = models.CharField(max_length=14, choices=AlertAction.choices())

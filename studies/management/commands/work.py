@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from studies.actions.backups import BackupRefused, back_up_daily
 from studies.actions.jobs import running_here
+from studies.actions.letters import send_waiting_letters
 
 LOOK_SECONDS = 0.3
 BACKUP_LOOK_SECONDS = 60
@@ -41,6 +42,7 @@ class Command(BaseCommand):
                 break
             if time.monotonic() >= next_look:
                 back_up_if_due()
+                send_what_waits()
                 next_look = time.monotonic() + BACKUP_LOOK_SECONDS
             time.sleep(LOOK_SECONDS)
         halt(cluster)
@@ -55,6 +57,16 @@ def back_up_if_due() -> None:
         back_up_daily(timezone.now())
     except (BackupRefused, DatabaseError, OSError) as error:
         logger.error("no backup was made: %s", error)
+    finally:
+        connection.close()
+
+
+def send_what_waits() -> None:
+    """Letters whose next try is due; what fails is kept with its letter."""
+    try:
+        send_waiting_letters(timezone.now())
+    except DatabaseError as error:
+        logger.error("letters wait: %s", error)
     finally:
         connection.close()
 
