@@ -258,7 +258,7 @@ def _empty_curves(study: Study, viewer: Viewer) -> dict[int, MouseCurve]:
     names, masked = access.arm_names(viewer, study), access.sees_masks(viewer, study)
     statuses = {}
     if access.may_see_biomarker(viewer, study):
-        statuses = biomarker_statuses(_pdx_models(study))
+        statuses = biomarker_statuses(_pdx_models(study), study.biomarker)
     arms: dict[int, tuple[str, str]] = {}
     if names is not None:
         allocated = Allocation.objects.filter(mouse__study=study)

@@ -10,7 +10,7 @@ from studies.actions.enrollment import Standing, Wave, standings, take_rates, wa
 from studies.endpoints import endpoint
 from studies.models import Study
 
-STRATA = (("pdx_model", "PDX model"), ("map2k4_status", "MAP2K4 status"), ("sex", "sex"), ("cage", "cage"))
+STRATA = ("pdx_model", "map2k4_status", "sex", "cage")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,12 @@ def enrollment(request, code: str):
         "drawn": [(one, one.allocations.count()) for one in drawn],
     }
     return render(request, "studies/desk/enrollment.html", context)
+
+
+def strata_of(study: Study) -> tuple[tuple[str, str], ...]:
+    """What mice can be randomized within, by key and in words; the status is that of the study's biomarker."""
+    words = {"pdx_model": "PDX model", "map2k4_status": f"{study.biomarker} status"}
+    return tuple((name, words.get(name, name)) for name in STRATA)
 
 
 def next_name(study: Study) -> str:

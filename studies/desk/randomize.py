@@ -18,7 +18,7 @@ from studies.actions.allocate_mice import (
     propose,
 )
 from studies.days import local_date
-from studies.desk.enrollment import STRATA, next_name
+from studies.desk.enrollment import STRATA, next_name, strata_of
 from studies.endpoints import endpoint
 from studies.models import Study
 
@@ -55,7 +55,7 @@ def randomize(request, code: str):
         "choices": choices,
         "methods": METHODS.values(),
         "method": METHODS[choices.method],
-        "strata": STRATA,
+        "strata": strata_of(study),
         "shares": shares(proposal),
         "waiting": [standing for standing in proposal.wave.left_out if standing.is_waiting],
     }
@@ -67,7 +67,7 @@ def choices_of(told, study: Study) -> Choices:
     from studies.randomization import DEFAULT_METHOD, METHODS
 
     method = told.get("method", DEFAULT_METHOD)
-    names = [name for name, _ in STRATA]
+    names = STRATA
     if "method" in told:
         strata = tuple(name for name in names if name in told.getlist("strata"))
         variances = "balance_variances" in told

@@ -1,4 +1,4 @@
-"""Estimates with their intervals, one a line: TGI of each arm, together and by MAP2K4 status."""
+"""Estimates with their intervals, one a line: TGI of each arm, together and by status of the biomarker."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

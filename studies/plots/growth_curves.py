@@ -1,4 +1,4 @@
-"""Every mouse's growth curve, in small multiples of arm by MAP2K4 status."""
+"""Every mouse's growth curve, in small multiples of arm by status."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from studies.plots.axes import day_limits, log_volume_axis, mark_day, shorten, s
 from studies.plots.style import (
     GHOST,
     HAIRLINE,
-    STATUS_LOOKS,
     STATUS_ORDER,
     arm_colors,
     in_reading_order,
+    look_of,
     panels,
     styled,
 )
@@ -178,7 +178,7 @@ def _draw_ends(axis: "Axes", rows: pd.DataFrame, color: str, floor: float) -> No
 def _title(axis: "Axes", panel: Panel, length: int, tell_status: bool) -> None:
     mice, models = panel.rows["mouse"].nunique(), panel.rows["pdx_model"].nunique()
     axis.set_title(shorten(panel.arm, length), pad=11)
-    status = f"{STATUS_LOOKS[panel.status].short}: " if tell_status else ""
+    status = f"{look_of(panel.status).short}: " if tell_status else ""
     counts = f"{mice} {'mouse' if mice == 1 else 'mice'}, {models} {'model' if models == 1 else 'models'}"
     subtitle(axis, status + counts)
     axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)

@@ -8,10 +8,10 @@ from studies.plots.axes import log_volume_axis, mark_day, shorten, spread_labels
 from studies.plots.style import (
     HAIRLINE,
     SOFT_INK,
-    STATUS_LOOKS,
     STATUS_ORDER,
     arm_colors,
     in_reading_order,
+    look_of,
     marker_style,
     panels,
     styled,
@@ -49,7 +49,7 @@ def geometric_growth(rows: Sequence[Row], arms: Sequence[Row], day: float | None
 def mean_growth(
     rows: Sequence[Row], arms: Sequence[Row], day: float | None = None, *, blinded: bool = False
 ) -> list["Figure"]:
-    """Figures from the rows of `studies.analysis.mean_curves`: a panel a MAP2K4 status with the arms together,
+    """Figures from the rows of `studies.analysis.mean_curves`: a panel a status with the arms together,
     or, past six arms, a panel an arm with its control.
 
     Points are arithmetic means, bars their standard error; the line is thin and dotted once fewer than 80 %
@@ -88,7 +88,7 @@ def _panels(rows: Sequence[Row], arms: Sequence[Row]) -> list[tuple[str, str | N
     if len(names) <= MOST_ARMS_TOGETHER:
         if strata == [None] or len(statuses) > len(strata):
             strata = [None, *(status for status in strata if status)]
-        return [(STATUS_LOOKS[status].label, status, names) for status in strata]
+        return [(look_of(status).label, status, names) for status in strata]
     pairs = [(arm["arm"], arm["control"]) for arm in arms if arm["control"]]
     return [(arm, status, [control, arm]) for status in strata for arm, control in pairs]
 
@@ -114,7 +114,7 @@ def _draw(
         _draw_panel(axis, rows, status, names, colors, labels=not many)
         axis.set_title(shorten(title, 30 if many else 60), pad=11 if many else 6)
         if many and status is not None:
-            subtitle(axis, STATUS_LOOKS[status].short)
+            subtitle(axis, look_of(status).short)
         mark_day(axis, day)
     figure.supylabel(label, fontsize=8)
     figure.supxlabel("Study day, and mice with a known volume", fontsize=8)
@@ -154,9 +154,7 @@ def _draw_panel(
     curves = {arm: _curve(rows, arm, names, status) for arm in names}
     for arm, curve in curves.items():
         if curve:
-            _draw_curve(
-                axis, curve, colors[arm], STATUS_LOOKS[status].dash, marker_style(status, colors[arm])
-            )
+            _draw_curve(axis, curve, colors[arm], look_of(status).dash, marker_style(status, colors[arm]))
             ends += [(arm, row["day"], row["mean_mm3"]) for row in curve if isfinite(row["mean_mm3"])][-1:]
     if axis.get_yscale() == "linear":
         axis.set_ylim(bottom=0)

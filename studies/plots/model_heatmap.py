@@ -7,6 +7,7 @@ import numpy as np
 
 from studies.plots.axes import shorten
 from studies.plots.style import (
+    BIOMARKER,
     INK,
     PAGE_MM,
     STATUS_ORDER,
@@ -35,7 +36,7 @@ def model_heatmap(
     """Figures from the `model_responses` of the JSON: median best average response, a row a PDX model.
 
     `tracks` are annotations by name and PDX model (genes, tissue) in columns of their own at the left. Models stand by
-    MAP2K4 status and then by their mean response, colors from -100 to +100 %, beyond which they do not change.
+    status and then by their mean response, colors from -100 to +100 %, beyond which they do not change.
     """
     names = [arm["arm"] for arm in in_reading_order(arms) if any(row["arm"] == arm["arm"] for row in rows)]
     models = _ordered(rows)
@@ -128,7 +129,7 @@ def _values(axis: "Axes", grid: np.ndarray) -> None:
 
 
 def _tracks(axis: "Axes", models: Sequence[tuple[str, str]], tracks: Mapping[str, Mapping[str, str]]) -> None:
-    """MAP2K4 as its mark, then each track as text, right of the cells."""
+    """The biomarker as its mark, then each track as text, right of the cells."""
     from matplotlib.transforms import offset_copy
 
     figure = axis.get_figure()
@@ -138,7 +139,7 @@ def _tracks(axis: "Axes", models: Sequence[tuple[str, str]], tracks: Mapping[str
         look = marker_style(status, INK) | {"markersize": 3.4}
         axis.plot(1, row, clip_on=False, linestyle="none", transform=beside, **look)
     step = 58.0
-    heads = ["MAP2K4", *tracks]
+    heads = [BIOMARKER.get().gene, *tracks]
     for place, head in enumerate(heads):
         beside_cells = (10 + 20 * bool(place) + step * max(place - 1, 0), 5)
         axis.annotate(

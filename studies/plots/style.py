@@ -1,4 +1,4 @@
-"""How every figure looks, decided once: color by role of the arm, marker and dash by MAP2K4 status.
+"""How every figure looks, decided once: color by role of the arm, marker and dash by the biomarker's status.
 
 Colors are those of Okabe and Ito, which people with color blindness tell apart; red belongs to alerts.
 Matplotlib is imported where a figure is made, so that this page costs nothing to import.
@@ -6,7 +6,8 @@ Matplotlib is imported where a figure is made, so that this page costs nothing t
 
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +64,20 @@ SETTINGS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class BiomarkerNames:
+    """What figures call the gene that divides a study's PDX models, and its altered class."""
+
+    gene: str = "MAP2K4"
+    altered: str = "loss of function"
+
+
+DEFAULT_NAMES = BiomarkerNames()
+BIOMARKER: ContextVar[BiomarkerNames] = ContextVar("biomarker", default=DEFAULT_NAMES)  # set by `styled`
+
+
+@dataclass(frozen=True)
 class StatusLook:
-    """How one MAP2K4 status is drawn."""
+    """How one status of the biomarker is drawn; {gene} and {altered} stand for what a study calls them."""
 
     label: str
     short: str
@@ -74,17 +87,21 @@ class StatusLook:
 
 
 STATUS_LOOKS: dict[str | None, StatusLook] = {
-    BiomarkerStatus.LOSS_OF_FUNCTION: StatusLook(
-        "MAP2K4 loss of function", "loss of function", "o", True, "-"
-    ),
-    BiomarkerStatus.WILD_TYPE: StatusLook("MAP2K4 wild type", "wild type", "o", False, (0, (4, 1.6))),
-    BiomarkerStatus.UNCERTAIN: StatusLook("MAP2K4 uncertain", "uncertain", "D", False, (0, (1, 1.4))),
+    BiomarkerStatus.LOSS_OF_FUNCTION: StatusLook("{gene} {altered}", "{altered}", "o", True, "-"),
+    BiomarkerStatus.WILD_TYPE: StatusLook("{gene} wild type", "wild type", "o", False, (0, (4, 1.6))),
+    BiomarkerStatus.UNCERTAIN: StatusLook("{gene} uncertain", "uncertain", "D", False, (0, (1, 1.4))),
     BiomarkerStatus.UNKNOWN: StatusLook(
-        "MAP2K4 status unknown", "status unknown", "s", False, (0, (3, 1.4, 1, 1.4))
+        "{gene} status unknown", "status unknown", "s", False, (0, (3, 1.4, 1, 1.4))
     ),
     None: StatusLook("All PDX models", "all", "o", True, "-"),
 }
 STATUS_ORDER = tuple(str(status) for status in STATUS_LOOKS if status is not None)
+
+
+def look_of(status: str | None, names: BiomarkerNames | None = None) -> StatusLook:
+    """How a status is drawn and called in this study."""
+    look, told = STATUS_LOOKS[status], vars(names or BIOMARKER.get())
+    return replace(look, label=look.label.format(**told), short=look.short.format(**told))
 
 
 def arm_colors(arms: Iterable[Mapping[str, Any]], *, blinded: bool = False) -> dict[str, str]:
@@ -124,14 +141,21 @@ def marker_style(status: str | None, color: str) -> dict[str, Any]:
 
 
 def styled(draw: Callable) -> Callable:
-    """Run a drawing or saving function under our settings, and leave Matplotlib's own as they were."""
+    """Run a drawing or saving function under our settings, and leave Matplotlib's own as they were.
+
+    A drawing function also takes `biomarker`, the names its labels then bear.
+    """
 
     @wraps(draw)
-    def drawn(*args: Any, **kwargs: Any) -> Any:
+    def drawn(*args: Any, biomarker: BiomarkerNames | None = None, **kwargs: Any) -> Any:
         import matplotlib
 
-        with matplotlib.rc_context(SETTINGS):
-            return draw(*args, **kwargs)
+        token = BIOMARKER.set(biomarker or BIOMARKER.get())
+        try:
+            with matplotlib.rc_context(SETTINGS):
+                return draw(*args, **kwargs)
+        finally:
+            BIOMARKER.reset(token)
 
     return drawn
 

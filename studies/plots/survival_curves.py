@@ -11,10 +11,10 @@ from studies.plots.style import (
     HAIRLINE,
     INK,
     SOFT_INK,
-    STATUS_LOOKS,
     STATUS_ORDER,
     arm_colors,
     in_reading_order,
+    look_of,
     panels,
     styled,
 )
@@ -41,7 +41,7 @@ CAUSES: dict[str, tuple[str, str, Any]] = {
 def survival_curves(
     times: Sequence[Row], arms: Sequence[Row], notes: Mapping[str | None, str] | None = None
 ) -> list["Figure"]:
-    """Figures from the `times_to_event` of the JSON: all PDX models, then each MAP2K4 stratum.
+    """Figures from the `times_to_event` of the JSON: all PDX models, then each stratum of the biomarker.
 
     Past six arms a panel an arm with its control. Ticks on a curve are mice censored there; the numbers under the
     axis are mice at risk. `notes` by status (None for all) stand under a panel's title.
@@ -64,8 +64,8 @@ def _groups(times: Sequence[Row], arms: Sequence[Row]) -> list[tuple[str, str | 
     if len(names) > MOST_ARMS_TOGETHER:
         return [(arm["arm"], None, [arm["control"], arm["arm"]]) for arm in arms if arm["control"] in names]
     if len(strata) == 1 and known == set(strata):
-        return [(STATUS_LOOKS[strata[0]].label, strata[0], names)]
-    return [(STATUS_LOOKS[status].label, status, names) for status in (None, *strata)]
+        return [(look_of(strata[0]).label, strata[0], names)]
+    return [(look_of(status).label, status, names) for status in (None, *strata)]
 
 
 def _draw(
@@ -83,7 +83,7 @@ def _draw(
     for place, (axis, (title, status, names)) in enumerate(zip(axes, groups, strict=True)):
         rows = [row for row in times if status is None or row["map2k4_status"] == status]
         named = place % columns == 0 or title in names
-        _draw_panel(axis, rows, names, colors, last, STATUS_LOOKS[status].dash, named)
+        _draw_panel(axis, rows, names, colors, last, look_of(status).dash, named)
         axis.set_title(shorten(title, 40), pad=11)
         subtitle(axis, notes.get(status, ""))
     figure.supylabel("Mice without an event (%)", fontsize=8)

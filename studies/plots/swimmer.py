@@ -37,7 +37,7 @@ def swimmer(
 
     Bars run from the first to the last reading, colored by mRECIST category; a dot marks the day of the best
     response, a glyph at the end why the mouse left, an arrow a mouse that stayed to the end. Marks at the left tell
-    MAP2K4 status; the gray band is dosing.
+    the biomarker's status; the gray band is dosing.
     """
     mice = _mice(rows, table, [arm["arm"] for arm in in_reading_order(arms)])
     if not mice or len(mice) > MOST_MICE:

@@ -10,7 +10,7 @@ from studies.plots.style import (
     PAGE_MM,
     RESPONSES,
     SOFT_INK,
-    STATUS_LOOKS,
+    look_of,
     marker_style,
     new_figure,
     styled,
@@ -37,7 +37,7 @@ def waterfall(rows: Sequence[Row], arms: Sequence[str]) -> list["Figure"]:
 
     Bars are the best average response, colored by mRECIST category; small dots the best response. Lines
     are the limits of the categories: dashed for the average, dotted for the best response. Bars past
-    +150 % are cut and carry their value. Marks below tell MAP2K4 status.
+    +150 % are cut and carry their value. Marks below tell the biomarker's status.
     """
     found = [(arm, _ranked(rows, arm)) for arm in arms]
     found = [(arm, bars) for arm, bars in found if bars]
@@ -125,7 +125,7 @@ def _draw_limits(axis: "Axes", count: int, tell: bool) -> None:
 
 
 def _mark_statuses(axis: "Axes", bars: Sequence[Row]) -> None:
-    """A strip of MAP2K4 marks under the bars; loss of function filled, wild type open, unknown left out."""
+    """A strip of status marks under the bars; loss of function filled, wild type open, unknown left out."""
     for status in STATUSES_MARKED:
         places = [place for place, row in enumerate(bars) if row["map2k4_status"] == status]
         style = marker_style(status, INK) | {
@@ -173,7 +173,7 @@ def _legend(figure: "Figure", found: Sequence[tuple[str, list[Row]]]) -> None:
     ]
     statuses = {row["map2k4_status"] for _, bars in found for row in bars}
     handles += [
-        Line2D([], [], linestyle="none", label=STATUS_LOOKS[status].label, **marker_style(status, INK))
+        Line2D([], [], linestyle="none", label=look_of(status).label, **marker_style(status, INK))
         for status in STATUSES_MARKED
         if status in statuses
     ]

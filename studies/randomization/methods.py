@@ -142,7 +142,7 @@ def _split_cages(new: Sequence[Candidate], plan: Plan, assigned: Assignment) -> 
 
 
 def _named(key: Sequence[str], plan: Plan) -> str:
-    plain: Mapping[str, str] = {"pdx_model": "PDX model", "map2k4_status": "MAP2K4"}
+    plain: Mapping[str, str] = {"pdx_model": "PDX model", "map2k4_status": "biomarker"}
     return ", ".join(
         f"{plain.get(factor, factor)} {value or 'not recorded'}"
         for factor, value in zip(plan.strata, key, strict=True)

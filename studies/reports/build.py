@@ -68,7 +68,10 @@ def report_files(analyzed: AnalyzedStudy, made_at: datetime, tell: Tell = unhear
 
 def _long_table(analyzed: AnalyzedStudy) -> bytes:
     """The table the numbers rest on, under headers the importer reads back to the same study."""
-    table = analyzed.table.rename(columns={"mouse_id": "mouse_as_recorded"})
+    table = analyzed.table
+    if "map2k4" in table:  # of a study on another gene, whose statuses stood in this one's place
+        table = table.drop(columns="map2k4_status").rename(columns={"map2k4": "map2k4_status"})
+    table = table.rename(columns={"mouse_id": "mouse_as_recorded"})
     return long_csv(list(table.columns), table.to_dict("records"))
 
 

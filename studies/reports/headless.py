@@ -49,23 +49,6 @@ class AnalyzedStudy:
         return self.document["study"]
 
 
-def refuse_other_genes(analyzed: Sequence[AnalyzedStudy]) -> None:
-    """A report's pages speak of MAP2K4: one of another gene would stand under a name that is not its own."""
-    genes = {study.name: study.document["map2k4"]["gene"] for study in analyzed}
-    if others := {name: gene for name, gene in genes.items() if gene != "MAP2K4"}:
-        raise AnalysisRefused(
-            [
-                RowError(
-                    None,
-                    "biomarker",
-                    gene,
-                    f"study {name}: reports are written on MAP2K4; the JSON has {gene}",
-                )
-                for name, gene in others.items()
-            ]
-        )
-
-
 def analyze_measurements(
     measurements: MeasurementTable, plan: Mapping[str, Any] | None = None, pool: str | None = None
 ) -> list[AnalyzedStudy]:

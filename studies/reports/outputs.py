@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from studies.reports.headless import AnalyzedStudy, json_document, refuse_other_genes
+from studies.reports.headless import AnalyzedStudy, json_document
 from studies.reports.json_text import dumps
 
 LONGEST_FOLDER_NAME = 60
@@ -28,12 +28,9 @@ def write_outputs(
 ) -> None:
     """Write what is asked for. A folder that exists keeps its other files.
 
-    Raises OSError (also where the JSON's place is a folder, or the report's is a file), and AnalysisRefused
-    where a report would be of another gene than MAP2K4.
+    Raises OSError (also where the JSON's place is a folder, or the report's is a file).
     """
     _refuse_wrong_kind(json_path, report_folder)
-    if report_folder is not None:
-        refuse_other_genes(analyzed)
     with ExitStack() as stack:
         moves: list[tuple[Path, Path]] = []
         if report_folder is not None:

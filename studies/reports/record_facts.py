@@ -145,13 +145,14 @@ def _pdx_models(study: Study) -> list[Row]:
         "pdx_model", "tumors__passage__number"
     ):
         passages[model].add(number)
+    genes = dict.fromkeys((*TRACKED_GENES, study.biomarker))
     return [
         {
             "pdx_model": model.code,
             "kind": model.get_kind_display(),
             "cancer_type": model.cancer_type,
             "passages": sorted(passages[model.pk]),
-            "genes": {gene: str(model.biomarker_status(gene)) for gene in TRACKED_GENES},
+            "genes": {gene: str(model.biomarker_status(gene)) for gene in genes},
         }
         for model in models.prefetch_related("genotype_calls", "status_overrules")
     ]

@@ -7,7 +7,7 @@ from studies.actions.snapshots import Snapshot, take_snapshot
 from studies.analysis.study import Tell, plain, unheard
 from studies.imports import RowError
 from studies.models import Exclusion, ImportBatch, Study
-from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, analyze_frame, refuse_other_genes
+from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, analyze_frame
 from studies.reports.record_facts import record_facts
 from studies.terms import ReportView
 
@@ -42,7 +42,6 @@ def analyze_recorded(
     ):  # what the plan says by name does not fit the letters, and would tell
         plan = _without_arms(plan) | ({"control": control} if control is not None else {})
     (analyzed,) = analyze_frame(table, plan, source=source_of(study), tell=tell)
-    refuse_other_genes([analyzed])
     analyzed.document["record"] = plain(record_facts(study, viewer, analyzed.table, snapshot))
     return analyzed
 

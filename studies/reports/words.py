@@ -51,6 +51,14 @@ STATUS_WORDS = {
     "uncertain": "uncertain",
     "unknown": "unknown",
 }
+ALTERED = "altered"  # in place of loss of function, where a plan declares other words of the altered class
+
+
+def status_words(altered: bool) -> dict[str, str]:
+    """What the statuses are called, where the altered class is loss of function and where it is not."""
+    return STATUS_WORDS | ({"loss_of_function": ALTERED} if altered else {})
+
+
 KINDS: dict[str, Callable[[Any], str]] = {
     "text": str,
     "count": lambda value: fixed(value, 0),
@@ -66,9 +74,10 @@ KINDS: dict[str, Callable[[Any], str]] = {
     "aligned": str,
     "flag": lambda value: "yes" if value else "no",
     "status": lambda value: STATUS_WORDS.get(value, value),
+    "altered_status": lambda value: status_words(True).get(value, value),
     "role": lambda value: str(value).replace("_", " "),
 }
-NUMERIC_KINDS = frozenset(KINDS) - {"text", "flag", "status", "role"}
+NUMERIC_KINDS = frozenset(KINDS) - {"text", "flag", "status", "altered_status", "role"}
 
 
 def cell(value: Any, kind: str) -> str:

@@ -61,3 +61,9 @@ def test_weight_changes_from_the_last_weight_up_to_day_0():
     assert weight_change_percent([3, 7], [20.0, 19.0]) == [0, -5]  # never weighed before dosing
     assert weight_change_percent([0, 3, 7], [20.0, None, 18.0]) == [0, None, -10]
     assert weight_change_percent([0, 3], [None, None]) is None
+
+
+def test_the_status_beside_a_curve_is_that_of_the_study_s_own_gene(two_mice, people):
+    two_mice.biomarker = "KRAS"  # nothing is known of it, whatever MAP2K4 says
+    statuses = {mouse["status"] for mouse in curves_document(two_mice, people.study_director)["mice"]}
+    assert statuses == {"unknown"}

@@ -10,7 +10,7 @@ from django.utils import timezone
 from studies import triggers
 from studies.actions import enrollment as rules
 from studies.actions.allocate_mice import Choices, allocate
-from studies.models import Allocation, Exclusion, Mouse, Randomization
+from studies.models import Allocation, Exclusion, Mouse, Randomization, Study
 from studies.terms import BiomarkerStatus, Role, StudyState
 from tests.cohorts import ARMS, make_arms, make_cohort, read
 from tests.factories import make_pdx_model
@@ -88,6 +88,14 @@ def test_the_director_looks_presses_and_sees_the_balance_by_groups_alone(client,
     assert len(stored.seed) == 32 and stored.seed not in told
     assert Allocation.objects.count() == 12 and not Exclusion.objects.exists()
     assert "M001" not in told  # no single mouse is shown
+
+
+def test_strata_are_of_the_study_s_own_gene(client, ready, people):
+    path = "randomize/?cohort=A&method=sorted_block"
+    assert "MAP2K4 status" in page(client, people.study_director, path)
+    Study.objects.update(biomarker="KRAS")
+    content = page(client, people.study_director, path)
+    assert "KRAS status" in content and "MAP2K4" not in content
 
 
 def test_pressing_twice_leads_to_what_was_drawn(client, ready, people):

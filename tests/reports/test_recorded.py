@@ -15,7 +15,6 @@ from studies.models import (
     Passage,
     Tumor,
 )
-from studies.reports.headless import AnalysisRefused
 from studies.reports.recorded import analyze_recorded, plan_of
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session, make_study
 
@@ -98,14 +97,15 @@ def test_controls_and_expected_signs_of_the_record_are_the_plan_s(open_study):
     assert plan["expected_sign"]["value"] == {"binimetinib": sign}
 
 
-def test_another_gene_is_refused_rather_than_reported_as_map2k4(open_study):
+def test_another_gene_is_reported_under_its_own_name(open_study):
     GenotypeCall.objects.create(
         pdx_model=open_study.mice.first().pdx_model, gene="KRAS", functional_class="loss_of_function"
     )
     open_study.biomarker = "KRAS"
     assert set(measurement_table(open_study, OPERATOR)["map2k4_status"]) == {"wild_type"}
-    with pytest.raises(AnalysisRefused, match="reports are written on MAP2K4; the JSON has KRAS"):
-        analyze_recorded(open_study, OPERATOR)
+    document = analyze_recorded(open_study, OPERATOR).document
+    assert document["map2k4"]["gene"] == "KRAS"
+    assert {row["genes"]["KRAS"] for row in document["record"]["pdx_models"]} == {"loss_of_function"}
 
 
 def test_passage_0_is_a_passage_and_the_first_tumor_tells_it(open_study):

@@ -4,7 +4,13 @@ import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Column, Section, Table
-from studies.reports.sections.study import Study, arms, plan, record
+from studies.reports.sections.study import (
+    Study,
+    arms,
+    gene,
+    plan,
+    record,
+)
 
 UNTOLD = "not told by a file: to be added by the authors"
 
@@ -39,7 +45,9 @@ def items(study: Study) -> list[dict[str, str]]:
 
 def _design(study: Study) -> str:
     models = study["input"]["models"]
-    unit = "the mouse within a PDX model, the PDX model for MAP2K4 status" if models > 1 else "the mouse"
+    unit = (
+        f"the mouse within a PDX model, the PDX model for {gene(study)} status" if models > 1 else "the mouse"
+    )
     names = words.joined([arm["arm"] for arm in arms(study)[:8]])
     more = " and more" if len(study["arms"]) > 8 else ""
     groups = words.counted(len(study["arms"]), "group")

@@ -5,7 +5,17 @@ import pandas as pd
 from studies.plots.synergy_curve import synergy_curve
 from studies.reports import words
 from studies.reports.blocks import Block, Bullets, Column, Figure, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, confidence, plan, reason_for, rows_of
+from studies.reports.sections.study import (
+    Row,
+    Study,
+    confidence,
+    gene,
+    plan,
+    reason_for,
+    rows_of,
+    status_column,
+    status_words,
+)
 
 TITLE = "Combinations"
 NULLS = {"bliss": "Bliss", "hsa": "better part (HSA)", "response_additivity": "response additivity"}
@@ -19,7 +29,7 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     if not rows:
         return Section("combination", TITLE, [Paragraph(reason_for(study, "synergy"))])
     flat: list[Row] = [
-        {**row, "null_told": NULLS.get(row["null"], row["null"]), "stratum": _stratum(row)}
+        {**row, "null_told": NULLS.get(row["null"], row["null"]), "stratum": _stratum(study, row)}
         for row in rows
         if row["scope"] != "pdx_model"
     ]
@@ -40,8 +50,8 @@ def conclusion(row: Row) -> str:
     return f"{row['arm']}, {row['stratum']}, {row['null_told']}: {row['conclusion']}{p}{explored}."
 
 
-def _stratum(row: Row) -> str:
-    return words.STATUS_WORDS[row["map2k4_status"]] if row.get("map2k4_status") else "all PDX models"
+def _stratum(study: Study, row: Row) -> str:
+    return status_words(study)[row["map2k4_status"]] if row.get("map2k4_status") else "all PDX models"
 
 
 def other_scales(study: Study) -> list[Block]:
@@ -82,12 +92,12 @@ def curve(study: Study) -> list[Block]:
 
 
 def against_parts(study: Study) -> list[Block]:
-    """Each combination against its parts within a MAP2K4 status, the study's question first."""
+    """Each combination against its parts within a status, the study's question first."""
     rows = (study.get("map2k4") or {}).get("combination_against_parts") or []
     if not rows:
         return []
     columns = [
-        Column("map2k4_status", "MAP2K4", "status"),
+        status_column(study),
         Column("arm", "Combination"),
         Column("control", "Against"),
         Column("question", "The question", "flag"),
@@ -104,7 +114,7 @@ def against_parts(study: Study) -> list[Block]:
         question_sentence(row, study) for row in rows if row["question"] and row["estimate"] is not None
     ]
     return [
-        Heading("Against its parts, by MAP2K4 status"),
+        Heading(f"Against its parts, by {gene(study)} status"),
         *([Bullets(sentences)] if sentences else []),
         Table("Combination against each part within a status.", columns, rows, note),
     ]
@@ -113,7 +123,7 @@ def against_parts(study: Study) -> list[Block]:
 def question_sentence(row: Row, study: Study) -> str:
     """What the combination adds to the MEK inhibitor within one status, as far as its interval goes."""
     interval = f"{confidence(study)} interval {words.interval(row['ci_low'], row['ci_high'], 'estimate')}"
-    status = words.STATUS_WORDS[row["map2k4_status"]]
+    status = status_words(study)[row["map2k4_status"]]
     if row["ci_high"] is not None and row["ci_high"] < 0:
         said = f"tumors grew slower than under {row['control']} alone"
     elif row["ci_low"] is not None and row["ci_low"] > 0:
@@ -132,7 +142,7 @@ def effect_table(study: Study, rows: list[Row]) -> Table:
     level = confidence(study)
     columns = [
         Column("arm", "Combination"),
-        Column("stratum", "MAP2K4"),
+        Column("stratum", gene(study)),
         Column("null_told", "Null"),
         Column("against", "Against"),
         Column("estimate", "Estimate", "estimate"),

@@ -6,7 +6,14 @@ import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Facts, Paragraph, Section, Table
-from studies.reports.sections.study import Study, arms, record
+from studies.reports.sections.study import (
+    Study,
+    arms,
+    gene,
+    record,
+    status_column,
+    status_words,
+)
 from studies.reports.sections.welfare import limits_told
 
 MOST_MODELS_LISTED = 40
@@ -56,29 +63,32 @@ def protocol(study: Study) -> list[Block]:
 
 
 def model_blocks(study: Study, table: pd.DataFrame) -> list[Block]:
-    """PDX models by MAP2K4 status, listed one by one where they are few."""
+    """PDX models by status of the biomarker, listed one by one where they are few."""
     models = table.groupby("pdx_model", sort=False).agg(
         map2k4_status=("map2k4_status", "first"), n_mice=("mouse", "nunique"), n_arms=("arm", "nunique")
     )
     counted = Counter(models["map2k4_status"])
     parts = [
-        f"{words.STATUS_WORDS[status]} in {counted[status]}"
-        for status in words.STATUS_WORDS
-        if counted[status]
+        f"{word} in {counted[status]}" for status, word in status_words(study).items() if counted[status]
     ]
-    sentence = f"MAP2K4 among {words.counted(len(models), 'PDX model')}: {words.joined(parts)}."
+    sentence = f"{gene(study)} among {words.counted(len(models), 'PDX model')}: {words.joined(parts)}."
     if counted["unknown"] + counted["uncertain"]:
         sentence += " Models of unknown or uncertain status are described and enter no stratum."
     if len(models) == 1:
         [status] = counted
-        sentence = f"One PDX model, {models.index[0]}; its MAP2K4 status: {words.STATUS_WORDS[status]}."
+        sentence = (
+            f"One PDX model, {models.index[0]}; its {gene(study)} status: {status_words(study)[status]}."
+        )
     if len(models) > MOST_MODELS_LISTED or (len(models) == 1 and not record(study)):
         return [Paragraph(sentence)]
     told = {row["pdx_model"]: row for row in record(study).get("pdx_models") or []}
-    rows = [_model(row, told.get(row["pdx_model"])) for row in models.reset_index().to_dict("records")]
+    rows = [
+        _model(row, told.get(row["pdx_model"]), gene(study))
+        for row in models.reset_index().to_dict("records")
+    ]
     columns = [
         Column("pdx_model", "PDX model"),
-        Column("map2k4_status", "MAP2K4", "status"),
+        status_column(study),
         *(Column(key, title, kind) for key, title, kind in EXTRA if any(row.get(key) for row in rows)),
         Column("n_mice", "Mice", "count"),
         Column("n_arms", "Arms", "count"),
@@ -86,13 +96,13 @@ def model_blocks(study: Study, table: pd.DataFrame) -> list[Block]:
     return [Paragraph(sentence), Table("PDX models.", columns, rows)]
 
 
-EXTRA = (("MAP3K1", "MAP3K1", "status"), ("KRAS", "KRAS", "status"), ("tissue", "Tissue", "text"),
-         ("passage", "Passage", "text"))  # fmt: skip
+EXTRA = (("MAP2K4", "MAP2K4", "status"), ("MAP3K1", "MAP3K1", "status"), ("KRAS", "KRAS", "status"),
+         ("tissue", "Tissue", "text"), ("passage", "Passage", "text"))  # fmt: skip
 
 
-def _model(row: dict, told: dict | None) -> dict:
+def _model(row: dict, told: dict | None, biomarker: str) -> dict:
     if not told:
         return row
     passages = ", ".join(f"P{number}" for number in told["passages"])
-    genes = {gene: status for gene, status in told["genes"].items() if gene != "MAP2K4"}
+    genes = {gene: status for gene, status in told["genes"].items() if gene != biomarker}
     return {**row, **genes, "tissue": told["cancer_type"], "passage": passages}

@@ -60,7 +60,7 @@ TERMS: tuple[tuple[str, str, Used], ...] = (
     ("eGaIT", "average growth over the window, by the area under ln V less ln V₀", _has("growth")),
     (
         "Interaction",
-        "effect in MAP2K4 loss of function minus effect in wild type",
+        "effect in PDX models whose biomarker is altered or lost minus effect in wild type",
         lambda study: (study.get("map2k4") or {}).get("interaction"),
     ),
     (

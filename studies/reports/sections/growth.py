@@ -6,7 +6,15 @@ from studies.plots.growth_curves import growth_curves, runs_past_axis
 from studies.plots.mean_growth import geometric_growth, mean_growth
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Section, Table
-from studies.reports.sections.study import Study, arms, in_arm_order, is_pooled, plan
+from studies.reports.sections.study import (
+    Study,
+    arms,
+    biomarker_names,
+    gene,
+    in_arm_order,
+    is_pooled,
+    plan,
+)
 
 MOST_ROWS = 24
 
@@ -80,9 +88,14 @@ def every_mouse(study: Study, table: pd.DataFrame) -> Figure:
         caption += " The few longest curves, and long run-ins before day 0, go on beyond the axis."
     alt = (
         f"Line charts of tumor volume by day for {mice} mice of {models} PDX models in {len(study['arms'])} arms, "
-        "a panel an arm and MAP2K4 status."
+        f"a panel an arm and {gene(study)} status."
     )
-    return Figure("growth-curves", caption, alt, lambda: growth_curves(table, study["arms"], day))
+    return Figure(
+        "growth-curves",
+        caption,
+        alt,
+        lambda: growth_curves(table, study["arms"], day, biomarker=biomarker_names(study)),
+    )
 
 
 def means(study: Study) -> Figure:
@@ -93,7 +106,12 @@ def means(study: Study) -> Figure:
     )
     alt = "Line charts of mean tumor volume by day and arm; the numbers are in the sheet mean_curves of tables.xlsx."
     day = plan(study, "day")
-    return Figure("mean-growth", caption, alt, lambda: mean_growth(study["mean_curves"], study["arms"], day))
+    return Figure(
+        "mean-growth",
+        caption,
+        alt,
+        lambda: mean_growth(study["mean_curves"], study["arms"], day, biomarker=biomarker_names(study)),
+    )
 
 
 def geometric_means(study: Study) -> list[Block]:
@@ -110,7 +128,9 @@ def geometric_means(study: Study) -> list[Block]:
             "geometric-means",
             caption,
             alt,
-            lambda: geometric_growth(study["mean_curves"], study["arms"], day),
+            lambda: geometric_growth(
+                study["mean_curves"], study["arms"], day, biomarker=biomarker_names(study)
+            ),
         )
     ]
 

@@ -1,4 +1,5 @@
-"""Effects by MAP2K4 status. A difference is claimed from the interaction alone, never from two separate p values."""
+"""Effects by status of the biomarker, MAP2K4 or another gene. A difference is claimed from the interaction alone, never
+from two separate p values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +8,22 @@ import pandas as pd
 
 from studies.plots.forest import ForestLine, forest
 from studies.plots.model_heatmap import model_heatmap
-from studies.plots.style import STATUS_LOOKS, STATUS_ORDER, arm_colors
+from studies.plots.style import STATUS_ORDER, arm_colors, look_of
 from studies.reports import words
 from studies.reports.blocks import Block, Bullets, Figure, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, arms, general_table, in_arm_order, plan, reason_for
+from studies.reports.sections.study import (
+    Row,
+    Study,
+    altered,
+    arms,
+    biomarker_names,
+    gene,
+    general_table,
+    in_arm_order,
+    plan,
+    reason_for,
+    status_words,
+)
 from studies.reports.sections.summary import interaction_sentence
 
 MOST_MODELS_DRAWN = 36
@@ -40,7 +53,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         *model_level(study, found.get("model_level") or []),
         *_excluded(found.get("excluded") or []),
     ]
-    return Section("map2k4", "MAP2K4 status", blocks)
+    return Section("map2k4", f"{gene(study)} status", blocks)
 
 
 def heatmap(study: Study, table: pd.DataFrame) -> list[Block]:
@@ -54,21 +67,30 @@ def heatmap(study: Study, table: pd.DataFrame) -> list[Block]:
         return []
     caption = (
         "Median best average response of each PDX model in each arm, blue shrinking, orange growing, gray not known; "
-        "MAP2K4 loss of function filled, wild type open. The colors end at +100 %."
+        f"{gene(study)} {altered(study)} filled, wild type open. The colors end at +100 %."
     )
     alt = f"Heatmap of {len(rows)} PDX models and arms; the numbers are in the sheet model_responses of tables.xlsx."
     tracks = annotations(study, table)
-    return [Figure("models-by-arm", caption, alt, lambda: model_heatmap(rows, study["arms"], tracks))]
+    return [
+        Figure(
+            "models-by-arm",
+            caption,
+            alt,
+            lambda: model_heatmap(rows, study["arms"], tracks, biomarker=biomarker_names(study)),
+        )
+    ]
 
 
 def annotations(study: Study, table: pd.DataFrame) -> dict[str, dict[str, str]]:
     """Track -> PDX model -> what it says; tracks that say nothing are left out."""
     first = table.groupby("pdx_model", sort=False).first()
-    named = {"MAP3K1": "MAP3K1", "KRAS": "KRAS", "tumor_type": "Tissue"}
+    named = {"map2k4": "MAP2K4", "MAP3K1": "MAP3K1", "KRAS": "KRAS", "tumor_type": "Tissue"}
     tracks = {
-        title: {str(model): _call(value) for model, value in first[column].items() if value}
+        title: {
+            str(model): _call(value) for model, value in first[column].items() if value and value != "unknown"
+        }
         for column, title in named.items()
-        if column in first
+        if column in first and title != gene(study)
     }
     return {title: values for title, values in tracks.items() if values}
 
@@ -81,20 +103,22 @@ def _call(value: str) -> str:
 def _interaction(study: Study, rows: list[Row]) -> Table:
     return general_table(
         study,
-        "Interaction: effect in loss of function minus effect in wild type.",
-        [{**row, **_models_by_status(row)} for row in rows],
+        f"Interaction: effect in {altered(study)} minus effect in wild type.",
+        [{**row, **_models_by_status(study, row)} for row in rows],
         ("scope", "n_models", "reason", "pdx_model", "map2k4_status"),
-        "The unit is the PDX model. Negative: more effect in loss of function.",
+        f"The unit is the PDX model. Negative: more effect in {altered(study)}.",
     )
 
 
 def _why_not(study: Study, table: pd.DataFrame) -> str:
     statuses = set(table["map2k4_status"]) - {"unknown", "uncertain"}
     if not statuses:
-        return "No PDX model of this study has a known MAP2K4 status, so there are no strata to compare."
+        return (
+            f"No PDX model of this study has a known {gene(study)} status, so there are no strata to compare."
+        )
     if len(statuses) == 1:
         [only] = statuses
-        status = words.STATUS_WORDS[only]
+        status = status_words(study)[only]
         return f"All PDX models of known status are {status}: there is no other stratum to compare with."
     return reason_for(study, "map2k4") + f" Expected direction declared: {_expected(study)}."
 
@@ -104,10 +128,12 @@ def _expected(study: Study) -> str:
     return "; ".join(f"{arm}: {sign.replace('_', ' ')}" for arm, sign in signs.items()) or "none"
 
 
-def _models_by_status(row: Mapping[str, Any]) -> dict[str, Any]:
-    counts = row.get("n_models")
+def _models_by_status(study: Study, row: Mapping[str, Any]) -> dict[str, Any]:
+    counts, told = row.get("n_models"), status_words(study)
     return (
-        {f"models_{status}": number for status, number in counts.items()} if isinstance(counts, dict) else {}
+        {f"models_{told[status].replace(' ', '_')}": number for status, number in counts.items()}
+        if isinstance(counts, dict)
+        else {}
     )
 
 
@@ -126,7 +152,7 @@ def model_level(study: Study, found: list[Row]) -> list[Block]:
     pooled = [{"arm": part["arm"], **row} for part in parts for row in part.get("pooled") or []]
     if pooled:
         shown = [
-            {**row, "stratum": words.STATUS_WORDS.get(row["map2k4_status"] or "", "all")} for row in pooled
+            {**row, "stratum": status_words(study).get(row["map2k4_status"] or "", "all")} for row in pooled
         ]
         note = "k: PDX models; τ²: variance of effects between them; prediction interval: for one more PDX model."
         blocks.append(
@@ -134,7 +160,7 @@ def model_level(study: Study, found: list[Row]) -> list[Block]:
         )
     tests = [{"arm": part["arm"], **part["test"]} for part in parts if isinstance(part.get("test"), dict)]
     if tests:
-        caption = "Loss of function against wild type, a PDX model counting once."
+        caption = f"{altered(study).capitalize()} against wild type, a PDX model counting once."
         blocks.append(general_table(study, caption, tests, ("scope",)))
     return blocks
 
@@ -153,7 +179,7 @@ def model_forest(study: Study, part: Row) -> Figure:
             text=f"{words.significant(row['effect'])}, n {row.get('n')}, {row.get('n_control')}",
             color=colors[part["arm"]],
             status=row["map2k4_status"],
-            heading=_first_of_status(effects, place),
+            heading=_first_of_status(study, effects, place),
         )
         for place, row in enumerate(effects)
     ]
@@ -163,20 +189,25 @@ def model_forest(study: Study, part: Row) -> Figure:
     caption = (
         f"Effect of {part['arm']} on growth in each PDX model, per day against {part['control']}; below "
         "0 is slower growth. "
-        "Loss of function filled, wild type open; n is mice in the arm and in its control."
+        f"{altered(study).capitalize()} filled, wild type open; n is mice in the arm and in its control."
     )
     alt = f"Forest plot of {len(lines)} PDX models. " + "; ".join(
         f"{line.label}: {line.text}" for line in lines[:12]
     )
     label = "Effect on growth rate (per day)"
-    return Figure("map2k4-models", caption, alt, lambda: forest(lines, label, (0,), limits))
+    return Figure(
+        "map2k4-models",
+        caption,
+        alt,
+        lambda: forest(lines, label, (0,), limits, biomarker=biomarker_names(study)),
+    )
 
 
-def _first_of_status(effects: list[Row], place: int) -> str | None:
+def _first_of_status(study: Study, effects: list[Row], place: int) -> str | None:
     status = effects[place]["map2k4_status"]
     if place and effects[place - 1]["map2k4_status"] == status:
         return None
-    return STATUS_LOOKS[status].label
+    return look_of(status, biomarker_names(study)).label
 
 
 def _excluded(found: list[Row]) -> list[Block]:

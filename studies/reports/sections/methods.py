@@ -6,7 +6,15 @@ import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Paragraph, Section
-from studies.reports.sections.study import Study, confidence, is_pooled, plan, record
+from studies.reports.sections.study import (
+    Study,
+    altered,
+    confidence,
+    gene,
+    is_pooled,
+    plan,
+    record,
+)
 from studies.volumes import FORMULAS
 
 
@@ -114,10 +122,10 @@ def _biomarker(study: Study) -> str:
     if not found.get("interaction"):
         return ""
     return (
-        "MAP2K4. Effects within loss of function and wild type, and their difference (interaction), are contrasts of "
-        "the mixed model with the PDX model as the unit. A difference is claimed from the interaction alone, with "
-        "at least three PDX models in each status; effects of single PDX models are pooled by restricted maximum "
-        "likelihood with Hartung and Knapp's interval."
+        f"{gene(study)}. Effects within {altered(study)} and wild type, and their difference (interaction), are "
+        "contrasts of the mixed model with the PDX model as the unit. A difference is claimed from the interaction "
+        "alone, with at least three PDX models in each status; effects of single PDX models are pooled by restricted "
+        "maximum likelihood with Hartung and Knapp's interval."
     )
 
 

@@ -1,4 +1,4 @@
-"""Response of each mouse by mRECIST: rates by arm and MAP2K4 status, and the waterfall."""
+"""Response of each mouse by mRECIST: rates by arm and status, and the waterfall."""
 
 import pandas as pd
 
@@ -6,7 +6,19 @@ from studies.plots.swimmer import MOST_MICE, swimmer
 from studies.plots.waterfall import waterfall
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, arms, confidence, in_arm_order, plan, rows_of
+from studies.reports.sections.study import (
+    Row,
+    Study,
+    altered,
+    arms,
+    biomarker_names,
+    confidence,
+    gene,
+    in_arm_order,
+    plan,
+    rows_of,
+    status_words,
+)
 
 MOST_MICE_LISTED = 48
 
@@ -36,14 +48,14 @@ def _rule(rates: list[Row]) -> str:
 
 def rate_table(study: Study, rates: list[Row]) -> Table:
     shown = [
-        {**row, "stratum": words.STATUS_WORDS.get(row["map2k4_status"] or "", "all")}
+        {**row, "stratum": status_words(study).get(row["map2k4_status"] or "", "all")}
         for row in rates
         if row["scope"] in ("study", "map2k4")
     ]
     level = confidence(study)
     columns = [Column("arm", "Arm")]
     if any(row["scope"] == "map2k4" for row in shown):
-        columns.append(Column("stratum", "MAP2K4"))
+        columns.append(Column("stratum", gene(study)))
     columns += [
         Column("n", "Mice", "count"),
         *(Column(word, word, "count") for word in ("CR", "PR", "SD", "PD", "NE")),
@@ -97,7 +109,8 @@ def waterfall_figure(study: Study) -> Figure:
     caption = (
         "Best average response of each mouse (bars, by category) and best response (dots). Lines are the limits of the "
         "categories: dashed for the average (+30, \N{MINUS SIGN}20, \N{MINUS SIGN}40), dotted for the best response "
-        "(+35, \N{MINUS SIGN}50, \N{MINUS SIGN}95). Marks below: MAP2K4 loss of function filled, wild type open."
+        f"(+35, \N{MINUS SIGN}50, \N{MINUS SIGN}95). Marks below: {gene(study)} {altered(study)} "
+        "filled, wild type open."
     )
     if clipped:
         caption += f" {words.counted(clipped, 'bar')} past +150 % cut."
@@ -106,7 +119,7 @@ def waterfall_figure(study: Study) -> Figure:
     alt = "Waterfall charts, one an arm: " + "; ".join(
         _in_words(row) for row in rows_of(study, "response_rates", scope="study")
     )
-    return Figure("waterfall", caption, alt, lambda: waterfall(rows, names))
+    return Figure("waterfall", caption, alt, lambda: waterfall(rows, names, biomarker=biomarker_names(study)))
 
 
 def swimmer_figure(study: Study, table: pd.DataFrame) -> list[Block]:
@@ -117,11 +130,18 @@ def swimmer_figure(study: Study, table: pd.DataFrame) -> list[Block]:
         ]
     caption = (
         "Time on study of each mouse, colored by mRECIST category: dot, day of the best response; mark at the end, "
-        "why it left. Marks at the left: MAP2K4 loss of function filled, wild type open."
+        f"why it left. Marks at the left: {gene(study)} {altered(study)} filled, wild type open."
     )
     caption += f" Gray: dosing, day {words.day(dosing[0])} to {words.day(dosing[1])}." if dosing else ""
     alt = f"Swimmer chart of {len(rows)} mice by arm; the numbers are in the sheet responses of tables.xlsx."
-    return [Figure("swimmer", caption, alt, lambda: swimmer(rows, table, study["arms"], dosing))]
+    return [
+        Figure(
+            "swimmer",
+            caption,
+            alt,
+            lambda: swimmer(rows, table, study["arms"], dosing, biomarker=biomarker_names(study)),
+        )
+    ]
 
 
 def _in_words(row: Row) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from studies.plots.style import in_reading_order
+from studies.plots.style import DEFAULT_NAMES, BiomarkerNames, in_reading_order
 from studies.reports import words
 from studies.reports.blocks import Column, Table
 
@@ -14,7 +14,6 @@ Row = Mapping[str, Any]
 COLUMNS: dict[str, tuple[str, str]] = {
     "arm": ("Arm", "text"),
     "control": ("Control", "text"),
-    "map2k4_status": ("MAP2K4", "status"),
     "pdx_model": ("PDX model", "text"),
     "mouse": ("Mouse", "text"),
     "scope": ("Scope", "role"),
@@ -54,6 +53,32 @@ def plan(study: Study, key: str) -> Any:
     return study["plan"][key]["value"]
 
 
+def gene(study: Study) -> str:
+    """The gene that divides the study's PDX models."""
+    return (study.get("map2k4") or {}).get("gene", DEFAULT_NAMES.gene)
+
+
+def status_words(study: Study) -> dict[str, str]:
+    """What the study's statuses are called: the altered class of a gene like KRAS is no loss of function."""
+    altered = (study.get("map2k4") or {}).get("classes", {}).get("loss_of_function", "")
+    return words.status_words(altered.startswith(f"{gene(study)} {words.ALTERED}"))
+
+
+def altered(study: Study) -> str:
+    """The first of the two strata in words: "loss of function" or "altered"."""
+    return status_words(study)["loss_of_function"]
+
+
+def biomarker_names(study: Study) -> BiomarkerNames:
+    """What figures of the study call its biomarker."""
+    return BiomarkerNames(gene(study), altered(study))
+
+
+def status_column(study: Study, key: str = "map2k4_status") -> Column:
+    """A column of statuses, headed by the gene."""
+    return Column(key, gene(study), "altered_status" if altered(study) == words.ALTERED else "status")
+
+
 def record(study: Study) -> Row:
     """What the record tells beside the measurements; empty for a file, which has none."""
     return study.get("record") or {}
@@ -70,7 +95,7 @@ def arms(study: Study) -> list[Row]:
 
 
 def in_arm_order(study: Study, rows: list[Row]) -> list[Row]:
-    """Rows by arm as `arms` orders them, all mice before strata of MAP2K4 status."""
+    """Rows by arm as `arms` orders them, all mice before strata of the biomarker."""
     order = {arm["arm"]: place for place, arm in enumerate(arms(study))}
     scopes = {"study": 0, "map2k4": 1, "pdx_model": 2}
     return sorted(rows, key=lambda row: (order.get(row.get("arm"), -1), scopes.get(row.get("scope", ""), 3)))
@@ -115,7 +140,9 @@ def general_table(
     columns = []
     for key in keys:
         pair = next((pair for pair in INTERVALS if key in pair), None)
-        if pair is None:
+        if key == "map2k4_status":
+            columns.append(status_column(study))
+        elif pair is None:
             columns.append(_column(key, rows))
         elif key == pair[0]:
             kind = "percent" if pair[0].startswith("tgi") else "estimate"

@@ -5,14 +5,17 @@ from typing import Any
 import pandas as pd
 
 from studies.plots.forest import ForestLine, forest
-from studies.plots.style import STATUS_LOOKS, arm_colors
+from studies.plots.style import arm_colors, look_of
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Paragraph, Section, Table
 from studies.reports.sections.study import (
     Row,
     Study,
+    altered,
     arms,
+    biomarker_names,
     confidence,
+    gene,
     interval_phrase,
     plan,
     primary_contrasts,
@@ -73,8 +76,9 @@ def _difference_sentences(study: Study) -> list[str]:
     models = f" ({counts['loss_of_function']} and {counts['wild_type']} PDX models)" if counts else ""
     case = " With one PDX model in a status this is a case study." if 1 in counts.values() else ""
     return [
-        f"MAP2K4 loss of function less wild type{models}, effect on growth per day with {confidence(study)} intervals: "
-        f"{'; '.join(parts)}; below 0 is more effect in loss of function. {said}.{case}"
+        f"{gene(study)} {altered(study)} less wild type{models}, effect on growth per day with {confidence(study)} "
+        f"intervals: "
+        f"{'; '.join(parts)}; below 0 is more effect in {altered(study)}. {said}.{case}"
     ]
 
 
@@ -201,29 +205,32 @@ def tgi_sentence(row: Row, study: Study) -> str:
 
 
 def interaction_sentences(study: Study) -> list[str]:
-    """One sentence an arm on whether its effect differs by MAP2K4 status; a claim only where the analysis claims."""
+    """One sentence an arm on whether its effect differs by status; a claim only where the analysis claims."""
     rows = (study.get("map2k4") or {}).get("interaction") or []
     if len(rows) > MOST_ARMS_IN_WORDS:
         claims = [row["arm"] for row in rows if row.get("claim")]
         found = words.joined(claims) if claims else "none of them"
-        return [f"Of {len(rows)} arms tested for a difference by MAP2K4 status, one is claimed for {found}."]
+        return [
+            f"Of {len(rows)} arms tested for a difference by {gene(study)} status, one is claimed for {found}."
+        ]
     return [interaction_sentence(row, study) for row in rows]
 
 
 def interaction_sentence(row: Row, study: Study) -> str:
     """The difference of the effect between strata: its size first, then claim or why none."""
     if row.get("estimate") is None:
-        return f"For {row['arm']}, a difference by MAP2K4 status cannot be estimated: {row.get('reason') or 'no data'}."
+        reason = row.get("reason") or "no data"
+        return f"For {row['arm']}, a difference by {gene(study)} status cannot be estimated: {reason}."
     interval = interval_phrase(row, "ci_low", "ci_high", "estimate", confidence(study))
     p = f", {words.p_phrase(row['p_value'])}" if row.get("p_value") is not None else ""
     size = (
-        f"The effect of {row['arm']} on growth in loss of function minus wild type was "
-        f"{words.significant(row['estimate'])} per day {interval}{p}; negative means more effect in loss of function"
+        f"The effect of {row['arm']} on growth in {altered(study)} minus wild type was "
+        f"{words.significant(row['estimate'])} per day {interval}{p}; negative means more effect in {altered(study)}"
     )
     if row.get("claim"):
-        return f"{size}. The effect differs by MAP2K4 status."
+        return f"{size}. The effect differs by {gene(study)} status."
     reason = (row.get("reason") or "the analysis makes no claim").rstrip(".")
-    return f"{size}. A difference by MAP2K4 status is not claimed: {reason}."
+    return f"{size}. A difference by {gene(study)} status is not claimed: {reason}."
 
 
 def tgi_figure(study: Study) -> Figure:
@@ -233,7 +240,7 @@ def tgi_figure(study: Study) -> Figure:
     by_status = any(row["scope"] == "map2k4" for row in shown)
     lines = [
         ForestLine(
-            label=STATUS_LOOKS[row["map2k4_status"]].short if by_status else row["arm"],
+            label=look_of(row["map2k4_status"], biomarker_names(study)).short if by_status else row["arm"],
             value=row["percent"],
             low=row["ci_low"],
             high=row["ci_high"],
@@ -254,7 +261,14 @@ def tgi_figure(study: Study) -> Figure:
     alt = "Forest plot. " + "; ".join(
         f"{line.heading or ''} {line.label}: {line.text}".strip() for line in lines[:12]
     )
-    return Figure("tgi", caption, alt, lambda: forest(lines, f"TGI at day {day} (%)", (0, 100), TGI_LIMITS))
+    return Figure(
+        "tgi",
+        caption,
+        alt,
+        lambda: forest(
+            lines, f"TGI at day {day} (%)", (0, 100), TGI_LIMITS, biomarker=biomarker_names(study)
+        ),
+    )
 
 
 def _beside(row: Row) -> str:

@@ -5,7 +5,17 @@ import pandas as pd
 from studies.plots.survival_curves import CAUSES, competing_exits, survival_curves
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, arms, confidence, in_arm_order, reason_for
+from studies.reports.sections.study import (
+    Row,
+    Study,
+    arms,
+    biomarker_names,
+    confidence,
+    gene,
+    in_arm_order,
+    reason_for,
+    status_words,
+)
 
 TITLE = "Time to event"
 MOST_MODELS = 3
@@ -20,7 +30,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
     shown = _shown(study, found)
     for row in shown:
         if len(shown) > 1:
-            blocks.append(Heading(_scope(row)))
+            blocks.append(Heading(_scope(study, row)))
         blocks += _blocks_of(study, row)
     if len(shown) < len(found) and study["input"]["models"] > 1:
         blocks.append(Paragraph("Each PDX model alone is in the sheet survival of tables.xlsx.", "quiet"))
@@ -42,7 +52,12 @@ def curves(study: Study, found: list[Row]) -> Figure:
         "Kaplan-Meier curves by arm with a table of mice at risk; medians and tests are in the tables below."
     )
     return Figure(
-        "survival", caption, alt, lambda: survival_curves(study["times_to_event"], study["arms"], notes)
+        "survival",
+        caption,
+        alt,
+        lambda: survival_curves(
+            study["times_to_event"], study["arms"], notes, biomarker=biomarker_names(study)
+        ),
     )
 
 
@@ -110,11 +125,11 @@ def _shown(study: Study, found: list[Row]) -> list[Row]:
     return [row for row in found if row["scope"] != "pdx_model"]
 
 
-def _scope(row: Row) -> str:
+def _scope(study: Study, row: Row) -> str:
     if row["scope"] == "pdx_model":
         return f"PDX model {row['pdx_model']}"
     status = row.get("map2k4_status")
-    return f"MAP2K4 {words.STATUS_WORDS[status]}" if status else "All PDX models"
+    return f"{gene(study)} {status_words(study)[status]}" if status else "All PDX models"
 
 
 def _endpoint(row: Row) -> str:
@@ -163,7 +178,7 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
             )
     blocks.append(
         Table(
-            f"Time to event by arm: {_scope(row)}.",
+            f"Time to event by arm: {_scope(study, row)}.",
             _columns(study, bool(cox)),
             rows,
             "A median stays empty (–) where fewer than half of the mice had an event; it then lies beyond the "
@@ -173,7 +188,7 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
     )
     if test and test.get("reason"):
         blocks.append(Paragraph(f"No log-rank test: {test['reason']}.", "quiet"))
-    blocks += [*_small_samples(study, row), *_between_visits(row), *_restricted_means(study, row)]
+    blocks += [*_small_samples(study, row), *_between_visits(study, row), *_restricted_means(study, row)]
     if not cox and row.get("cox_reason"):
         blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
     return blocks
@@ -202,7 +217,7 @@ def _small_samples(study: Study, row: Row) -> list[Block]:
     return blocks
 
 
-def _between_visits(row: Row) -> list[Block]:
+def _between_visits(study: Study, row: Row) -> list[Block]:
     """The same question with nothing assumed of when between two visits the event came."""
     rows = row.get("interval_censored") or []
     if not rows:
@@ -221,7 +236,10 @@ def _between_visits(row: Row) -> list[Block]:
     )
     return [
         Table(
-            f"With the day of the event known only to lie between visits: {_scope(row)}.", columns, rows, note
+            f"With the day of the event known only to lie between visits: {_scope(study, row)}.",
+            columns,
+            rows,
+            note,
         )
     ]
 
@@ -239,7 +257,7 @@ def _restricted_means(study: Study, row: Row) -> list[Block]:
         Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "days"),
         Column("p_value", "p", "p"),
     ]
-    return [Table(f"Restricted mean time without an event: {_scope(row)}.", columns, rows)]
+    return [Table(f"Restricted mean time without an event: {_scope(study, row)}.", columns, rows)]
 
 
 def _columns(study: Study, with_cox: bool) -> list[Column]:

@@ -1,11 +1,21 @@
-"""Tumor growth inhibition in full: by method, by MAP2K4 status, by PDX model and by day."""
+"""Tumor growth inhibition in full: by method, by status, by PDX model and by day."""
 
 import pandas as pd
 
 from studies.plots.tgi_by_day import tgi_by_day
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Row, Study, arms, confidence, plan, rows_of
+from studies.reports.sections.study import (
+    Row,
+    Study,
+    arms,
+    confidence,
+    gene,
+    plan,
+    rows_of,
+    status_column,
+    status_words,
+)
 
 METHODS = {
     "delta": "delta from mean changes, 100 (1 \N{MINUS SIGN} ΔT/ΔC)",
@@ -46,13 +56,13 @@ def method_table(study: Study, rows: list[Row]) -> Table:
     """One line an arm and stratum, a column a method: TGI with its interval."""
     groups: dict[tuple, dict] = {}
     for row in rows:
-        line = groups.setdefault((row["arm"], row["map2k4_status"]), _counted(row))
+        line = groups.setdefault((row["arm"], row["map2k4_status"]), _counted(study, row))
         line[row["method"]] = _with_interval(row)
     shown = list(groups.values())
     methods = [method for method in METHODS if any(method in line for line in shown)]
     columns = [Column("arm", "Arm")]
     if any(line["stratum"] != "all" for line in shown):
-        columns.append(Column("stratum", "MAP2K4"))
+        columns.append(Column("stratum", gene(study)))
     columns += [
         Column("counts", "n of n₀", "aligned"),
         Column("counts_control", "control, n of n₀", "aligned"),
@@ -75,10 +85,10 @@ def _with_interval(row: Row) -> str:
     return words.percent(row["percent"]) + ends
 
 
-def _counted(row: Row) -> dict:
+def _counted(study: Study, row: Row) -> dict:
     return {
         **row,
-        "stratum": words.STATUS_WORDS.get(row["map2k4_status"] or "", "all"),
+        "stratum": status_words(study).get(row["map2k4_status"] or "", "all"),
         "counts": f"{row['n']} of {row['n_baseline']}",
         "counts_control": f"{row.get('n_control', 0)} of {row.get('n_baseline_control', 0)}",
     }
@@ -105,7 +115,7 @@ def by_model(study: Study) -> list[Block]:
         return [Paragraph(f"TGI of each of {models} is in the sheet tgi of tables.xlsx.", "quiet")]
     columns = [
         Column("pdx_model", "PDX model"),
-        Column("map2k4_status", "MAP2K4", "status"),
+        status_column(study),
         Column("arm", "Arm"),
         Column("percent", "TGI %", "percent"),
         Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "percent"),
@@ -115,5 +125,5 @@ def by_model(study: Study) -> list[Block]:
     ]
     return [
         Heading("By PDX model"),
-        Table("TGI delta within each PDX model.", columns, [_counted(row) for row in rows]),
+        Table("TGI delta within each PDX model.", columns, [_counted(study, row) for row in rows]),
     ]
