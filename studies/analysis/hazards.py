@@ -85,11 +85,54 @@ def cox(table: RiskTable, penalized: bool = False) -> CoxFit | None:
     Schemper 2001, Biometrics 57:114), which has a maximum where the plain likelihood has none. None where there is
     none.
     """
-    beta = np.zeros(table.at_risk.shape[1] - 1)
+    groups = table.at_risk.shape[1] - 1
+    found = _maximum(table, np.zeros(groups), np.arange(groups), penalized)
+    return None if found is None else CoxFit(found[0], found[2])
+
+
+def penalized_gain(table: RiskTable, fit: CoxFit, group: int, held_at: float = 0.0) -> float:
+    """Twice the penalized log likelihood lost by holding one group's log hazard at a value: chi-square of 1 df.
+
+    The penalty is still that of all groups. NaN where nothing is left that has a maximum.
+    """
+    beta = np.where(np.arange(len(fit.beta)) == group - 1, held_at, fit.beta)
+    held = _maximum(table, beta, np.flatnonzero(np.arange(len(beta)) != group - 1), True)
+    return float("nan") if held is None else max(0.0, 2 * (_likelihood(table, fit.beta, True)[0] - held[1]))
+
+
+def profile_interval(table: RiskTable, fit: CoxFit, group: int, chisq: float) -> tuple[float, float]:
+    """The log hazards that lose no more than `chisq` (Heinze & Schemper 2001); NaN for an end that is not found.
+
+    Unlike Wald's, these intervals agree with the likelihood ratio test where an arm has few events or none.
+    """
+    return _profile_end(table, fit, group, chisq, -1), _profile_end(table, fit, group, chisq, 1)
+
+
+def _profile_end(table: RiskTable, fit: CoxFit, group: int, chisq: float, side: int) -> float:
+    from scipy.optimize import brentq
+
+    best, width = fit.beta[group - 1], np.sqrt(chisq) * fit.se[group - 1]
+
+    def lost(value: float) -> float:
+        return penalized_gain(table, fit, group, value) - chisq
+
+    near, far = best, best + side * width
+    while (found := lost(far)) < 0 and abs(far) < 2 * LARGEST_LOG_HAZARD:
+        near, far = far, far + side * width
+    return float(brentq(lost, near, far, xtol=1e-6)) if found >= 0 else float("nan")
+
+
+def _maximum(
+    table: RiskTable, beta: np.ndarray, free: np.ndarray, penalized: bool
+) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """Log hazards, log likelihood and information at the maximum over the free log hazards; None without one."""
     value, score, information = _likelihood(table, beta, penalized)
+    if not len(free):
+        return beta, value, information
     for _ in range(100):
+        step = np.zeros(len(beta))
         try:
-            step = np.linalg.solve(information, score)
+            step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
         except np.linalg.LinAlgError:
             return None
         for _ in range(40):
@@ -99,16 +142,11 @@ def cox(table: RiskTable, penalized: bool = False) -> CoxFit | None:
             step = step / 2
         beta = beta + step
         value, score, information = tried
-        if np.abs(beta).max() > LARGEST_LOG_HAZARD or not np.isfinite(value):
+        if np.abs(beta[free]).max() > LARGEST_LOG_HAZARD or not np.isfinite(value):
             return None
         if np.abs(step).max() < 1e-10:
-            return CoxFit(beta, information)
+            return beta, value, information
     return None
-
-
-def penalized_gain(table: RiskTable, fit: CoxFit, group: int) -> float:
-    """Twice the penalized log likelihood lost by holding one group's log hazard at 0: a likelihood ratio of 1 df."""
-    return max(0.0, 2 * (_likelihood(table, fit.beta, True)[0] - _held_at_zero(table, group)))
 
 
 def proportional_hazards(table: RiskTable, fit: CoxFit) -> tuple[float, int, float]:
@@ -173,23 +211,6 @@ def _third_moments(q: np.ndarray) -> np.ndarray:
         + one[None, :, :] * products[:, :, None]
     )  # fmt: skip
     return same - pairs + 2 * triples
-
-
-def _held_at_zero(table: RiskTable, group: int) -> float:
-    """The largest penalized log likelihood with one group's log hazard at 0, the penalty still that of all groups."""
-    from scipy.optimize import minimize
-
-    free = [column for column in range(table.at_risk.shape[1] - 1) if column != group - 1]
-    if not free:
-        return _likelihood(table, np.zeros(1), True)[0]
-
-    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
-        beta = np.zeros(table.at_risk.shape[1] - 1)
-        beta[free] = values
-        value, score, _ = _likelihood(table, beta, True)
-        return -value, -score[free]
-
-    return -float(minimize(loss, np.zeros(len(free)), jac=True, method="BFGS", options={"gtol": 1e-9}).fun)
 
 
 def _by_stratum(stratum: np.ndarray) -> list[np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, ndtr, ndtri
+from scipy.special import chdtrc, chdtri, ndtr, ndtri
 
 from studies.analysis.curves import baselines, curves_of
 from studies.analysis.errors import AnalysisError
@@ -22,6 +22,7 @@ from studies.analysis.hazards import (
     cox,
     log_rank,
     penalized_gain,
+    profile_interval,
     proportional_hazards,
 )
 from studies.analysis.kaplan_meier import (
@@ -326,12 +327,15 @@ def _ratios(fit: CoxFit, arms: list[str], confidence: float) -> pd.DataFrame:
 
 
 def _firth(table: RiskTable, arms: list[str], confidence: float) -> pd.DataFrame | None:
-    """Penalized hazard ratios with Wald intervals; p by the penalized likelihood ratio, which separation does not
-    harm."""
+    """Penalized hazard ratios; p and intervals by the penalized likelihood ratio, which separation does not harm."""
     if not len(table.events) or len(arms) < 2 or (fit := cox(table, penalized=True)) is None:
         return None
-    gains = [penalized_gain(table, fit, group) for group in range(1, len(arms))]
-    return _ratios(fit, arms, confidence).assign(statistic=gains, p_value=chdtrc(1, np.array(gains)))
+    groups, allowed = range(1, len(arms)), float(chdtri(1, 1 - confidence))
+    gains = [penalized_gain(table, fit, group) for group in groups]
+    ends = np.exp([profile_interval(table, fit, group, allowed) for group in groups])
+    return _ratios(fit, arms, confidence).assign(
+        statistic=gains, p_value=chdtrc(1, np.array(gains)), ci_low=ends[:, 0], ci_high=ends[:, 1]
+    )
 
 
 def _proportionality(table: RiskTable, fit: CoxFit) -> dict[str, float | int]:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from studies.analysis import compare_survival
+from studies.analysis.hazards import RiskTable, cox, penalized_gain, profile_interval
 from studies.analysis.kaplan_meier import cumulative_incidence, kaplan_meier, restricted_mean
 from studies.analysis.survival import competing_incidence, exact_log_rank, restricted_means
 
@@ -127,6 +128,21 @@ def test_penalized_hazards_maximize_r_s_own_likelihood(table, expected):
     stored = expected["firth_eventless"]
     assert (row["estimate"], row["se"]) == pytest.approx((stored["beta"][0], stored["se"][0]), rel=1e-4)
     assert row["statistic"] == pytest.approx(stored["gain"], rel=1e-8)
+
+
+def test_penalized_intervals_and_p_values_never_contradict_each_other(table):
+    """An end of the interval is where the likelihood ratio test has p = 0.05, also in an arm without an event."""
+    empty = table.assign(event=table["event"].where(table["arm"] != "AB", 0))
+    for times in (table, empty):
+        firth = compare_survival(times, "vehicle").firth
+        for arm, row in firth.iterrows():
+            assert row["ci_low"] < row["hazard_ratio"] < row["ci_high"], arm
+            assert (row["p_value"] < 0.05) == (row["ci_high"] < 1 or row["ci_low"] > 1), arm
+    risks = RiskTable.of(*(empty[["time", "event"]].to_numpy().T), empty["arm"].map(ARMS.index).to_numpy(), 4,
+                         np.zeros(len(empty)))  # fmt: skip
+    fit = cox(risks, penalized=True)
+    for end in profile_interval(risks, fit, 3, 3.841458820694124):
+        assert penalized_gain(risks, fit, 3, end) == pytest.approx(3.841458820694124, abs=1e-4)
 
 
 @pytest.mark.reference
