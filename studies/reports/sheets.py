@@ -54,6 +54,14 @@ def sheets_of(study: Mapping[str, Any]) -> dict[str, Rows]:
         for model in study.get("mixed_models_by_model") or []
         for row in model.get("contrasts") or []
     ]
+    sheets |= {
+        test: [
+            {"pdx_model": row["pdx_model"], "day": row["day"], **_flat(line)}
+            for row in study.get("endpoint_tests") or []
+            for line in row.get(test) or []
+        ]
+        for test in ("games_howell", "dunnett", "dunn")
+    }
     sheets |= _map2k4(study.get("map2k4") or {})
     sheets["survival"] = _survival(study.get("survival") or [])
     sheets |= {
@@ -121,7 +129,7 @@ def _map2k4(found: Mapping[str, Any]) -> dict[str, Rows]:
     levels = found.get("model_level") or []
     parts = ("strata", "interaction", "combination_against_parts")
     sheets = {f"map2k4_{part}"[:31]: [_flat(row) for row in found.get(part) or []] for part in parts}
-    for part in ("effects", "pooled"):
+    for part in ("effects", "pooled", "adjusted"):
         sheets[f"map2k4_{part}"] = [
             {"arm": level["arm"], "control": level["control"], **_flat(row)}
             for level in levels
@@ -135,6 +143,7 @@ def _map2k4(found: Mapping[str, Any]) -> dict[str, Rows]:
     return {
         **sheets,
         "map2k4_test": tests,
+        "map2k4_covariates": [_flat(row) for row in found.get("covariates") or []],
         "map2k4_excluded": [_flat(row) for row in found.get("excluded") or []],
     }
 

@@ -5,6 +5,7 @@ from math import floor, isfinite, log10
 from typing import Any
 
 LOWEST_PERCENT = -999.0
+AS_GOOD_AS_ZERO = 1e-15  # a variance at its boundary is 0 but for rounding
 MINUS, THIN, MISSING = "\N{MINUS SIGN}", "\N{THIN SPACE}", "\N{EN DASH}"
 
 
@@ -15,7 +16,7 @@ def fixed(value: float, digits: int) -> str:
 
 def significant(value: float, digits: int = 3) -> str:
     """`digits` significant digits without an exponent: 0.0412, 12.3, 1 230."""
-    if not value or not isfinite(value):
+    if not isfinite(value) or abs(value) < AS_GOOD_AS_ZERO:
         return "0"
     decimals = digits - 1 - floor(log10(abs(value)))
     if decimals > 9:
@@ -102,3 +103,20 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
 def joined(items: list[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+
+
+def spoken(text: str) -> str:
+    """A name of the analysis as the report writes it: units raised, methods under their own names."""
+    return SPOKEN.get(text, text.replace("mm3", "mm³"))
+
+
+SPOKEN = {
+    "kenward-roger": "Kenward-Roger",
+    "satterthwaite": "Satterthwaite",
+    "mrecist": "mRECIST",
+    "mrecist_time_weighted": "mRECIST, averages weighted by time",
+    "pptc": "PPTC",
+    "pdxnet": "PDXNet",
+    "rc": "RC",
+    "pdx_model": "PDX model",
+}

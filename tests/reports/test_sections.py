@@ -5,7 +5,17 @@ import pytest
 from studies.reports import words
 from studies.reports.blocks import Facts, Paragraph, Table
 from studies.reports.build import report_sections
-from studies.reports.sections import arrive, flow, multiplicity, planned, quality, sensitivity
+from studies.reports.sections import (
+    arrive,
+    flow,
+    map2k4,
+    multiplicity,
+    planned,
+    quality,
+    sensitivity,
+    survival,
+    weight,
+)
 from studies.reports.sections.combination import conclusion, question_sentence
 from studies.reports.sections.study import COLUMNS
 
@@ -123,10 +133,10 @@ def test_sensitivity_has_a_row_an_assumption_and_a_reason_for_each_not_made(anal
     made, left = tables(section)
     rows = analyzed.document["sensitivity"]
     assert {row["variant"] for row in made.rows} == {
-        row["variant"] for row in rows if row.get("estimate") is not None
+        words.spoken(row["variant"]) for row in rows if row.get("estimate") is not None
     }
     assert {row["variant"] for row in left.rows} | {row["variant"] for row in made.rows} == {
-        row["variant"] for row in rows
+        words.spoken(row["variant"]) for row in rows
     }
     primary = next(row for row in rows if row["variant"] == "primary" and row["arm"] == "A")
     shown = next(row for row in made.rows if row["variant"] == "primary")["A"]
@@ -152,3 +162,55 @@ def test_a_cap_that_was_passed_is_told(analyzed):
 
 def test_every_kind_of_column_can_be_written():
     assert {kind for _, kind in COLUMNS.values()} <= set(words.KINDS)
+
+
+def table_of(section, *titles):
+    return next(
+        table
+        for table in tables(section)
+        if [column.title for column in table.columns][: len(titles)] == list(titles)
+    )
+
+
+def test_the_tables_of_the_contract_s_smaller_print_hold_what_was_computed(analyzed, sections):
+    """Ratios with both intervals, every two arms on a day, covariates, time to a loss, a forest an arm."""
+    study = analyzed.document
+    ratio = next(row for row in table_of(sections["growth"], "Arm", "T/C, %").rows if row["arm"] == "A")
+    [own] = [row for row in study["growth_comparison"] if row["arm"] == "A"]
+    assert ratio["aauc_ratio_bootstrap_low"] == own["aauc_ratio_bootstrap_low"] is not None
+    two = [row for tested in study["endpoint_tests"] for row in tested["games_howell"] or []]
+    assert two and len(table_of(sections["growth"], "PDX model", "Arm", "Against").rows) == len(two)
+    forests = [
+        block.id
+        for block in sections["map2k4"].blocks
+        if getattr(block, "id", "").startswith("map2k4-models")
+    ]
+    assert forests == ["map2k4-models-1", "map2k4-models-2", "map2k4-models-3"]
+
+
+def test_hazard_ratios_between_statuses_are_shown_and_make_no_claim(analyzed):
+    line = {"arm": "A", "hazard_ratio_ratio": 0.4, "ci_low": 0.1, "ci_high": 1.6, "p_value": 0.2}
+    [table] = survival.between_statuses(analyzed.document, [{"scope": "study", "cox_by_status": [line]}])
+    assert table.rows == [line] and "no claim" in table.note
+    assert survival.between_statuses(analyzed.document, [{"scope": "study", "cox_by_status": []}]) == []
+
+
+def test_covariates_of_pdx_models_are_told_with_the_adjusted_difference(analyzed):
+    adjusted = {"covariate": "tissue", "estimate": -0.03, "se": 0.01, "df": 2, "n_models": {"wild_type": 2}}
+    found = {
+        "covariates": [{"covariate": "tissue", "confounded": True, "note": None}],
+        "model_level": [{"arm": "A", "adjusted": [adjusted]}],
+    }
+    _, bullets, table = map2k4.covariates(analyzed.document, found)
+    assert list(bullets.items) == ["tissue: goes with status altogether"]
+    assert table.rows[0]["estimate"] == -0.03
+    assert map2k4.covariates(analyzed.document, {}) == []
+
+
+def test_time_to_a_loss_of_weight_is_told_once_a_mouse_came_to_it(analyzed):
+    found = {"loss_percent": 15.0, "n": {"A": 8}, "events": {"A": 2}, "logrank": {"p_value": 0.03},
+             "incidence": [{"arm": "A", "cause": "event", "day": 20.0, "percent": 25.0, "ci_low": 2,
+                            "ci_high": 60}]}  # fmt: skip
+    [table] = weight.loss_times({**analyzed.document, "weight_times": [found]})
+    assert table.rows[0]["percent"] == 25.0 and table.rows[0]["p_value"] == 0.03
+    assert weight.loss_times({**analyzed.document, "weight_times": [found | {"events": {"A": 0}}]}) == []

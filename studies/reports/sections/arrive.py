@@ -66,11 +66,13 @@ def _criteria(study: Study) -> str:
     if not told:
         return UNTOLD
     window = told["enrollment"]
-    excluded = len(told["exclusions"])
-    return (
-        f"enrolled from {window['min_mm3']:g} to {window['max_mm3']:g} mm³; "
-        f"{words.counted(excluded, 'mouse', 'mice')} excluded after that, each with its reason"
+    out = words.counted(len(told["exclusions"]), "mouse", "mice")
+    excluded = (
+        f"{out} excluded after that, each with its reason"
+        if told["exclusions"]
+        else "no mouse excluded after"
     )
+    return f"enrolled from {window['min_mm3']:g} to {window['max_mm3']:g} mm³; {excluded}"
 
 
 def _drawing(study: Study) -> str:

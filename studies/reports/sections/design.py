@@ -1,15 +1,20 @@
 """What was compared: arms, doses and schedule, PDX models, the unit, and how many mice were planned."""
 
 from collections import Counter
+from collections.abc import Mapping
+from math import exp
 
 import pandas as pd
 
+from studies.analysis.errors import AnalysisError
+from studies.analysis.power import ArmContrast, Interaction, Variability, detectable_effect
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Facts, Paragraph, Section, Table
 from studies.reports.sections.study import (
     Study,
     arms,
     gene,
+    plan,
     record,
     status_column,
     status_words,
@@ -17,6 +22,7 @@ from studies.reports.sections.study import (
 from studies.reports.sections.welfare import limits_told
 
 MOST_MODELS_LISTED = 40
+POWER = 0.8
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
@@ -47,7 +53,7 @@ def arm_table(study: Study) -> Table:
 def protocol(study: Study) -> list[Block]:
     told = record(study)
     if not told:
-        return []
+        return [Facts([("Sample size", "how it was decided is not told by a file")])]
     window = told["enrollment"]
     weight = f", body weight from {window['min_weight_g']:g} g" if window["min_weight_g"] else ""
     pairs = [
@@ -56,10 +62,7 @@ def protocol(study: Study) -> list[Block]:
     ]
     if limits := told["limits"]:
         pairs.append(("Humane limits", limits_told(limits)))
-    pairs.append(
-        ("Sample size", "as planned by arm; a power computed after the data would repeat the p value")
-    )
-    return [Facts(pairs)]
+    return [Facts([*pairs, ("Sample size", sample_size(study))])]
 
 
 def model_blocks(study: Study, table: pd.DataFrame) -> list[Block]:
@@ -106,3 +109,52 @@ def _model(row: dict, told: dict | None, biomarker: str) -> dict:
     passages = ", ".join(f"P{number}" for number in told["passages"])
     genes = {gene: status for gene, status in told["genes"].items() if gene != biomarker}
     return {**row, **genes, "tissue": told["cancer_type"], "passage": passages}
+
+
+def sample_size(study: Study) -> str:
+    """What the plan declares of power, which is nothing; and what the planned mice could show, their data unseen."""
+    planned = {row["arm"]: row.get("planned_mice") for row in record(study)["arms"]}
+    declared = "Not declared: the plan names no smallest effect of interest, no power and no variability"
+    if not planned or not all(planned.values()):
+        return f"{declared}."
+    after = "No power is computed from the data: it would repeat the p value."
+    try:
+        return f"{declared}. {_detectable(study, planned)} {after}"
+    except AnalysisError as error:
+        return f"{declared}; under the documented defaults: {error}. {after}"
+
+
+def _detectable(study: Study, planned: Mapping[str, int]) -> str:
+    """The smallest TGI the planned numbers show with 80 % power, under the default variability of `analysis.power`."""
+    days = [float(day) for day in record(study)["schedule_days"] if day >= 0]
+    spread, alpha, last = Variability(), plan(study, "alpha"), max(days, default=0.0)
+    treated = {arm["arm"]: planned[arm["arm"]] for arm in study["arms"] if arm["control"]}
+    least, control = min(treated.values(), default=0), planned[plan(study, "control")]
+    models = study["input"]["models"]
+    assumed = (
+        "Under documented defaults (standard deviations on ln volume: slopes of mice "
+        f"{spread.mouse_slope_sd:g} per day, a reading {spread.residual_sd:g}"
+    )
+    if models == 1:
+        question = ArmContrast(days, spread, len(treated), "dunnett", control / least if least else 1.0)
+        effect = detectable_effect(question, least, POWER, alpha)
+        asked = f"{least} mice an arm"
+        over = f", adjusted over {words.counted(len(treated), 'arm')} by Dunnett" if len(treated) > 1 else ""
+    else:
+        statuses = _models_by_status(study)
+        mice = least / models
+        effect = detectable_effect(Interaction(mice, days, spread), statuses, POWER, alpha)
+        assumed += f", effects between PDX models {spread.effect_sd:g} per day"
+        asked = f"{statuses} PDX models a status with {mice:g} mice an arm each, comparing the statuses"
+        over = ""
+    tgi = 100 * (1 - exp(-effect * last))
+    return (
+        f"{assumed}), {asked}, would show {words.significant(effect, 2)} per day, a TGI of {words.percent(tgi)} % "
+        f"against no effect by day {words.day(last)}, with a power of {100 * POWER:g} % at a two-sided {alpha:g}{over}."
+    )
+
+
+def _models_by_status(study: Study) -> int:
+    """PDX models in the smaller of the two statuses."""
+    counts = Counter(row["genes"].get(gene(study)) for row in record(study)["pdx_models"])
+    return min(counts["loss_of_function"], counts["wild_type"])

@@ -1,5 +1,7 @@
 """Growth curves: every mouse, and the means of the arms with their numbers of mice."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from studies.plots.growth_curves import growth_curves, runs_past_axis
@@ -7,9 +9,11 @@ from studies.plots.mean_growth import geometric_growth, mean_growth
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Section, Table
 from studies.reports.sections.study import (
+    Row,
     Study,
     arms,
     biomarker_names,
+    confidence,
     gene,
     in_arm_order,
     is_pooled,
@@ -30,9 +34,16 @@ def section(study: Study, table: pd.DataFrame) -> Section:
 def compared(study: Study) -> list[Block]:
     """Growth of arms by single mice's curves, whole curves by exchanged arms, and one day's tests."""
     blocks: list[Block] = []
+    level = confidence(study)
     if rows := study.get("growth_comparison"):
         flat = [
-            {**row, "rate": row["growth_rate"]["estimate"], "p": row["growth_rate"]["p_value"]}
+            {
+                **row,
+                "rate": row["growth_rate"]["estimate"],
+                "p": row["growth_rate"]["p_value"],
+                "rate_low": row["growth_rate"]["ci_low"],
+                "rate_high": row["growth_rate"]["ci_high"],
+            }
             for row in rows
         ]
         columns = [
@@ -40,16 +51,12 @@ def compared(study: Study) -> list[Block]:
             Column("control", "Against"),
             Column("n", "Mice", "count"),
             Column("rate", "Rate less control's, per day", "estimate"),
+            Column(("rate_low", "rate_high"), f"{level} interval", "estimate"),
             Column("p", "p (Welch)", "p"),
             Column("doubling_time_days", "Doubling time, days", "days"),
-            Column("tc_percent", "T/C, %", "percent"),
-            Column("optimal_tc_percent", "Least T/C, %", "percent"),
-            Column("optimal_tc_day", "on day", "day"),
-            Column("rate_tc_percent", "Rate-based T/C, %", "percent"),
-            Column("aauc_ratio", "aAUC ratio", "ratio"),
         ]
-        note = "From single mice's curves, mice with equal weight; p unadjusted. The least T/C picks its day."
-        blocks.append(Table("Growth of arms by single mice's curves.", columns, flat, note))
+        note = "From single mice's curves, mice with equal weight; p unadjusted."
+        blocks += [Table("Growth of arms by single mice's curves.", columns, flat, note), ratios(study, flat)]
     if rows := study.get("permutation_tests"):
         columns = [
             Column("arm", "Arm"),
@@ -72,8 +79,10 @@ def compared(study: Study) -> list[Block]:
             Column("p_ranks", "p, Kruskal-Wallis", "p"),
             Column("reason", "Note"),
         ]
-        note = "Arm by arm (Games-Howell, Dunnett, Dunn) in analysis.json."
-        blocks.append(Table("Arms on one day.", columns, tested, note))
+        if not any(row["reason"] for row in tested):
+            columns.pop()
+        note = "Arm by arm in the sheets games_howell, dunnett and dunn of tables.xlsx."
+        blocks += [Table("Arms on one day.", columns, tested, note), *pairs(study)]
     return blocks
 
 
@@ -149,3 +158,44 @@ def mean_table(study: Study, rows: list) -> Table:
     shown = in_arm_order(study, [row for row in rows if row["arm"] in order])
     note = "No geometric mean is given where a volume is 0; the interval is that of the geometric mean."
     return Table("Mean tumor volume by arm and day.", columns, shown, note)
+
+
+def ratios(study: Study, rows: Sequence[Row]) -> Table:
+    """Volumes, rates and areas of each arm over its control's, with the intervals each has."""
+    level = confidence(study)
+    columns = [
+        Column("arm", "Arm"),
+        Column("tc_percent", "T/C, %", "percent"),
+        Column("optimal_tc_percent", "Least T/C, %", "percent"),
+        Column("optimal_tc_day", "on day", "day"),
+        Column("rate_tc_percent", "Rate-based T/C, %", "percent"),
+        Column(("rate_tc_ci_low", "rate_tc_ci_high"), f"{level} interval", "percent"),
+        Column("aauc_ratio", "aAUC ratio", "ratio"),
+        Column(("aauc_ratio_ci_low", "aauc_ratio_ci_high"), f"{level}, Fieller", "ratio"),
+        Column(("aauc_ratio_bootstrap_low", "aauc_ratio_bootstrap_high"), f"{level}, bootstrap", "ratio"),
+    ]
+    note = "The least T/C picks its day by its result, and has no interval for that. aAUC: area under the curve over "
+    note += "the days followed, less the baseline."
+    return Table("Ratios of each arm to its control.", columns, rows, note)
+
+
+def pairs(study: Study) -> list[Block]:
+    """Games and Howell's comparisons of every two arms on one day, where they are few."""
+    rows = [
+        {"pdx_model": tested["pdx_model"], "day": tested["day"], **row}
+        for tested in study.get("endpoint_tests") or []
+        for row in tested["games_howell"] or []
+    ]
+    if not 0 < len(rows) <= MOST_ROWS:
+        return []
+    columns = [
+        Column("pdx_model", "PDX model"),
+        Column("arm", "Arm"),
+        Column("control", "Against"),
+        Column("estimate", "Difference of mean ln V", "estimate"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "estimate"),
+        Column("df", "df", "df"),
+        Column("p_adjusted", "p adjusted", "p"),
+    ]
+    note = "Unequal variances allowed for; intervals and p are adjusted over all pairs of the PDX model."
+    return [Table("Every two arms on one day (Games-Howell).", columns, rows, note)]

@@ -17,6 +17,7 @@ from studies.reports.sections.study import (
     altered,
     arms,
     biomarker_names,
+    confidence,
     gene,
     general_table,
     in_arm_order,
@@ -26,7 +27,8 @@ from studies.reports.sections.study import (
 )
 from studies.reports.sections.summary import interaction_sentence
 
-MOST_MODELS_DRAWN = 36
+MOST_MODELS_DRAWN = 30
+MOST_FORESTS = 4
 MOST_NAMED = 12
 MOST_MODELS_IN_HEATMAP = 240
 
@@ -51,6 +53,7 @@ def section(study: Study, table: pd.DataFrame) -> Section:
     blocks += [
         *heatmap(study, table),
         *model_level(study, found.get("model_level") or []),
+        *covariates(study, found),
         *_excluded(found.get("excluded") or []),
     ]
     return Section("map2k4", f"{gene(study)} status", blocks)
@@ -143,8 +146,8 @@ def model_level(study: Study, found: list[Row]) -> list[Block]:
     if not parts or study["input"]["models"] == 1:
         return []
     blocks: list[Block] = [Heading("By PDX model")]
-    if len(parts) == 1 and len(parts[0]["effects"]) <= MOST_MODELS_DRAWN:
-        blocks.append(model_forest(study, parts[0]))
+    if len(parts) <= MOST_FORESTS and all(len(part["effects"]) <= MOST_MODELS_DRAWN for part in parts):
+        blocks += [model_forest(study, part, place) for place, part in enumerate(parts, start=1)]
     else:
         blocks.append(
             Paragraph("The effect of each PDX model is in the sheet map2k4_effects of tables.xlsx.", "quiet")
@@ -165,7 +168,7 @@ def model_level(study: Study, found: list[Row]) -> list[Block]:
     return blocks
 
 
-def model_forest(study: Study, part: Row) -> Figure:
+def model_forest(study: Study, part: Row, place: int = 1) -> Figure:
     colors = arm_colors(arms(study))
     effects = sorted(
         part["effects"], key=lambda row: (STATUS_ORDER.index(row["map2k4_status"]), row["effect"])
@@ -174,8 +177,8 @@ def model_forest(study: Study, part: Row) -> Figure:
         ForestLine(
             label=row["pdx_model"],
             value=row["effect"],
-            low=row.get("ci_low"),
-            high=row.get("ci_high"),
+            low=None if row.get("se") is None else row["effect"] - row["se"],
+            high=None if row.get("se") is None else row["effect"] + row["se"],
             text=f"{words.significant(row['effect'])}, n {row.get('n')}, {row.get('n_control')}",
             color=colors[part["arm"]],
             status=row["map2k4_status"],
@@ -183,20 +186,23 @@ def model_forest(study: Study, part: Row) -> Figure:
         )
         for place, row in enumerate(effects)
     ]
-    values = [row["effect"] for row in effects]
+    values = [end for line in lines for end in (line.value, line.low, line.high) if end is not None]
+    lines += _pooled_lines(study, part, colors[part["arm"]])
     room = 0.15 * (max(*values, 0.0) - min(*values, 0.0) or 1.0)
     limits = (min(*values, 0.0) - room, max(*values, 0.0) + room)
     caption = (
         f"Effect of {part['arm']} on growth in each PDX model, per day against {part['control']}; below "
         "0 is slower growth. "
-        f"{altered(study).capitalize()} filled, wild type open; n is mice in the arm and in its control."
+        f"{altered(study).capitalize()} filled, wild type open; n is mice in the arm and in its control. "
+        f"Bars: one standard error of a PDX model's effect; {confidence(study)} interval of a mean over PDX models; "
+        "for one more PDX model, the prediction interval. Arrows mark what lies outside the axis."
     )
     alt = f"Forest plot of {len(lines)} PDX models. " + "; ".join(
         f"{line.label}: {line.text}" for line in lines[:12]
     )
     label = "Effect on growth rate (per day)"
     return Figure(
-        "map2k4-models",
+        f"map2k4-models-{place}",
         caption,
         alt,
         lambda: forest(lines, label, (0,), limits, biomarker=biomarker_names(study)),
@@ -220,3 +226,54 @@ def _excluded(found: list[Row]) -> list[Block]:
         named = ", ".join(models[:MOST_NAMED]) + (", …" if len(models) > MOST_NAMED else "")
         items.append(f"{words.counted(len(models), 'PDX model')} ({named}): {reason}.")
     return [Heading("In no stratum"), Bullets(items)] if items else []
+
+
+def _pooled_lines(study: Study, part: Row, color: str) -> list[ForestLine]:
+    """The mean over all PDX models and over each status with its interval, and where one more model is expected."""
+    lines: list[ForestLine] = []
+    for row in part.get("pooled") or []:
+        if row["estimate"] is None:
+            continue
+        stratum, status = status_words(study).get(row["map2k4_status"] or "", "all"), row["map2k4_status"]
+        text = f"{words.significant(row['estimate'])}, {words.counted(row['k'], 'PDX model')}"
+        heading = None if lines else "Mean over PDX models"
+        lines.append(
+            ForestLine(
+                f"mean, {stratum}",
+                row["estimate"],
+                row["ci_low"],
+                row["ci_high"],
+                text,
+                color,
+                status,
+                heading,
+            )
+        )
+        if row.get("prediction_low") is not None:
+            lines.append(
+                ForestLine(f"one more, {stratum}", None, row["prediction_low"], row["prediction_high"],
+                           words.interval(row["prediction_low"], row["prediction_high"], "estimate"), color, status)
+            )  # fmt: skip
+    return lines
+
+
+def covariates(study: Study, found: Mapping[str, Any]) -> list[Block]:
+    """Whether status goes with another property of the PDX models, and the difference adjusted for it."""
+    told = found.get("covariates") or []
+    if not told:
+        return []
+    items = [
+        f"{row['covariate']}: {row['note']}" if row["note"] else
+        f"{row['covariate']}: {'goes' if row['confounded'] else 'does not go'} with status altogether"
+        for row in told
+    ]  # fmt: skip
+    rows = [
+        {"arm": part["arm"], **row}
+        for part in in_arm_order(study, found.get("model_level") or [])
+        for row in part.get("adjusted") or []
+    ]
+    blocks: list[Block] = [Heading("Other properties of the PDX models"), Bullets(items)]
+    if rows:
+        caption = "Difference between the statuses, adjusted for one property of the PDX models at a time."
+        blocks.append(general_table(study, caption, [row | {"n_models": None} for row in rows]))
+    return blocks

@@ -91,8 +91,8 @@ def _mixed_model(study: Study) -> str:
     fit = study["mixed_model"]
     return (
         f"Mixed model. {fit['formula']}, fitted by restricted maximum likelihood; degrees of freedom: "
-        f"{fit['df_method']}; "
-        f"adjustment over arms: {plan(study, 'adjust')}."
+        f"{words.spoken(fit['df_method'])}; "
+        f"adjustment over arms: {ADJUSTMENTS.get(plan(study, 'adjust'), plan(study, 'adjust'))}."
     )
 
 
@@ -110,7 +110,7 @@ def _survival(study: Study) -> str:
     if any(row.get("incidence") for row in scopes):
         tests.append("Aalen and Johansen's cumulative incidence of competing exits")
     strata = next((row["strata"] for row in scopes if row.get("strata")), None)
-    stratified = f", stratified by {str(strata).replace('_', ' ').replace('pdx', 'PDX')}" if strata else ""
+    stratified = f", stratified by {words.spoken(strata)}" if strata else ""
     return (
         f"Time to event. {words.joined(tests)}{stratified}. Leaving for tumor size or ulceration is an event; deaths "
         "by treatment and weight exits are competing events."

@@ -36,7 +36,11 @@ def section(study: Study, table: pd.DataFrame) -> Section:
 def _facts(fit: dict) -> list[tuple[str, str]]:
     window = fit.get("window")
     days = f"day {words.day(window[0])} to {words.day(window[1])}" if window else "all days"
-    return [("Formula", str(fit["formula"])), ("Degrees of freedom", str(fit["df_method"])), ("Window", days)]
+    return [
+        ("Formula", str(fit["formula"])),
+        ("Degrees of freedom", words.spoken(str(fit["df_method"]))),
+        ("Window", days),
+    ]
 
 
 def contrast_table(study: Study, rows: list) -> Table:
@@ -119,14 +123,15 @@ def _influence(found: dict | None) -> list[Block]:
         Column("cooks_distance", "Cook's distance", "estimate"),
         Column("likelihood_displacement", "Likelihood displacement", "estimate"),
     ]
+    known = [row for row in found["mice"] if row["cooks_distance"] is not None]
     above = words.counted(found["n_above"], "mouse lies", "mice lie")
     note = f"{above} above 4/n = {words.significant(found['threshold'])}. "
     return [
         Table(
             "Mice the answer leans on most.",
             columns,
-            found["mice"][:MOST_INFLUENTIAL],
-            note + "None is left out for it.",
+            known[:MOST_INFLUENTIAL],
+            note + "None is left out for it." + _alone(len(found["mice"]) - len(known)),
         )
     ]
 
@@ -169,3 +174,9 @@ def _by_model(study: Study) -> list[Block]:
         Heading("Within each PDX model"),
         general_table(study, "The model fitted to each PDX model alone.", rows, leave_out),
     ]
+
+
+def _alone(mice: int) -> str:
+    if not mice:
+        return ""
+    return f" {words.counted(mice, 'mouse has', 'mice have')} no distance: without it a coefficient is not to be had."

@@ -6,8 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from studies.reports import words
 from studies.reports.blocks import Block, Bullets, Column, Heading, Paragraph, Section, Table
 from studies.reports.sections.study import Study, record
+from studies.volumes import FORMULAS
 
 WITHHELD = "text withheld while arms are hidden"
 AS_PLANNED, POST_HOC = "as planned", "post hoc: changed"
@@ -55,12 +57,12 @@ def compared(study: Study) -> list[dict[str, str]]:
     planned = locked_plan(study)
     rows = []
     for key, entry in study["plan"].items():
-        row = {"key": key.replace("_", " "), "used": spoken(entry["value"]), "planned": ""}
+        row = {"key": key.replace("_", " "), "used": _spoken(key, entry["value"]), "planned": ""}
         if planned is None:
             status = {"given": "given by the plan", **OPEN}[entry["from"]].removeprefix("not in the plan: ")
             status = "given by the plan" if entry["from"] == "given" else status
         elif key in planned:
-            row["planned"] = spoken(planned[key])
+            row["planned"] = _spoken(key, planned[key])
             status = AS_PLANNED if _same(planned[key], entry["value"]) else POST_HOC
         else:
             status = OPEN[entry["from"]] if key not in RECORDED else "as the study is set up"
@@ -126,3 +128,12 @@ def spoken(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(spoken(inner) for inner in value)
     return json.dumps(value, ensure_ascii=False)
+
+
+def _spoken(key: str, value: object) -> str:
+    """As `spoken`; words of the program without their underscores, names of arms as they are."""
+    if key == "volume_formula" and value in FORMULAS:
+        return FORMULAS[str(value)].name
+    if key in ("roles", "expected_sign") and isinstance(value, dict):
+        value = {arm: str(word).replace("_", " ") for arm, word in value.items()}
+    return words.spoken(spoken(value))

@@ -97,7 +97,11 @@ def compared(study: Study) -> list[Block]:
         ]
         note = "Agreement on response, stable disease or progression. PPTC is called by its 100 mm³ line only from a "
         note += "baseline of 200 mm³ on; below, the line is the limit of detection (modified)."
-        blocks.append(Table("The same mice by other rules.", columns, pairs, note))
+        told = [
+            {**row, "first": words.spoken(row["first"]), "second": words.spoken(row["second"])}
+            for row in pairs
+        ]
+        blocks.append(Table("The same mice by other rules.", columns, told, note))
     return blocks
 
 

@@ -1,5 +1,7 @@
 """The same question under other assumptions, one a row, the arms beside one another."""
 
+from collections import Counter
+
 import pandas as pd
 
 from studies.reports import words
@@ -7,6 +9,7 @@ from studies.reports.blocks import Block, Column, Paragraph, Section, Table
 from studies.reports.sections.study import Row, Study, arms, confidence
 
 MOST_ARMS_BESIDE = 4
+MOST_REPEATED = 3
 
 
 def section(study: Study, table: pd.DataFrame) -> Section | None:
@@ -23,7 +26,10 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     reasons = {row["variant"]: row["note"] for row in rows if row.get("note") and row["variant"] not in done}
     if reasons:
         columns = [Column("variant", "Not made"), Column("note", "Why")]
-        left = [{"variant": variant, "note": note} for variant, note in reasons.items()]
+        left = [
+            {"variant": words.spoken(variant), "note": words.spoken(note)}
+            for variant, note in reasons.items()
+        ]
         blocks.append(Table("Assumptions that change nothing here, or cannot be tried.", columns, left))
     return Section("sensitivity", "Sensitivity", blocks)
 
@@ -54,14 +60,19 @@ def _beside(study: Study, rows: list[Row], variants: list[str], names: list[str]
         own = [found[variant, name] for name in names if (variant, name) in found]
         notes = dict.fromkeys(str(row["note"]) for row in own if row.get("note"))
         lines.append(
-            {"variant": variant, "note": "; ".join(notes), **{row["arm"]: _told(row) for row in own}}
+            {
+                "variant": words.spoken(variant),
+                "note": "; ".join(notes),
+                **{row["arm"]: _told(row) for row in own},
+            }
         )
+    lines, shared = _shared(lines)
     columns = [Column("variant", "Assumption"), *(Column(name, name, "aligned") for name in names)]
     if any(line["note"] for line in lines):
         columns.append(Column("note", "Note"))
     note = (
         f"Difference of growth per day from the control with its {confidence(study)} interval, unadjusted; below 0 is "
-        "slower growth. Formulas, df and p are in the sheet sensitivity of tables.xlsx."
+        f"slower growth. Formulas, df and p are in the sheet sensitivity of tables.xlsx.{shared}"
     )
     return Table("One assumption changed a row.", columns, lines, note)
 
@@ -90,3 +101,14 @@ def _counted(rows: list[Row], variants: list[str], arms_in_all: int) -> Table:
     ]
     note = f"Of {arms_in_all} arms, by unadjusted intervals. Each arm is in the sheet sensitivity of tables.xlsx."
     return Table("One assumption changed a row.", columns, lines, note)
+
+
+def _shared(lines: list[dict[str, str]]) -> tuple[list[dict[str, str]], str]:
+    """A note said of many rows stands below them once: the lines without it, and what is said."""
+    notes = Counter(line["note"] for line in lines if line["note"])
+    often, count = max(notes.items(), key=lambda pair: pair[1], default=("", 0))
+    if count <= MOST_REPEATED:
+        return lines, ""
+    return [
+        line | {"note": ""} if line["note"] == often else line for line in lines
+    ], f" Of {count} rows: {often}."

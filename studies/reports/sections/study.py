@@ -34,6 +34,12 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "time": ("Day", "days"),
     "value": ("Value", "estimate"),
     "tau2": ("τ²", "estimate"),
+    "i2_percent": ("I², %", "percent"),
+    "k": ("PDX models", "count"),
+    "tgi_day": ("Day", "day"),
+    "welch_p_value": ("p, Welch", "p"),
+    "permutation_p_value": ("p, permutation", "p"),
+    "smallest_permutation_p_value": ("Smallest p of it", "p"),
     "claim": ("Claim", "flag"),
     "expected_sign": ("Expected", "role"),
 }

@@ -56,8 +56,18 @@ def answer(study: Study) -> str:
 def _synergy_sentences(study: Study) -> list[str]:
     """What Bliss's null allows to be said of each combination over all PDX models."""
     rows = [row for row in study.get("synergy") or [] if row["null"] == "bliss" and row["scope"] == "study"]
-    said = [f"{row['arm']}: {row['conclusion']}" for row in rows if row.get("conclusion")]
+    said = [f"{row['arm']}: {row['conclusion']}{_index(row, study)}" for row in rows if row.get("conclusion")]
     return [f"Against Bliss's null, {'; '.join(said)}."] if 0 < len(said) <= MOST_ARMS_IN_WORDS else []
+
+
+def _index(row: Row, study: Study) -> str:
+    """ " (index 0.59, 95 % interval 0.41 to 0.85, p = 0.016)": geometric mean volume over what the null expects."""
+    low, high = row.get("combination_index_ci_low"), row.get("combination_index_ci_high")
+    if row.get("combination_index") is None or low is None:
+        return ""
+    ends = f"{confidence(study)} interval {words.interval(low, high, 'ratio')}"
+    p = f", {words.p_phrase(row['p_value'])}" if row.get("p_value") is not None else ""
+    return f" (combination index {words.fixed(row['combination_index'], 2)}, {ends}{p})"
 
 
 def _difference_sentences(study: Study) -> list[str]:

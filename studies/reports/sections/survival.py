@@ -13,6 +13,7 @@ from studies.reports.sections.study import (
     confidence,
     gene,
     in_arm_order,
+    plan,
     reason_for,
     status_words,
 )
@@ -34,7 +35,9 @@ def section(study: Study, table: pd.DataFrame) -> Section:
         blocks += _blocks_of(study, row)
     if len(shown) < len(found) and study["input"]["models"] > 1:
         blocks.append(Paragraph("Each PDX model alone is in the sheet survival of tables.xlsx.", "quiet"))
-    return Section("survival", TITLE, [*blocks, *competing(study), *endpoints(study)])
+    return Section(
+        "survival", TITLE, [*blocks, *between_statuses(study, found), *competing(study), *endpoints(study)]
+    )
 
 
 def curves(study: Study, found: list[Row]) -> Figure:
@@ -99,8 +102,8 @@ def competing(study: Study) -> list[Block]:
 def endpoints(study: Study) -> list[Block]:
     """The same mice by other endpoints: whether the answer hangs on the one planned."""
     rows = [
-        {"endpoint": row["endpoint"], "p_value": (row["logrank"] or {}).get("p_value"), "reason": row["reason"],
-         **{f"median {arm}": median for arm, median in row["medians"].items()}}
+        {"endpoint": words.spoken(row["endpoint"]), "p_value": (row["logrank"] or {}).get("p_value"),
+         "reason": row["reason"], **{f"median {arm}": median for arm, median in row["medians"].items()}}
         for row in study.get("survival_endpoints") or []
     ]  # fmt: skip
     names = [arm["arm"] for arm in arms(study)]
@@ -139,9 +142,7 @@ def _endpoint(row: Row) -> str:
         if "fold" in endpoint
         else f"{endpoint['volume_mm3']:g} mm³"
     )
-    strata = (
-        f" Comparisons are stratified by {str(row['strata']).replace('_', ' ')}." if row.get("strata") else ""
-    )
+    strata = f" Comparisons are stratified by {words.spoken(row['strata'])}." if row.get("strata") else ""
     return (
         f"The event is a tumor reaching {what}, or leaving the study for its size or ulceration; mice without an event "
         f"are censored at their last reading.{strata}"
@@ -189,6 +190,10 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
     if test and test.get("reason"):
         blocks.append(Paragraph(f"No log-rank test: {test['reason']}.", "quiet"))
     blocks += [*_small_samples(study, row), *_between_visits(study, row), *_restricted_means(study, row)]
+    if held := row.get("proportionality"):
+        text = f"Proportional hazards: χ² = {words.fixed(held['chisq'], 1)}, df = {held['df']}, "
+        doubt = "; read the restricted means instead" if held["p_value"] < plan(study, "alpha") else ""
+        blocks.append(Paragraph(f"{text}{words.p_phrase(held['p_value'])}{doubt}.", "quiet"))
     if not cox and row.get("cox_reason"):
         blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
     return blocks
@@ -250,14 +255,18 @@ def _restricted_means(study: Study, row: Row) -> list[Block]:
         return []
     columns = [
         Column("arm", "Arm"),
-        Column("tau", "Up to day", "day"),
+        Column("tau", "Up to day", "days"),
         Column("rmst_days", "Mean days without an event", "days"),
         Column("se", "SE", "estimate"),
         Column("gain", "Gain over the control, days", "days"),
         Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "days"),
         Column("p_value", "p", "p"),
     ]
-    return [Table(f"Restricted mean time without an event: {_scope(study, row)}.", columns, rows)]
+    note = (
+        "An arm without an event has a standard error of 0: how it might have varied is in no interval here."
+    )
+    told = note if any(line["se"] == 0 for line in rows) else ""
+    return [Table(f"Restricted mean time without an event: {_scope(study, row)}.", columns, rows, told)]
 
 
 def _columns(study: Study, with_cox: bool) -> list[Column]:
@@ -277,3 +286,19 @@ def _columns(study: Study, with_cox: bool) -> list[Column]:
         Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "ratio"),
         Column("p_value", "p", "p"),
     ]
+
+
+def between_statuses(study: Study, found: list[Row]) -> list[Block]:
+    """How hazard ratios differ between the statuses, which the curves of each alone do not tell."""
+    rows = [line for row in found if row["scope"] == "study" for line in row.get("cox_by_status") or []]
+    if not rows:
+        return []
+    columns = [
+        Column("arm", "Arm"),
+        Column("hazard_ratio_ratio", "Ratio of hazard ratios", "ratio"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "ratio"),
+        Column("p_value", "p", "p"),
+    ]
+    note = "Altered over wild type; below 1 the arm delays the event more where the gene is altered. The unit is the "
+    note += "mouse, not the PDX model, so no claim rests on it."
+    return [Table("Hazard ratios between the statuses (Cox).", columns, in_arm_order(study, rows), note)]

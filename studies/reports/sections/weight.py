@@ -22,7 +22,7 @@ def section(study: Study, table: pd.DataFrame) -> Section | None:
     )
     if (tested := study.get("weight_model")) and tested["contrasts"]:
         blocks.append(model_table(study, tested))
-    return Section("weight", "Body weight", blocks)
+    return Section("weight", "Body weight", [*blocks, *loss_times(study)])
 
 
 def loss_table(rows: list, pooled: bool = False) -> Table:
@@ -70,3 +70,30 @@ def model_table(study: Study, tested: Row) -> Table:
     ]
     note = f"{tested['formula']}. An arm's nadir is picked from the same weighings, so its rows describe."
     return Table("Change of body weight by mixed model.", columns, tested["contrasts"], note)
+
+
+def loss_times(study: Study) -> list[Block]:
+    """Time to a loss of 15 and 20 %: how many mice came to it, and by when, culls for size competing."""
+    rows = []
+    for found in study.get("weight_times") or []:
+        shares = {line["arm"]: line for line in found["incidence"] if line["cause"] == "event"}
+        test = found["logrank"] or {}
+        for arm, n in found["n"].items():
+            share = shares.get(arm, {})
+            rows.append({"loss": found["loss_percent"], "arm": arm, "n": n, "events": found["events"][arm],
+                         "p_value": test.get("p_value"),
+                         **{key: share.get(key) for key in ("day", "percent", "ci_low", "ci_high")}})  # fmt: skip
+    if not any(row["events"] for row in rows):
+        return []
+    columns = [
+        Column("loss", "Loss of, %", "percent"),
+        Column("arm", "Arm"),
+        Column("n", "Mice", "count"),
+        Column("events", "Came to it", "count"),
+        Column("percent", "Incidence, %", "percent"),
+        Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "percent"),
+        Column("day", "by day", "day"),
+        Column("p_value", "p over all arms", "p"),
+    ]
+    note = "Incidence after Aalen and Johansen; leaving for the tumor competes. p: log-rank, unadjusted."
+    return [Table("Time to a loss of body weight.", columns, rows, note)]
