@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 TEMPLATE = "errors/error.html"
+FULL = ("disk is full", "no space left", "could not extend file", "disk full")
 
 
 def forbidden(request, exception=None):
@@ -26,17 +27,24 @@ def csrf_failure(request, reason=""):
 
 def server_error(request):
     """Rendered without the request: its context processors may need the very database that broke."""
-    if isinstance(sys.exc_info()[1], OperationalError):
-        return _no_database()
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError):
+        return _no_database(is_full(error))
     what = "Something broke on our side. Nothing you sent was stored unless the page said so."
     return HttpResponseServerError(render_to_string(TEMPLATE, {"title": "Server error", "what": what}))
 
 
-def _no_database() -> HttpResponse:
+def is_full(error: Exception) -> bool:
+    """Whether a database's error says that there is no room left on its disk."""
+    return any(words in str(error).lower() for words in FULL)
+
+
+def _no_database(is_disk_full: bool) -> HttpResponse:
     """Away, busy or full: sheets keep their rows and send them again by themselves."""
-    what = "The database takes no writing now. Nothing you sent was stored; try again in a moment."
+    why = "The disk of the server is full." if is_disk_full else "The database takes no writing now."
+    what = f"{why} Nothing you sent was stored; try again in a moment."
     page = render_to_string(TEMPLATE, {"title": "Try again in a moment", "what": what})
-    return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+    return HttpResponse(page, status=507 if is_disk_full else 503, headers={"Retry-After": "5"})
 
 
 def _refusal(request, title: str, what: str, status: int):

@@ -34,6 +34,8 @@ APPEND_ONLY = (
     "studies_dose",
     "studies_formulation",
     "studies_agentlot",
+    "studies_unlock",
+    "studies_unlockedreading",
 )
 # Tables whose rows are sealed by the event of the act that wrote them. Readings have seals of their own
 # (studies/actions/coverage.py); what only carries a request or counts its failures needs none.
@@ -86,6 +88,8 @@ SEALED = (
     "studies_syringecode",
     "studies_tablet",
     "studies_tumor",
+    "studies_unlock",
+    "studies_unlockedreading",
     "studies_user",
     "studies_welfarealert",
     "studies_welfarelimits",
@@ -112,8 +116,14 @@ NOTES = "pdx.written"  # where a transaction's notes stand on PostgreSQL
 # signature, none of these is written, whatever role or route asks (an imported study never was).
 BY_MOUSE = "(SELECT study_id FROM studies_mouse WHERE id = {row}.mouse_id)"
 BY_ARM = "(SELECT study_id FROM studies_arm WHERE id = {row}.arm_id)"
+BY_ALERT = (
+    "(SELECT m.study_id FROM studies_mouse m JOIN studies_welfarealert a ON a.mouse_id = m.id"
+    " WHERE a.id = {row}.alert_id)"
+)
+BY_DEVIATION = "(SELECT study_id FROM studies_deviation WHERE id = {row}.deviation_id)"
 BY_SESSION = "(SELECT study_id FROM studies_measurementsession WHERE id = {row}.session_id)"
 LOCKED_WITH_STUDY = {
+    "studies_alertanswer": BY_ALERT,
     "studies_allocation": BY_MOUSE,
     "studies_amendment": "{row}.study_id",
     "studies_analysisplan": "{row}.study_id",
@@ -122,10 +132,14 @@ LOCKED_WITH_STUDY = {
     "studies_cage": "{row}.study_id",
     "studies_cagemove": BY_MOUSE,
     "studies_cohort": "{row}.study_id",
+    "studies_deviation": "{row}.study_id",
+    "studies_deviation_mice": BY_DEVIATION,
+    "studies_dose": BY_MOUSE,
     "studies_entrylimits": "{row}.study_id",
     "studies_exclusion": BY_MOUSE,
     "studies_exit": BY_MOUSE,
     "studies_expectedsigndeclaration": "{row}.study_id",
+    "studies_formulation": "{row}.study_id",
     "studies_importbatch": "{row}.study_id",
     "studies_measurement": BY_SESSION,
     "studies_measurementsession": "{row}.study_id",
@@ -136,6 +150,7 @@ LOCKED_WITH_STUDY = {
     "studies_studypdxmodel": "{row}.study_id",
     "studies_syringecode": "{row}.study_id",
     "studies_tumor": BY_MOUSE,
+    "studies_welfarealert": BY_MOUSE,
     "studies_welfarelimits": "{row}.study_id",
 }
 IS_LOCKED = (
@@ -144,8 +159,31 @@ IS_LOCKED = (
     " OR (locked.state = 'unblinded' AND EXISTS (SELECT 1 FROM studies_signature signed"
     " WHERE signed.study_id = locked.id AND signed.act = 'data_lock'))))"
 )
+# Two people opened a reading for a while: its one further revision, and the alerts that
+# revision raises or closes.
+NOW, LATEST_END = "@now", "@latest_end"
+UNLOCK_HOURS = 72
+STILL_OPEN = (
+    "EXISTS (SELECT 1 FROM studies_unlockedreading r JOIN studies_unlock u ON u.id = r.unlock_id"
+    f" JOIN studies_study s ON s.id = u.study_id WHERE s.state <> 'archived' AND u.ends_at > {NOW}"
+    " AND r.mouse_id = "
+)
+UNLOCKED = {
+    "measurement_locked_insert": f"{STILL_OPEN} NEW.mouse_id AND r.session_id = NEW.session_id"
+    " AND r.tumor_number = NEW.tumor_number AND r.replicate = NEW.replicate AND r.revision = NEW.revision)",
+    "welfarealert_locked_insert": f"{STILL_OPEN} NEW.mouse_id)",
+    "alertanswer_locked_insert": f"{STILL_OPEN} (SELECT mouse_id FROM studies_welfarealert"
+    " WHERE id = NEW.alert_id))",
+}
+TWO_SIGNED = (
+    "EXISTS (SELECT 1 FROM studies_signature asked, studies_signature said"
+    " WHERE asked.id = NEW.request_id AND said.id = NEW.approval_id"
+    " AND asked.act = 'unlock_request' AND said.act = 'unlock' AND asked.signer_id <> said.signer_id"
+    " AND asked.study_id = NEW.study_id AND said.study_id = NEW.study_id)"
+)
 STUDY_FACTS = (
     "code",
+    "title",
     "protocol_number",
     "origin",
     "is_blinded",
@@ -156,6 +194,7 @@ STUDY_FACTS = (
     "day0_rule",
     "enrollment_min_mm3",
     "enrollment_max_mm3",
+    "schedule_days",
     "time_zone",
 )
 UNDER_WAY = "(SELECT state FROM studies_study WHERE id = OLD.study_id) <> 'draft'"
@@ -199,7 +238,25 @@ def _rules() -> Iterable[Rule]:
             place = study.format(row="NEW" if act == "insert" else "OLD")
             message = f"the study is locked: nothing of {table} is written"
             name = f"{table.removeprefix('studies_')}_locked_{act}"
-            yield Rule(name, table, act, message, IS_LOCKED.format(study=place))
+            opened = f" AND NOT {UNLOCKED[name]}" if name in UNLOCKED else ""
+            yield Rule(name, table, act, message, IS_LOCKED.format(study=place) + opened)
+    yield Rule(
+        "unlock_by_two_for_a_while",
+        "studies_unlock",
+        "insert",
+        f"unlocking takes two people who signed, and at most {UNLOCK_HOURS} hours",
+        f"NOT {TWO_SIGNED} OR NEW.ends_at > {LATEST_END}",
+    )
+    yield Rule(
+        "unlock_names_its_readings_once",
+        "studies_unlockedreading",
+        "insert",
+        "an unlock opens the readings it was approved for and no more, all of its study",
+        "(SELECT COUNT(*) FROM studies_unlockedreading r WHERE r.unlock_id = NEW.unlock_id)"
+        " >= (SELECT reading_count FROM studies_unlock WHERE id = NEW.unlock_id)"
+        " OR (SELECT study_id FROM studies_mouse WHERE id = NEW.mouse_id)"
+        " <> (SELECT study_id FROM studies_unlock WHERE id = NEW.unlock_id)",
+    )
     changed = " OR ".join(f"NEW.{name} <> OLD.{name}" for name in STUDY_FACTS)
     yield Rule(
         "study_facts_locked",
@@ -418,19 +475,20 @@ def _names(rule: Rule, vendor: str) -> list[str]:
 
 def _create(rule: Rule, vendor: str) -> list[str]:
     name, act = PREFIX + rule.name, rule.act.upper()
-    when = f"WHEN ({rule.condition})" if rule.condition else ""
+    condition = _with_times(rule.condition, vendor)
+    when = f"WHEN ({condition})" if condition else ""
     if vendor == "sqlite":
         return [
             f"CREATE TRIGGER {name} BEFORE {act} ON {rule.table} FOR EACH ROW {when} "
             f"BEGIN SELECT RAISE(ABORT, '{rule.message}'); END"
         ]
     # PostgreSQL allows no subquery in WHEN, so the condition moves into the function.
-    test = f"IF {rule.condition} THEN RAISE EXCEPTION '{rule.message}' USING ERRCODE = '23000'; END IF;"
+    test = f"IF {condition} THEN RAISE EXCEPTION '{rule.message}' USING ERRCODE = '23000'; END IF;"
     refusal = f"RAISE EXCEPTION '{rule.message}' USING ERRCODE = '23000';"
     result = "OLD" if rule.act == "delete" else "NEW"
     statements = [
         f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"{test if rule.condition else refusal} RETURN {result}; END $$",
+        f"{test if condition else refusal} RETURN {result}; END $$",
         f"CREATE TRIGGER {name} BEFORE {act} ON {rule.table} FOR EACH ROW EXECUTE FUNCTION {name}()",
     ]
     if rule.act == "delete":  # TRUNCATE fires no row trigger
@@ -439,6 +497,19 @@ def _create(rule: Rule, vendor: str) -> list[str]:
             f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
         )
     return statements
+
+
+def _with_times(condition: str, vendor: str) -> str:
+    """The condition with the database's own clock in it: nobody's program says what time it is."""
+    latest = f"{UNLOCK_HOURS + 1} hours"  # the two clocks may differ a little
+    now, end = {
+        "sqlite": (
+            "strftime('%Y-%m-%d %H:%M:%f', 'now')",
+            f"strftime('%Y-%m-%d %H:%M:%f', 'now', '+{latest}')",
+        ),
+        "postgresql": ("clock_timestamp()", f"clock_timestamp() + interval '{latest}'"),
+    }[vendor]
+    return condition.replace(NOW, now).replace(LATEST_END, end)
 
 
 def _drop(rule: Rule, vendor: str) -> list[str]:

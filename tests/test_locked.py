@@ -8,12 +8,17 @@ from django.db import DatabaseError, connection, transaction
 from studies import triggers
 from studies.actions.acceptance import plant_acceptance
 from studies.models import (
+    AgentLot,
+    AlertAnswer,
     Amendment,
     CageMove,
+    Deviation,
+    Dose,
     EntryLimits,
     Exclusion,
     Exit,
     ExpectedSignDeclaration,
+    Formulation,
     ImportBatch,
     MouseSample,
     Photo,
@@ -24,6 +29,7 @@ from studies.models import (
     StudyPdxModel,
     SyringeCode,
     User,
+    WelfareAlert,
 )
 from studies.terms import StudyState
 
@@ -38,8 +44,15 @@ def whole(db) -> Study:
     study, user = Study.objects.get(code="ACC-OPEN"), User.objects.get(username="acc_director")
     mouse, arm = study.mice.first(), study.arms.first()
     common = {"study": study}
+    day = study.sessions.first()
+    WelfareAlert.objects.create(**common, mouse=mouse, **fill(WelfareAlert, user, session=day))
+    AlertAnswer.objects.create(**fill(AlertAnswer, user, is_acknowledgement=True))
     Amendment.objects.create(**common, **fill(Amendment, user))
     CageMove.objects.create(mouse=mouse, **fill(CageMove, user, to_cage=study.cages.first(), from_cage=None))
+    Deviation.objects.create(**common, **fill(Deviation, user, impact="minor")).mice.add(mouse)
+    AgentLot.objects.create(**fill(AgentLot, user))
+    Formulation.objects.create(**common, **fill(Formulation, user))
+    Dose.objects.create(**common, mouse=mouse, **fill(Dose, user, given_ml=1, outcome="given"))
     EntryLimits.objects.create(**common, reason="x", set_at=NOW)
     Exclusion.objects.create(mouse=mouse, **fill(Exclusion, user))
     Exit.objects.create(mouse=mouse, **fill(Exit, user, day=3))

@@ -25,6 +25,7 @@ from studies.actions.sheet_facts import (
     now_in,
     reading_of,
 )
+from studies.actions.unlocking import Place, open_places
 from studies.actions.welfare import act_of, new_alerts
 from studies.models import Measurement, MeasurementSession, ParkedRow, SubmittedSheet, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
@@ -229,13 +230,21 @@ class _Recording:
             values = values_of(there, row.mouse)
             return RowResult(sent.client_id, CONFLICT, there.pk, values, told, _sent(sent))
         refusals = {finding.rule for finding in verdict.refusals}
-        if refusals == {"R28"} and not verdict.open_questions:
+        closed_only = refusals == {"R28"} and not verdict.open_questions
+        opened = closed_only and mouse is not None and self._is_unlocked(row, mouse.pk, there)
+        if closed_only and not opened:
             return self._park(sent, client_id, verdict)
-        if not verdict.is_accepted:
+        if not (verdict.is_accepted or opened):
             told = (*verdict.refusals, *verdict.open_questions)
             return RowResult(sent.client_id, REFUSED, findings=told, sent=_sent(sent))
         assert mouse is not None
         return self._revision(sent, client_id, verdict, mouse.pk, there)
+
+    def _is_unlocked(self, row: Row, mouse: int, there: StoredReading | Measurement | None) -> bool:
+        """Whether two people opened just this revision of a locked study."""
+        revision = there.revision + 1 if there else 1
+        place = Place(self.session_id, mouse, row.tumor, row.replicate, revision)
+        return place in open_places(self.facts.study, self.at)
 
     def _park(self, sent: SentRow, client_id: UUID, verdict: Verdict) -> RowResult:
         if client_id not in self.parked and not ParkedRow.objects.filter(client_id=client_id).exists():
@@ -304,7 +313,7 @@ class _Recording:
         study = self.facts.study
         Measurement.objects.bulk_create(new.values())
         acts = [Act(one, new=audited(one), reason=one.reason) for one in new.values()]
-        if self.session.started_at is None:
+        if self.session.started_at is None and study.state == StudyState.ACTIVE:
             acts.insert(0, self._start())
         acts += map(act_of, new_alerts(self.facts, self._taken_of(new.values()), at=self.at))
         record_events(

@@ -14,6 +14,7 @@ from django.db import transaction
 from studies.actions.audit import record_event, study_chain
 from studies.actions.record_measurements import audited, client_uuid, refusal, values_of
 from studies.actions.sheet_facts import limits_of, load_session, now_in
+from studies.actions.unlocking import may_follow
 from studies.actions.welfare import judge_again
 from studies.models import Measurement, MeasurementSession, User
 from studies.terms import MeasurementStatus, StudyState, VolumeMethod
@@ -60,7 +61,7 @@ def correct_measurement(
         old = {name: getattr(current, name) for name in CORRECTED}
         found = [one for one in verdict.findings if one.rule not in NOT_ASKED_AGAIN]
         found += correction_findings(old, new, reason, current.revision - 1, facts.limits)
-        found += _state(current.session)
+        found += _state(current, at)
         if told := [one for one in found if _stops(one, verdict.confirmed)]:
             return _revised(422, current, tuple(told))
         new["volume_method"] = VolumeMethod.CALIPER if verdict.reading.sizes else ""
@@ -91,7 +92,7 @@ def void_measurement(
         current, settled = _locked(measurement_id, client_id)
         if settled is not None:
             return settled
-        found = _unfit(reason, current.session) + _state(current.session)
+        found = _unfit(reason, current.session) + _state(current, at)
         if found:
             return _revised(422, current, tuple(found))
         stored = _add(current, user, at, client_id, reason, "voided a measurement", is_void=True)
@@ -164,11 +165,12 @@ def _unfit(reason: str, session: MeasurementSession) -> list[Finding]:
     return [one for one in reason_findings(reason, limits_of(session.study)) if one.is_hard]
 
 
-def _state(session: MeasurementSession) -> list[Finding]:
-    """R28 for revisions: a signed session may still be corrected, and shows it; a locked study may not."""
-    if session.study.state == StudyState.ACTIVE:
+def _state(current: Measurement, at: datetime) -> list[Finding]:
+    """R28 for revisions: a signed session may still be corrected, and shows it; a locked study only where unlocked."""
+    study = current.session.study
+    if study.state == StudyState.ACTIVE or may_follow(current, study, at):
         return []
-    why = f"the study is {session.study.get_state_display()}, not active"
+    why = f"the study is {study.get_state_display()}, not active"
     return [Finding("R28", "session", why, Severity.HARD)]
 
 

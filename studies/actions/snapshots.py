@@ -39,6 +39,8 @@ from studies.models import (
     Study,
     StudyPdxModel,
     Tumor,
+    Unlock,
+    UnlockedReading,
     WelfareAlert,
     WelfareLimits,
 )
@@ -46,9 +48,9 @@ from studies.terms import ReportView
 
 OF_STUDY = (
     AnalysisPlan, Amendment, Cohort, Deviation, ExpectedSignDeclaration, ImportBatch, MeasurementSession, Mouse,
-    Reveal, StudyPdxModel, WelfareAlert, WelfareLimits,
+    Reveal, StudyPdxModel, Unlock, WelfareAlert, WelfareLimits,
 )  # fmt: skip
-OF_MICE = (Exclusion, Exit, MouseSample, Tumor)
+OF_MICE = (Exclusion, Exit, MouseSample, Tumor, UnlockedReading)
 OF_PDX_MODELS = (GenotypeCall, Passage, StatusOverrule)
 OF_ARMS = (Arm, ArmMask, Randomization)
 # Left out of the hash, so that a later version's further columns and tables, empty yet, change no snapshot.

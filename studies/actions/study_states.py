@@ -1,6 +1,6 @@
 """A study's states: draft, active, data locked, unblinded, archived. Each step is signed.
 
-Unlocking takes two people: one asks and says why, another approves.
+No step leads back: readings of a locked study are opened one by one (studies/actions/unlocking.py).
 """
 
 import hashlib
@@ -18,12 +18,10 @@ from studies.models import Measurement, Signature, Study
 from studies.terms import Role, SignatureMeaning, SignedAct, StudyState
 
 DIRECTS = frozenset({Role.STUDY_DIRECTOR})
-APPROVES_UNLOCKING = frozenset({Role.STUDY_DIRECTOR, Role.QUALITY_ASSURANCE})
 # Act -> (from, to, what the trail calls it, who may).
 STEPS = {
     SignedAct.ACTIVATION: (StudyState.DRAFT, StudyState.ACTIVE, "activated the study", DIRECTS),
     SignedAct.DATA_LOCK: (StudyState.ACTIVE, StudyState.DATA_LOCKED, "locked the data", DIRECTS),
-    SignedAct.UNLOCK: (StudyState.DATA_LOCKED, StudyState.ACTIVE, "unlocked the data", APPROVES_UNLOCKING),
     SignedAct.UNBLINDING: (StudyState.DATA_LOCKED, StudyState.UNBLINDED, "unblinded the study", DIRECTS),
     SignedAct.ARCHIVING: (StudyState.UNBLINDED, StudyState.ARCHIVED, "archived the study", DIRECTS),
 }
@@ -60,31 +58,6 @@ def lock_data(study: Study, signer: Signer, reason: str) -> Signature:
 
 
 @transaction.atomic
-def request_unlock(study: Study, signer: Signer, reason: str) -> Signature:
-    """The first of two: who wants the data unlocked, and why."""
-    study = _ready(study, SignedAct.UNLOCK, signer)
-    _need(reason)
-    if pending_unlock(study):
-        raise StateRefused(f"Unlocking {study.code} is asked for already; another person approves it.")
-    return sign(
-        study, data_record(study), signer, act=SignedAct.UNLOCK_REQUEST,
-        meaning=SignatureMeaning.REVIEWED, study=study, reason=reason,
-    )  # fmt: skip
-
-
-@transaction.atomic
-def approve_unlock(study: Study, signer: Signer) -> Signature:
-    """The second of two: unlocks what another person asked to unlock, for their reason."""
-    locked = _ready(study, SignedAct.UNLOCK, signer)
-    request = pending_unlock(locked)
-    if request is None:
-        raise StateRefused(f"Nobody asked to unlock {locked.code}; that comes first, with a reason.")
-    if request.signer_id == signer.user.pk:
-        raise StateRefused("Unlocking takes two people: who asked for it cannot approve it.")
-    return _signed_step(locked, SignedAct.UNLOCK, signer, request.reason)
-
-
-@transaction.atomic
 def unblind_study(study: Study, signer: Signer, reason: str) -> Signature:
     """Data locked to unblinded: arms are shown by name from here on."""
     return _signed_step(study, SignedAct.UNBLINDING, signer, reason)
@@ -93,15 +66,6 @@ def unblind_study(study: Study, signer: Signer, reason: str) -> Signature:
 @transaction.atomic
 def archive_study(study: Study, signer: Signer, reason: str) -> Signature:
     return _signed_step(study, SignedAct.ARCHIVING, signer, reason)
-
-
-def pending_unlock(study: Study) -> Signature | None:
-    """The request to unlock that nobody has approved yet."""
-    if study.state != StudyState.DATA_LOCKED:
-        return None
-    about = (SignedAct.DATA_LOCK, SignedAct.UNLOCK_REQUEST, SignedAct.UNLOCK)
-    last = study.signatures.filter(act__in=about).order_by("-signed_at", "-pk").first()
-    return last if last and last.act == SignedAct.UNLOCK_REQUEST else None
 
 
 def data_record(study: Study) -> dict[str, Any]:

@@ -31,6 +31,7 @@ NEVER_NAME_AN_ARM = (
     "study",
     "studymembership",
     "tumor",
+    "unlock",
     "welfarelimits",
 )
 INSTALLATION_READERS = frozenset({Role.QUALITY_ASSURANCE})

@@ -8,9 +8,9 @@ from studies.actions.sign import SigningRefused
 from studies.actions.sign_session import NotSignable
 from studies.api.auth import Forbidden
 from studies.api.schemas import Problem
+from studies.errors import is_full
 
 PROBLEMS = dict.fromkeys((400, 401, 403, 404, 422, 503, 507), Problem)
-FULL = ("disk is full", "no space left", "could not extend file", "disk full")
 
 
 def answer_problems(api: NinjaAPI) -> None:
@@ -31,9 +31,8 @@ def answer_problems(api: NinjaAPI) -> None:
         """Locked, read-only, gone or full: nothing was stored, and the client keeps its rows and tries again."""
         if isinstance(error, IntegrityError | DataError | ProgrammingError):
             raise error
-        is_full = any(words in str(error).lower() for words in FULL)
-        status = 507 if is_full else 503
-        why = "the disk of the server is full" if is_full else "the database takes no writing now"
+        status = 507 if is_full(error) else 503
+        why = "the disk of the server is full" if status == 507 else "the database takes no writing now"
         response = api.create_response(
             request, {"detail": f"{why}; nothing was stored, keep the rows and try again"}, status=status
         )

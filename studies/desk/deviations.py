@@ -10,8 +10,18 @@ from django.utils import timezone
 from studies import access
 from studies.actions.amendments import RECORDS_DEVIATIONS, record_deviation
 from studies.actions.set_up import By, SetUpRefused
+from studies.actions.unlocking import unlocks_told
 from studies.endpoints import endpoint
 from studies.models import Deviation, Mouse, Study
+
+
+def mice_named(study: Study, text: str) -> list[Mouse]:
+    """The study's mice by their ids in a line of text. Raises ValidationError, naming those there are not."""
+    told = [word for word in re.split(r"[,;\s]+", text) if word]
+    found = {mouse.label: mouse for mouse in study.mice.filter(label__in=told)}
+    if unknown := [label for label in told if label not in found]:
+        raise forms.ValidationError(f"No mouse of this study: {', '.join(unknown)}.")
+    return list(found.values())
 
 
 class DeviationForm(forms.ModelForm):
@@ -38,11 +48,7 @@ class DeviationForm(forms.ModelForm):
         self.order_fields(["happened_on", "what", "labels", "impact", "measure", "corrects"])
 
     def clean_labels(self) -> list[Mouse]:
-        told = [word for word in re.split(r"[,;\s]+", self.cleaned_data["labels"]) if word]
-        found = {mouse.label: mouse for mouse in self.study.mice.filter(label__in=told)}
-        if unknown := [label for label in told if label not in found]:
-            raise forms.ValidationError(f"No mouse of this study: {', '.join(unknown)}.")
-        return list(found.values())
+        return mice_named(self.study, self.cleaned_data["labels"])
 
     def _post_clean(self) -> None:
         """The row is written and checked by its action."""
@@ -67,6 +73,7 @@ def deviations(request, code: str):
     context = {
         "nav": "studies",
         "study": study,
+        "unlocks": unlocks_told(study, timezone.now()),
         "rows": study.deviations.select_related("recorded_by", "corrects").prefetch_related("mice"),
         "form": form,
         "may_record": study.accepts_data and bool(access.roles_in(request.user, study) & RECORDS_DEVIATIONS),

@@ -1,5 +1,7 @@
 """One mouse: what is on record of it and how it came to be, its exit, what was taken from it. Never its arm."""
 
+from dataclasses import replace
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
@@ -9,8 +11,9 @@ from django.utils.text import slugify
 
 from studies import access
 from studies.actions import exits
+from studies.actions.unlocking import open_places, place_after
 from studies.endpoints import endpoint
-from studies.entry.mouse_history import COLUMNS, exit_changes, history_rows, reading_lines
+from studies.entry.mouse_history import COLUMNS, ReadingLine, exit_changes, history_rows, reading_lines
 from studies.models import Exit, Mouse, MouseSample
 from studies.terms import ExitReason, PhotoSubject, StudyState, YesNoUnknown
 
@@ -100,12 +103,10 @@ def mouse_page(request, found: Mouse, given: dict[str, forms.BaseForm], status: 
         "study": found.study,
         "exit": left,
         "may_write": may_write,
-        "may_enter": found.study.state == StudyState.ACTIVE
-        and access.may_enter_measurements(request.user, found.study),
         "groups": EXIT_GROUPS,
         "relations": YesNoUnknown.choices(),
         "last": {"weight_g": weight, "volume_mm3": volume},
-        "lines": reading_lines(found),
+        "lines": _lines(request, found),
         "exit_changes": exit_changes(found),
         "alerts": found.welfare_alerts.prefetch_related("answers__answered_by"),
         "samples": found.samples.select_related("taken_by"),
@@ -113,6 +114,17 @@ def mouse_page(request, found: Mouse, given: dict[str, forms.BaseForm], status: 
         "forms": {**_forms(found), **given},
     }
     return render(request, "studies/entry/mouse.html", context, status=status)
+
+
+def _lines(request, found: Mouse) -> list[ReadingLine]:
+    """A line a reading, with whether this person may correct it now: in a locked study, where it was unlocked."""
+    lines = reading_lines(found)
+    if not access.may_enter_measurements(request.user, found.study):
+        return lines
+    if found.study.state == StudyState.ACTIVE:
+        return [replace(line, may_change=True) for line in lines]
+    opened = open_places(found.study, timezone.now())
+    return [replace(line, may_change=place_after(line.reading) in opened) for line in lines]
 
 
 @endpoint(access.SCIENCE_READERS)

@@ -63,6 +63,7 @@ class ReadingLine:
     session: str
     volume_mm3: float | None
     changes: tuple[Change, ...]
+    may_change: bool = False
 
 
 def reading_lines(mouse: Mouse) -> list[ReadingLine]:

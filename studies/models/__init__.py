@@ -18,6 +18,7 @@ from .signature import Signature, SigningFailures
 from .stored_report import ReportFile, StoredReport
 from .study import AnalysisPlan, ExpectedSignDeclaration, Study, WelfareLimits
 from .tablet import EntryKey, Shift, Tablet
+from .unlock import Unlock, UnlockedReading
 from .welfare import AlertAnswer, MouseSample, Photo, WelfareAlert
 
 __all__ = [
@@ -76,6 +77,8 @@ __all__ = [
     "SyringeCode",
     "Tablet",
     "Tumor",
+    "Unlock",
+    "UnlockedReading",
     "User",
     "WelfareAlert",
     "WelfareLimits",

@@ -16,6 +16,7 @@ from django.db.models import Count, F, Max
 from studies import access
 from studies.actions.audit import study_chain
 from studies.actions.snapshots import Snapshot
+from studies.actions.unlocking import unlocks_told
 from studies.frames import ALL_MICE, Viewer, readings
 from studies.models import Allocation, Dose, Measurement, PdxModel, Study
 from studies.reports.dosing_facts import dosing_facts
@@ -231,7 +232,8 @@ def _exclusions(study: Study, reader: _Reader) -> list[Row]:
 
 
 def _deviations(study: Study, reader: _Reader) -> list[Row]:
-    return [
+    """What was told as one, and every unlocking of readings after the lock, numbered U1, U2."""
+    told = [
         {
             "number": row.number,
             "happened_on": row.happened_on.isoformat(),
@@ -241,6 +243,17 @@ def _deviations(study: Study, reader: _Reader) -> list[Row]:
             **({} if reader.masked else {"what": row.what, "measure": row.measure}),
         }
         for row in study.deviations.select_related("corrects").order_by("number")
+    ]
+    return told + [
+        {
+            "number": f"U{one.number}",
+            "happened_on": one.unlock.granted_at.date().isoformat(),
+            "impact": "data changed after the lock" if one.written else "none: nothing was changed",
+            "mice": one.mice,
+            "corrects": None,
+            **({} if reader.masked else {"what": one.what, "measure": one.outcome}),
+        }
+        for one in unlocks_told(study, study.unlocks.aggregate(last=Max("ends_at"))["last"])
     ]
 
 

@@ -10,12 +10,9 @@ from studies.actions.sign import Signer
 from studies.actions.study_states import (
     StateRefused,
     activate_study,
-    approve_unlock,
     archive_study,
     data_record,
     lock_data,
-    pending_unlock,
-    request_unlock,
     unblind_study,
 )
 from studies.models import Study
@@ -41,35 +38,15 @@ def state(study) -> str:
     return Study.objects.get(pk=study.pk).state
 
 
-def test_a_study_is_locked_unlocked_by_two_and_unblinded(study, director, qa):
+def test_a_study_is_locked_unblinded_and_archived(study, director, qa):
     make_measurement(make_session(study), make_mouse(study))
     lock_data(study, Signer(director, NOW), "All visits are recorded.")
     assert state(study) == StudyState.DATA_LOCKED
-    request_unlock(
-        study, Signer(director, NOW + timedelta(hours=1)), "Cage C3 was read with the wrong caliper."
-    )
-    with pytest.raises(StateRefused, match="two people"):
-        approve_unlock(study, Signer(director, NOW + timedelta(hours=2)))
-    with pytest.raises(StateRefused, match="asked for already"):
-        request_unlock(study, Signer(qa, NOW + timedelta(hours=2)), "Me too.")
-    signature = approve_unlock(study, Signer(qa, NOW + timedelta(hours=2)))
-    assert state(study) == StudyState.ACTIVE and "wrong caliper" in signature.reason
-    lock_data(study, Signer(director, NOW + timedelta(hours=3)), "Mended.")
-    assert pending_unlock(Study.objects.get(pk=study.pk)) is None  # the old request is spent
     unblind_study(study, Signer(director, NOW + timedelta(hours=4)), "Final analysis.")
     archive_study(study, Signer(director, NOW + timedelta(hours=5)), "Reported.")
     assert state(study) == StudyState.ARCHIVED
-    assert [s.act for s in study.signatures.all()] == [
-        "data_lock", "unlock_request", "unlock", "data_lock", "unblinding", "archiving",
-    ]  # fmt: skip
+    assert [s.act for s in study.signatures.all()] == ["data_lock", "unblinding", "archiving"]
     assert broken_link(study_chain(study)) is None
-
-
-def test_nobody_approves_what_nobody_asked_for(study, director, qa):
-    lock_data(study, Signer(director, NOW), "Done.")
-    with pytest.raises(StateRefused, match="Nobody asked"):
-        approve_unlock(study, Signer(qa, NOW))
-    assert state(study) == StudyState.DATA_LOCKED
 
 
 @pytest.mark.parametrize("step", [lock_data, unblind_study, archive_study])

@@ -6,7 +6,7 @@ from django.db import IntegrityError, InternalError, transaction
 from studies.actions.audit import broken_link, study_chain
 from studies.models import AnalysisPlan, AuditEvent, Deviation, Study, WelfareLimits
 from studies.terms import Role, SignedAct, StudyState
-from tests.factories import make_arm, make_mouse, make_study
+from tests.factories import make_arm, make_measurement, make_mouse, make_session, make_study
 from tests.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -137,10 +137,12 @@ def test_a_deviation_of_a_day_to_come_is_refused(client, running):
 
 
 def test_the_state_page_offers_each_person_the_steps_that_are_theirs(client, running, people):
-    def post(person, way: str, reason: str = "Because.") -> int:
+    make_measurement(make_session(running), make_mouse(running))
+
+    def post(person, way: str, reason: str = "Because.", **more) -> int:
         client.force_login(person)
-        data = {"way": way, f"{way}-username": person.username, f"{way}-password": PASSWORD,
-                f"{way}-reason": reason}  # fmt: skip
+        told = {"username": person.username, "password": PASSWORD, "reason": reason, **more}
+        data = {"way": way} | {f"{way}-{name}": value for name, value in told.items()}
         return client.post(page(running, "state"), data).status_code
 
     def state() -> str:
@@ -150,10 +152,14 @@ def test_the_state_page_offers_each_person_the_steps_that_are_theirs(client, run
     assert post(people.technician, "lock_data") == 403
     assert post(qa, "lock_data") == 200 and state() == StudyState.ACTIVE
     assert post(director, "lock_data") == 302 and state() == StudyState.DATA_LOCKED
-    assert post(director, "request_unlock") == 302
-    assert post(director, "approve_unlock") == 200 and state() == StudyState.DATA_LOCKED
-    assert post(qa, "approve_unlock") == 302 and state() == StudyState.ACTIVE
-    assert post(director, "lock_data") == 302 and post(director, "unblind_study") == 302
+    named = {"labels": "M001", "sessions": [running.sessions.get().pk], "hours": 24}
+    assert post(director, "request_unlock", **named | {"labels": "M009"}) == 200
+    assert post(director, "request_unlock", **named) == 302
+    asked = running.signatures.get(act="unlock_request").pk
+    assert post(director, "approve_unlock", request=asked) == 200 and not running.unlocks.exists()
+    assert post(qa, "approve_unlock", request=asked) == 302 and state() == StudyState.DATA_LOCKED
+    assert "M001, day 0" in client.get(page(running, "state")).text
+    assert post(director, "unblind_study") == 302
     assert post(director, "archive_study") == 302 and state() == StudyState.ARCHIVED
     told = client.get(page(running, "state")).content.decode()
-    assert told.count(">as signed<") == 6 and "changed after signature" not in told
+    assert told.count(">as signed<") == 5 and "changed after signature" not in told

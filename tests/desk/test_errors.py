@@ -47,17 +47,22 @@ def test_only_the_admin_is_relaxed_for_its_theme(client, people):
     assert settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]["script-src"]
 
 
-def test_a_database_that_is_away_is_a_503_that_says_nothing_was_stored(client, db, monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("words", "status"), [("database is locked", 503), ("database or disk is full", 507)]
+)
+def test_a_database_that_is_away_or_full_says_that_nothing_was_stored(
+    client, db, monkeypatch, caplog, words, status
+):
     caplog.set_level("CRITICAL", logger="django.request")
 
     def away(*args, **kwargs):
-        raise OperationalError("database is locked")
+        raise OperationalError(words)
 
     monkeypatch.setattr("studies.access.studies_of", away)
     quiet = Client(raise_request_exception=False)
     quiet.force_login(make_user("anyone"))
     response = quiet.get("/studies/")
-    assert response.status_code == 503 and response.headers["Retry-After"] == "5"
+    assert response.status_code == status and response.headers["Retry-After"] == "5"
     assert b"Nothing you sent was stored" in response.content
 
 

@@ -35,7 +35,7 @@ class PostgresError(RuntimeError):
     pass
 
 
-def _server_account() -> dict:
+def server_account() -> dict:
     """Whom to run the server as: initdb and postgres refuse root, so root lends them an account."""
     if os.geteuid() != 0:
         return {}
@@ -70,17 +70,20 @@ def _run_initdb(binaries: Path, data: Path, account: dict) -> None:
         raise PostgresError(f"initdb failed: {run.stderr.strip()}")
 
 
-def _start_server(binaries: Path, data: Path, account: dict) -> subprocess.Popen:
+def start_server(data: Path, more: dict[str, str] | None = None) -> subprocess.Popen:
+    """The server of a data folder, ready to take connections; `more` goes over SERVER_OPTIONS."""
     hasty = {} if os.environ.get("PDX_POSTGRES") == "durable" else HASTY
-    options = {**SERVER_OPTIONS, **hasty, "unix_socket_directories": str(data.parent)}
-    command = [binaries / "postgres", "-D", data]
+    options = {**SERVER_OPTIONS, **hasty, "unix_socket_directories": str(data.parent), **(more or {})}
+    command = [postgresql_bin() / "postgres", "-D", data]
     for name, value in options.items():
         command += ["-c", f"{name}={value}"]
     with open(data.parent / "server.log", "wb") as log:
-        return subprocess.Popen(
+        server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=data.parent,
-            preexec_fn=_die_with_parent, **account,
+            preexec_fn=_die_with_parent, **server_account(),
         )  # fmt: skip
+    _wait_until_ready(server, data)
+    return server
 
 
 def _wait_until_ready(server: subprocess.Popen, data: Path) -> None:
@@ -96,7 +99,7 @@ def _wait_until_ready(server: subprocess.Popen, data: Path) -> None:
     raise PostgresError(f"the server was not ready within {START_SECONDS} s")
 
 
-def _stop(server: subprocess.Popen) -> None:
+def stop_server(server: subprocess.Popen) -> None:
     server.send_signal(signal.SIGINT)
     try:
         server.wait(timeout=20)
@@ -106,29 +109,37 @@ def _stop(server: subprocess.Popen) -> None:
 
 
 @contextmanager
-def cluster() -> Iterator[str]:
-    """A running server; yields the DATABASE_URL of its `postgres` database.
-
-    Raises PostgresError where the binaries are missing or the server does not come up.
-    """
+def data_folder() -> Iterator[Path]:
+    """A new cluster's data folder, gone at the end. Raises PostgresError where the binaries are missing."""
     binaries = postgresql_bin()
     if binaries is None:
         raise PostgresError(f"no PostgreSQL server binaries found: {PARTS['postgresql'].apt_line}")
-    account = _server_account()
+    account = server_account()
     # A socket's path may hold about 100 characters, so the folder is made in /tmp whatever TMPDIR says.
     folder = Path(tempfile.mkdtemp(prefix="pdx-postgres-", dir="/tmp"))
     try:
         if account:
             os.chown(folder, account["user"], account["group"])
         _run_initdb(binaries, folder / "data", account)
-        server = _start_server(binaries, folder / "data", account)
-        try:
-            _wait_until_ready(server, folder / "data")
-            yield f"postgres://{SUPERUSER}@/postgres?host={folder}"
-        finally:
-            _stop(server)
+        yield folder / "data"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def url_of(data: Path) -> str:
+    """The DATABASE_URL of the cluster's `postgres` database."""
+    return f"postgres://{SUPERUSER}@/postgres?host={data.parent}"
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """A running server; yields its DATABASE_URL. Raises PostgresError where it does not come up."""
+    with data_folder() as data:
+        server = start_server(data)
+        try:
+            yield url_of(data)
+        finally:
+            stop_server(server)
 
 
 def _raise_exit(signum: int, frame: object) -> None:

@@ -1,0 +1,310 @@
+"""What PostgreSQL carries: the same pages and queries at 100,000 and at 10,000,000 measurements.
+
+    python -m tests.bench.capacity [--rows 10000000] [--small 100000]
+
+Two databases of one cluster of its own, gone at the end, each filled by copies of one acceptance study: 200 mice,
+50 sessions, the last one due today. Rows are copied with triggers off, as no event of theirs is looked at
+here. Every request is timed in turn on both, so that a busy machine slows both; buffers are pages of 8 kB the
+database read, which no load changes. The page of a session, of a study and its curves, the portfolio of 20
+studies, a mouse, a sheet of ten rows stored, and every valid reading of one PDX model across its studies.
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from tests.support import postgres
+
+ROOT = Path(__file__).resolve().parents[2]
+MICE, MEASURED, MODEL_STUDIES, MODELS = 200, 49, 5, 5
+ROWS_A_STUDY = MICE * MEASURED
+BASE = 1_000_000  # keys from here on are copies
+MINE = 20  # studies the people of the test work in
+ROUNDS = 7
+
+
+def environment(url: str, folder: Path) -> dict[str, str]:
+    return {**os.environ, "DATABASE_URL": url, "PDX_DATA_DIR": str(folder), "ACCEPTANCE": "1"}
+
+
+def manage(url: str, folder: Path, *command: str) -> str:
+    run = subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment(url, folder),
+                         capture_output=True, text=True, check=False)  # fmt: skip
+    if run.returncode:
+        raise RuntimeError(f"{command[0]}: {run.stderr}")
+    return run.stdout
+
+
+def copies(database: psycopg.Connection, table: str, template: int, source: str, **changed: str) -> None:
+    """Rows of `table` like the row `template`, one a row of `source`, with these columns computed in SQL."""
+    found = database.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND is_generated = 'NEVER'",
+        [table],
+    ).fetchall()
+    columns = [name for (name,) in found]
+    values = ", ".join(changed.get(name, f't."{name}"') for name in columns)
+    names = ", ".join(f'"{name}"' for name in columns)
+    database.execute(
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} t, {source} WHERE t.id = {template}"
+    )
+
+
+def fill(url: str, rows: int) -> None:
+    """Copies of ACC-OPEN until `rows` readings are there."""
+    studies = math.ceil(rows / ROWS_A_STUDY)
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute("SET session_replication_role = replica")  # no trigger: copies have no events
+        database.execute("SET maintenance_work_mem = '512MB'")
+        first = {
+            table: database.execute(f"SELECT min(id) FROM {table} WHERE {where}").fetchone()[0]
+            for table, where in {
+                "studies_study": "code = 'ACC-OPEN'",
+                "studies_pdxmodel": "true",
+                "studies_measurementsession": "completed_at IS NOT NULL",
+                "studies_mouse": "true",
+                "studies_tumor": "true",
+                "studies_measurement": "true",
+            }.items()
+        }
+        series = f"generate_series(0, {studies - 1}) s"
+        copies(database, "studies_study", first["studies_study"], series, id=f"{BASE} + s",
+               code="'CAP-' || s", is_blinded="true")  # fmt: skip
+        copies(database, "studies_pdxmodel", first["studies_pdxmodel"], series, id=f"{BASE} + s",
+               code="'CAP-MODEL-' || s")  # fmt: skip
+        days = f"{series}, generate_series(0, {MEASURED}) k"
+        copies(database, "studies_measurementsession", first["studies_measurementsession"], days,
+               id=f"{BASE} + s * {MEASURED + 1} + k", study_id=f"{BASE} + s", cohort_id="NULL",
+               due_on=f"current_date - ({MEASURED} - k) * 3", is_baseline="k = 0",
+               completed_at=f"CASE WHEN k < {MEASURED} THEN t.completed_at END",
+               started_at=f"CASE WHEN k < {MEASURED} THEN t.started_at END")  # fmt: skip
+        group = f"s / {MODEL_STUDIES} * {MODEL_STUDIES} + m % {MODELS}"
+        mice = f"{series}, generate_series(0, {MICE - 1}) m"
+        copies(database, "studies_mouse", first["studies_mouse"], mice, id=f"{BASE} + s * {MICE} + m",
+               study_id=f"{BASE} + s", cohort_id="NULL", cage_id="NULL", label="'M' || lpad((m + 1)::text, 3, '0')",
+               ear_tag="''", rfid="''",
+               pdx_model_id=f"{BASE} + least({group}, {studies - 1})")  # fmt: skip
+        copies(database, "studies_tumor", first["studies_tumor"], mice, id=f"{BASE} + s * {MICE} + m",
+               mouse_id=f"{BASE} + s * {MICE} + m")  # fmt: skip
+        laid = take_indexes_away(database)
+        readings = f"{mice}, generate_series(0, {MEASURED - 1}) k"
+        copies(database, "studies_measurement", first["studies_measurement"], readings,
+               id=f"{BASE} + (s * {MEASURED} + k)::bigint * {MICE} + m", mouse_id=f"{BASE} + s * {MICE} + m",
+               session_id=f"{BASE} + s * {MEASURED + 1} + k", client_id="gen_random_uuid()",
+               length_mm="round((5 + 0.15 * k + random())::numeric, 1)",
+               width_mm="round((4 + 0.12 * k + random())::numeric, 1)",
+               weight_g="round((20 + 3 * random())::numeric, 1)",
+               observed_at=f"t.observed_at - ({MEASURED} - k) * interval '3 days'")  # fmt: skip
+        for statement in laid:
+            database.execute(statement)
+        database.execute(
+            "INSERT INTO studies_studymembership (user_id, study_id, role, is_active) "
+            "SELECT m.user_id, s.id, m.role, true FROM studies_studymembership m, studies_study s "
+            f"WHERE m.study_id = {first['studies_study']} AND s.id BETWEEN {BASE} AND {BASE + MINE - 1}"
+        )
+        for table in (*first, "studies_studymembership"):
+            database.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+            )
+        database.execute("VACUUM ANALYZE")
+
+
+def take_indexes_away(database: psycopg.Connection) -> list[str]:
+    """Drop the readings' indexes for the load; returns the statements that lay them again."""
+    table = "studies_measurement"
+    unique = database.execute(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass"
+        " AND contype = 'u'", [table],
+    ).fetchall()  # fmt: skip
+    again = []
+    for name, definition in unique:
+        database.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        again.append(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+    others = database.execute(
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s AND indexname NOT LIKE '%%_pkey'",
+        [table],
+    ).fetchall()
+    for name, definition in others:
+        database.execute(f'DROP INDEX "{name}"')
+        again.append(definition)
+    return again
+
+
+class Measured:
+    """One database's requests, asked through Django in a process of its own; a line in, a line of JSON out."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.bench.capacity", "--serve"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment(url, folder), text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+
+    def ask(self, name: str) -> dict:
+        self.process.stdin.write(name + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def serve() -> None:
+    """Answer names of requests on standard input with seconds, database seconds, queries and buffers."""
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.db import connection
+    from django.test import Client
+
+    from studies.models import User
+
+    settings.ALLOWED_HOSTS.append("testserver")
+    connection.ensure_connection()
+    told = requests(Client, User)
+    for line in sys.stdin:
+        print(json.dumps(timed(connection, told[line.strip()])), flush=True)
+
+
+def requests(client_class, user_class) -> dict[str, Callable]:
+    from django.db.models import Avg
+
+    from studies.models import Measurement, Mouse
+
+    def signed_in(name: str):
+        client = client_class()
+        client.force_login(user_class.objects.get(username=name))
+        return client
+
+    technician, director = signed_in("acc_technician"), signed_in("acc_director")
+    session, mouse = BASE + MEASURED, BASE + 7
+    keys = list(Mouse.objects.filter(study=BASE).order_by("pk").select_related("study")[:MICE])
+    place = iter(range(10_000))
+
+    def page(client, path: str) -> Callable[[], None]:
+        def ask() -> None:
+            answer = client.get(path)
+            assert answer.status_code == 200, f"{path}: {answer.status_code}"
+
+        return ask
+
+    def store() -> None:
+        from django.utils import timezone
+
+        number = next(place)
+        rows = [
+            {"client_id": str(uuid.uuid4()), "mouse": one.key, "length_mm": 12.6, "width_mm": 10.4, "weight_g": 21.4,
+             "replicate": 1 + number // 20, "status": "measured", "observed_at": timezone.now().isoformat()}
+            for one in keys[number % 20 * 10 : number % 20 * 10 + 10]
+        ]  # fmt: skip
+        answer = technician.post(
+            f"/api/v1/sessions/{session}/measurements",
+            json.dumps({"rows": rows}),
+            content_type="application/json",
+        )
+        assert answer.status_code == 200
+
+    def across() -> None:
+        found = Measurement.objects.valid().filter(mouse__pdx_model=BASE)
+        rows = found.values("session__study", "session__due_on").annotate(Avg("length_mm"), Avg("width_mm"))
+        assert len(list(rows)) >= MEASURED
+
+    return {
+        "entry page, 200 mice": page(technician, f"/entry/sessions/{session}/"),
+        "sheet of 10 rows stored": store,
+        "study page": page(director, "/studies/CAP-0/"),
+        "study curves": page(director, "/studies/CAP-0/curves.json"),
+        "a mouse and its history": page(director, f"/entry/mice/{mouse}/"),
+        "portfolio of 22 studies": page(director, "/portfolio/"),
+        "a PDX model across its studies": across,
+    }
+
+
+def timed(connection, act: Callable[[], None]) -> dict:
+    from django.test.utils import CaptureQueriesContext
+
+    buffers = _buffers(connection)
+    with CaptureQueriesContext(connection) as queries:
+        began = time.perf_counter()
+        act()
+        seconds = time.perf_counter() - began
+    return {
+        "seconds": seconds,
+        "queries": len(queries),
+        "database_s": sum(float(one["time"]) for one in queries.captured_queries),
+        "buffers": _buffers(connection) - buffers,
+    }
+
+
+def _buffers(connection) -> int:
+    """Pages read so far in this database, from memory or disk; nobody else is in it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_force_next_flush(), pg_stat_clear_snapshot()")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT blks_hit + blks_read FROM pg_stat_database WHERE datname = current_database()")
+        return cursor.fetchone()[0]
+
+
+NAMES = ("entry page, 200 mice", "sheet of 10 rows stored", "study page", "study curves",
+         "a mouse and its history", "portfolio of 22 studies", "a PDX model across its studies")  # fmt: skip
+
+
+def main(sizes: list[int]) -> None:
+    with postgres.data_folder() as data:
+        server = postgres.start_server(data, {"shared_buffers": "1GB", "max_wal_size": "8GB"})
+        try:
+            measured = [prepared(data, rows) for rows in sizes]
+            figures: dict[str, list[list[dict]]] = {name: [[] for _ in sizes] for name in NAMES}
+            for _ in range(ROUNDS):
+                for name in NAMES:
+                    for place, one in enumerate(measured):
+                        figures[name][place].append(one.ask(name))
+            for one in measured:
+                one.process.stdin.close()
+                one.process.wait()
+            tell(figures, sizes)
+        finally:
+            postgres.stop_server(server)
+
+
+def prepared(data: Path, rows: int) -> Measured:
+    name, folder = f"capacity_{rows}", data.parent / f"files_{rows}"
+    folder.mkdir()
+    with psycopg.connect(postgres.url_of(data), autocommit=True) as database:
+        database.execute(f"CREATE DATABASE {name}")
+    url = postgres.url_of(data).replace("/postgres?", f"/{name}?")
+    manage(url, folder, "migrate", "--verbosity=0")
+    manage(url, folder, "acceptance_seed", "--seed=7")
+    began = time.perf_counter()
+    fill(url, rows)
+    with psycopg.connect(url) as database:
+        count, size = database.execute(
+            "SELECT (SELECT count(*) FROM studies_measurement), pg_size_pretty(pg_database_size(current_database()))"
+        ).fetchone()
+    print(f"{count} measurements, {size} on disk, loaded in {time.perf_counter() - began:.0f} s", flush=True)
+    return Measured(url, folder)
+
+
+def tell(figures: dict[str, list[list[dict]]], sizes: list[int]) -> None:
+    """The least of each: what the machine needs where nobody else uses it."""
+    for name, by_size in figures.items():
+        least = [{key: min(one[key] for one in told) for key in told[0]} for told in by_size]
+        parts = [
+            f"{rows}: {1000 * one['seconds']:.0f} ms ({1000 * one['database_s']:.0f} in the database, "
+            f"{one['queries']} queries, {one['buffers']} buffers)"
+            for rows, one in zip(sizes, least, strict=True)
+        ]
+        print(f"{name}: {'; '.join(parts)}; x{least[-1]['seconds'] / least[0]['seconds']:.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--small", type=int, default=100_000)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    serve() if asked.serve else main([asked.small, asked.rows])
