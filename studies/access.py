@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 
 from studies.models import (
     Allocation,
+    AuditEvent,
     Job,
     Mouse,
     PdxModel,
@@ -45,6 +46,25 @@ MASK_READERS = frozenset({Role.STATISTICIAN})
 REPORT_BUILDERS = frozenset({Role.STUDY_DIRECTOR, Role.STATISTICIAN, Role.QUALITY_ASSURANCE})
 REPORT_RELEASERS = frozenset({Role.STUDY_DIRECTOR, Role.QUALITY_ASSURANCE})
 REPORT_READERS = SCIENCE_READERS | {Role.REPORT_READER}
+
+# In a blinded study, events about anything else may name an arm (arms, plans, imports, allocations).
+NEVER_NAME_AN_ARM = (
+    "cage",
+    "cagemove",
+    "cohort",
+    "exclusion",
+    "exit",
+    "job",
+    "measurement",
+    "measurementsession",
+    "mouse",
+    "storedreport",
+    "study",
+    "studymembership",
+    "tumor",
+    "unlock",
+    "welfarelimits",
+)
 
 
 class Operator:
@@ -245,3 +265,13 @@ def reports_of(user: User, study: Study) -> QuerySet[StoredReport]:
 def jobs_of(user: User, study: Study) -> QuerySet[Job]:
     """The jobs this person may follow: those whose results they may open."""
     return study.jobs.filter(view__in=report_views(user, study))
+
+
+def events_of(user: User, study: Study) -> QuerySet[AuditEvent]:
+    """The events of the study this person may read: those that may name an arm only where arms are known to them."""
+    events = AuditEvent.objects.filter(study=study)
+    if not may_see_measurements(user, study):
+        return events.none()
+    if may_know_arms(user, study):
+        return events
+    return events.filter(object_type__in=NEVER_NAME_AN_ARM).exclude(chain__startswith="allocation:")

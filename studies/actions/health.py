@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Count
 
 from studies import triggers
 from studies.actions.backups import last_backup
+from studies.actions.jobs import living_workers
 from studies.actions.letters import late_letters
 from studies.models import AuditEvent, Job
 from studies.terms import JobState
@@ -45,6 +48,22 @@ def health(now: datetime | None = None) -> list[Condition]:
         "last_backup": lambda: _backup(now),
     }
     return [_look(name, look) for name, look in looks.items()]
+
+
+def metrics(now: datetime | None = None) -> dict[str, float]:
+    """Figures of operation for a monitor that keeps them, by name; none of them is of a study."""
+    now = now or datetime.now(UTC)
+    found = {f'pdx_well{{what="{one.name}"}}': float(one.is_well) for one in health(now)}
+    found["pdx_disk_free_bytes"] = float(shutil.disk_usage(settings.DATA_DIR).free)
+    if note := last_backup():
+        found["pdx_last_backup_age_seconds"] = (now - datetime.fromisoformat(note["at"])).total_seconds()
+    with suppress(DatabaseError):
+        found["pdx_audit_events_total"] = float(AuditEvent.objects.count())
+        by_state = dict(Job.objects.values_list("state").annotate(count=Count("pk")))
+        found |= {f'pdx_jobs{{state="{state}"}}': float(by_state.get(state, 0)) for state in JobState}
+        found["pdx_queue_oldest_seconds"] = _oldest(now).total_seconds()
+        found["pdx_workers_alive"] = float(len(living_workers(now)))
+    return found
 
 
 def _look(name: str, look: Callable[[], tuple[bool, str]]) -> Condition:
@@ -82,10 +101,14 @@ def _disk() -> tuple[bool, str]:
 
 
 def _queue(now: datetime) -> tuple[bool, str]:
+    age = _oldest(now)
+    return age <= LONGEST_IN_QUEUE, f"{int(age.total_seconds())} s the oldest job"
+
+
+def _oldest(now: datetime) -> timedelta:
     waiting = Job.objects.filter(state=JobState.WAITING).order_by("asked_at")
     first = waiting.values_list("asked_at", flat=True).first()
-    age = now - first if first else timedelta()
-    return age <= LONGEST_IN_QUEUE, f"{int(age.total_seconds())} s the oldest job"
+    return now - first if first else timedelta()
 
 
 def _mail(now: datetime) -> tuple[bool, str]:

@@ -16,24 +16,6 @@ from studies.admin.scope import ReadOnlyAdmin, reach
 from studies.models import AuditEvent, SigningFailures
 from studies.terms import Role
 
-# In a blinded study, events about anything else may name an arm (arms, plans, imports, allocations).
-NEVER_NAME_AN_ARM = (
-    "cage",
-    "cagemove",
-    "cohort",
-    "exclusion",
-    "exit",
-    "job",
-    "measurement",
-    "measurementsession",
-    "mouse",
-    "storedreport",
-    "study",
-    "studymembership",
-    "tumor",
-    "unlock",
-    "welfarelimits",
-)
 INSTALLATION_READERS = frozenset({Role.QUALITY_ASSURANCE})
 
 
@@ -75,7 +57,7 @@ def visible_events(request) -> Q:
     """Events of the user's studies, those that may name an arm only where it is known; the installation's."""
     user, reached = request.user, reach(request)
     known = Q(study__in=reached.with_known_arms)
-    tame = Q(object_type__in=NEVER_NAME_AN_ARM) & ~Q(chain__startswith="allocation:")
+    tame = Q(object_type__in=access.NEVER_NAME_AN_ARM) & ~Q(chain__startswith="allocation:")
     visible = Q(study__in=reached.readable) & (known | tame)
     if user.is_superuser or access.studies_of(user, INSTALLATION_READERS).exists():
         visible |= Q(chain=INSTALLATION)

@@ -1,8 +1,9 @@
 """`/healthz`: whether this server can do its work, for a monitor that asks without signing in."""
 
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from studies.actions.health import health
+from studies.actions.health import metrics as figures
 from studies.endpoints import ANYONE, endpoint
 
 
@@ -14,3 +15,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
         one.name: {"ok": one.is_well, "says": one.says} for one in found
     }
     return JsonResponse(told, status=200 if told["ok"] else 503)
+
+
+@endpoint(ANYONE)
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The same and a few figures of operation, in the text format that Prometheus reads."""
+    lines = [f"{name} {value:.15g}" for name, value in figures().items()]
+    return HttpResponse("\n".join([*lines, ""]), content_type="text/plain; version=0.0.4; charset=utf-8")

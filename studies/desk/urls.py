@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from studies.desk import (
     alerts,
+    audit_trail,
     balance,
     blinding,
     enrollment,
@@ -23,6 +24,7 @@ from studies.desk import (
 urlpatterns = [
     path("", home.home, name="home"),
     path("healthz", healthz.healthz, name="healthz"),
+    path("metrics", healthz.metrics, name="metrics"),
     path("portfolio/", portfolio.portfolio, name="portfolio"),
     path("studies/", study_list.study_list, name="study_list"),
     path("", include("studies.desk.registry.urls")),
@@ -41,6 +43,9 @@ urlpatterns = [
     path("studies/<path:code>/sealed-list/", paper.sealed_list, name="sealed_list"),
     path("studies/<path:code>/parked/", parked.parked_rows, name="parked_rows"),
     path("studies/<path:code>/alerts/", alerts.alerts, name="alerts"),
+    path("studies/<path:code>/audit/", audit_trail.audit_trail, name="audit_trail"),
+    path("studies/<path:code>/audit.csv", audit_trail.audit_csv, name="audit_csv"),
+    path("studies/<path:code>/audit.json", audit_trail.audit_json, name="audit_json"),
     path("studies/<path:code>/balance/", balance.balance_report, name="balance"),
     path("studies/<path:code>/reports/", report_list.report_list, name="report_list"),
     path("studies/<path:code>/reports/jobs.json", report_list.report_jobs, name="report_jobs"),

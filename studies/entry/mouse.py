@@ -1,10 +1,11 @@
 """One mouse: what is on record of it and how it came to be, its exit, what was taken from it. Never its arm."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.text import slugify
@@ -132,12 +133,27 @@ def history_csv(request, mouse_id: int):
     from studies.exports import long_csv
 
     found = access.mouse_or_404(request.user, mouse_id)
-    name = f"{slugify(found.study.code)}-{slugify(found.label)}-history.csv"
     return HttpResponse(
-        long_csv(COLUMNS, history_rows(found)),
+        long_csv(COLUMNS, _history(request, found)),
         content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers=_download(found, "csv"),
     )
+
+
+@endpoint(access.SCIENCE_READERS)
+def history_json(request, mouse_id: int):
+    found = access.mouse_or_404(request.user, mouse_id)
+    rows = list(_history(request, found))
+    return JsonResponse(rows, safe=False, json_dumps_params={"indent": 1}, headers=_download(found, "json"))
+
+
+def _history(request, found: Mouse) -> Iterator[dict]:
+    return history_rows(found, tells_arms=access.may_see_arms(request.user, found.study))
+
+
+def _download(found: Mouse, kind: str) -> dict[str, str]:
+    name = f"{slugify(found.study.code)}-{slugify(found.label)}-history.{kind}"
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 @endpoint(access.SCIENCE_READERS)

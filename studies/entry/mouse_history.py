@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from studies.models import AuditEvent, Measurement, Mouse
+from studies.models import Allocation, AuditEvent, Dose, Measurement, Mouse
 from studies.terms import MeasurementStatus, Sign
 
 VALUES = (
@@ -104,9 +104,43 @@ def exit_changes(mouse: Mouse) -> list[Change]:
     return found
 
 
-def history_rows(mouse: Mouse) -> Iterator[dict[str, Any]]:
-    """The whole history as rows of COLUMNS, the oldest first."""
+def dose_changes(mouse: Mouse) -> list[Change]:
+    """Every dose and correction of one. A dose tells an arm: only for whom arms are open."""
+    found: list[Change] = []
+    before: dict[tuple, Dose] = {}
+    for one in (
+        Dose.objects.filter(mouse=mouse).select_related("doser").order_by("recorded_at", "revision", "pk")
+    ):
+        place = (one.given_on, one.number, one.occasion)
+        last = before.get(place)
+        for name in ("outcome", "given_ml"):
+            old, new = getattr(last, name, None), getattr(one, name)
+            if old != new:
+                what = f"dose {one.number}.{one.occasion}, {name}"
+                found.append(Change(one.given_on.isoformat(), None, None, one.revision, what, old, new,
+                                    str(one.doser), one.recorded_at, one.reason))  # fmt: skip
+        before[place] = one
+    return found
+
+
+def allocation_changes(mouse: Mouse) -> list[Change]:
+    """How the mouse came into its arm; only for whom arms are open."""
+    drawn = Allocation.objects.filter(mouse=mouse).select_related("arm", "randomization__made_by").first()
+    if drawn is None or drawn.randomization is None:
+        return []
+    by = drawn.randomization
+    return [
+        Change(
+            "allocation", None, None, 1, "arm", None, drawn.arm.name, str(by.made_by or ""), by.made_at, ""
+        )
+    ]
+
+
+def history_rows(mouse: Mouse, *, tells_arms: bool) -> Iterator[dict[str, Any]]:
+    """The whole history as rows of COLUMNS, the oldest first; doses and the arm only where arms may be told."""
     changes = [change for line in reading_lines(mouse) for change in line.changes] + exit_changes(mouse)
+    if tells_arms:
+        changes += dose_changes(mouse) + allocation_changes(mouse)
     for one in sorted(changes, key=lambda change: change.when):
         yield {
             "study": mouse.study.code, "mouse": mouse.label, "session": one.session, "tumor": one.tumor,

@@ -11,6 +11,7 @@ urlpatterns = [
     path("studies/<int:study_id>/formulations/", doses.formulations, name="formulations"),
     path("mice/<int:mouse_id>/", mouse.mouse, name="entry_mouse"),
     path("mice/<int:mouse_id>/history.csv", mouse.history_csv, name="mouse_history"),
+    path("mice/<int:mouse_id>/history.json", mouse.history_json, name="mouse_history_json"),
     path("mice/<int:mouse_id>/sample-labels.pdf", mouse.sample_labels, name="sample_labels"),
     path("mice/<int:mouse_id>/photos/", photos.upload, name="photo_upload"),
     path("photos/<int:photo_id>/", photos.photo, name="photo"),

@@ -64,3 +64,11 @@ def test_a_log_line_in_json_tells_kind_and_place_of_an_error_but_not_its_words()
         "test_healthz.py:"
     )
     assert "zq12" not in line
+
+
+def test_figures_of_operation_are_numbers_and_name_no_study(recorded, client):
+    told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines())
+    assert all(float(value) >= 0 for value in told.values())
+    assert {"pdx_disk_free_bytes", "pdx_audit_events_total", "pdx_queue_oldest_seconds"} <= told.keys()
+    assert told['pdx_well{what="triggers"}'] == "1" and told['pdx_jobs{state="waiting"}'] == "0"
+    assert recorded.code not in str(told)
