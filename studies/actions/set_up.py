@@ -93,8 +93,14 @@ def save_draft_fields(study: Study, values: dict[str, Any], by: By) -> Study:
         setattr(draft, name, values[name])
     draft.full_clean()
     draft.save(update_fields=list(old))
-    record("changed", draft, draft, by, old=old, new={name: values[name] for name in old})
+    old, new = ({name: _told(facts[name]) for name in old} for facts in (old, values))
+    record("changed", draft, draft, by, old=old, new=new)
     return draft
+
+
+def _told(value: Any) -> Any:
+    """As an event keeps it: a person by name."""
+    return str(value) if isinstance(value, User) else value
 
 
 @transaction.atomic
