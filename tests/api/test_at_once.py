@@ -110,3 +110,20 @@ def test_a_read_only_database_answers_503_until_it_is_writable_again(api):
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA query_only=OFF")
     assert api.results(row)[0]["http_status"] == 201 and len(api.stored()) == 1
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_may_not_grow_answers_507_until_there_is_room_again(api):
+    """SQLite's own "database or disk is full", as a full disk gives it."""
+    rows = [api.row(place) for place in range(10)]
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA page_count")
+        cursor.execute(f"PRAGMA max_page_count={cursor.fetchone()[0]}")
+    answers = [api.post(*({**row, "client_id": str(uuid4()), "replicate": number} for row in rows)).status_code
+               for number in range(1, 30)]  # fmt: skip
+    stored = len(api.stored())
+    assert 507 in answers and set(answers) <= {200, 507} and stored == 10 * answers.count(200)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA max_page_count=1000000")
+    assert {one["http_status"] for one in api.results(*({**row, "replicate": 50} for row in rows))} == {201}

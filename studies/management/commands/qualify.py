@@ -25,9 +25,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser) -> None:
-        parser.add_argument("--out", type=Path, required=True, help="the file to write the record into")
+        parser.add_argument(
+            "--out", type=Path, help="the file to write the record into; by default one of the data folder"
+        )
 
-    def handle(self, *args, out: Path, **options) -> None:
+    def handle(self, *args, out: Path | None, **options) -> None:
+        out = out or Path(settings.DATA_DIR) / f"qualification-{timezone.now():%Y%m%dT%H%M%SZ}.json"
         checks = {one.name: (one.is_well, one.says) for one in health()}
         for name, check in (("deployment", _deployment), ("audit", _audit), ("backup", _backup)):
             checks[name] = check()
@@ -46,6 +49,7 @@ class Command(BaseCommand):
         out.write_text(json.dumps(record, indent=1) + "\n")
         for name, (passed, says) in checks.items():
             self.stdout.write(f"{'passed' if passed else 'FAILED'}  {name}: {says}")
+        self.stdout.write(f"the record is in {out}")
         if not record["passed"]:
             raise CommandError(f"not qualified; the record is in {out}", returncode=1)
 

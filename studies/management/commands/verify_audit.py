@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from studies import triggers
 from studies.actions import audit
@@ -19,16 +19,20 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     def handle(self, *args, json: bool, **options) -> None:
-        broken = _broken_links()
-        outcome = {
-            "intact": not broken,
-            "events": AuditEvent.objects.count(),
-            "chains": len(audit.chains()),
-            "broken": broken,
-        }
+        outcome = _outcome()
         self.stdout.write(_as_json(outcome) if json else _as_text(outcome))
-        if broken:
+        if not outcome["intact"]:
             raise CommandError("the audit does not hold", returncode=1)
+
+
+def _outcome() -> dict:
+    """What was found; a record too damaged to be read through is told as broken, not as a traceback."""
+    try:
+        events, chains, broken = AuditEvent.objects.count(), len(audit.chains()), _broken_links()
+    except (DatabaseError, LookupError, TypeError, ValueError, AttributeError) as error:
+        reason = f"the record cannot be read: {type(error).__name__}: {str(error).splitlines()[0]}"
+        events, chains, broken = 0, 0, [{"chain": None, "sequence": None, "reason": reason}]
+    return {"intact": not broken, "events": events, "chains": chains, "broken": broken}
 
 
 def _broken_links() -> list[dict]:
