@@ -18,7 +18,7 @@ CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_M
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: pathological-reports torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
+.PHONY: capacity pathological-reports torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ randomization-figures: $(INSTALLED_FOR_TESTS) ## measure balance and fairness of
 
 torture: $(INSTALLED_FOR_TESTS) ## kill, lock, fill and cut a running server, and count what is lost (KILLS=20)
 	@$(CLEAN_ENV) $(RUN) -m tests.torture.run --kills $(KILLS)
+
+capacity: $(INSTALLED_FOR_TESTS) ## load 10,000,000 measurements into a PostgreSQL of its own and time the pages (half an hour)
+	@$(CLEAN_ENV) $(RUN) -m tests.bench.capacity
 
 sheets: $(INSTALLED_FOR_TESTS) ## send 10,000 generated sheets and compare with a second reading of the rules
 	@$(CLEAN_ENV) $(RUN) -m tests.api.generated_sheets 10000

@@ -18,6 +18,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import psycopg
@@ -154,6 +155,7 @@ class Measured:
 
 def serve() -> None:
     """Answer names of requests on standard input with seconds, database seconds, queries and buffers."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "pdx_tracker.settings")
     import django
 
     django.setup()
@@ -253,8 +255,13 @@ NAMES = ("entry page, 200 mice", "sheet of 10 rows stored", "study page", "study
          "a mouse and its history", "portfolio of 22 studies", "a PDX model across its studies")  # fmt: skip
 
 
-def main(sizes: list[int]) -> None:
-    with postgres.data_folder() as data:
+def main(sizes: list[int], kept: Path | None) -> None:
+    """With `kept`, the databases stay in that folder, and those loaded there before are not loaded again."""
+    with (
+        nullcontext(kept / "data")
+        if kept and (kept / "data").exists()
+        else postgres.data_folder(kept) as data
+    ):
         server = postgres.start_server(data, {"shared_buffers": "1GB", "max_wal_size": "8GB"})
         try:
             measured = [prepared(data, rows) for rows in sizes]
@@ -273,19 +280,23 @@ def main(sizes: list[int]) -> None:
 
 def prepared(data: Path, rows: int) -> Measured:
     name, folder = f"capacity_{rows}", data.parent / f"files_{rows}"
-    folder.mkdir()
-    with psycopg.connect(postgres.url_of(data), autocommit=True) as database:
-        database.execute(f"CREATE DATABASE {name}")
     url = postgres.url_of(data).replace("/postgres?", f"/{name}?")
-    manage(url, folder, "migrate", "--verbosity=0")
-    manage(url, folder, "acceptance_seed", "--seed=7")
-    began = time.perf_counter()
-    fill(url, rows)
+    if not (folder / "loaded").exists():
+        folder.mkdir(exist_ok=True)
+        with psycopg.connect(postgres.url_of(data), autocommit=True) as database:
+            database.execute(f"DROP DATABASE IF EXISTS {name}")
+            database.execute(f"CREATE DATABASE {name}")
+        manage(url, folder, "migrate", "--verbosity=0")
+        manage(url, folder, "acceptance_seed", "--seed=7")
+        began = time.perf_counter()
+        fill(url, rows)
+        print(f"loaded in {time.perf_counter() - began:.0f} s", flush=True)
+        (folder / "loaded").touch()
     with psycopg.connect(url) as database:
         count, size = database.execute(
             "SELECT (SELECT count(*) FROM studies_measurement), pg_size_pretty(pg_database_size(current_database()))"
         ).fetchone()
-    print(f"{count} measurements, {size} on disk, loaded in {time.perf_counter() - began:.0f} s", flush=True)
+    print(f"{count} measurements, {size} on disk", flush=True)
     return Measured(url, folder)
 
 
@@ -305,6 +316,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--small", type=int, default=100_000)
+    parser.add_argument(
+        "--keep", type=Path, help="a folder in /tmp for the databases, to load them only once"
+    )
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    serve() if asked.serve else main([asked.small, asked.rows])
+    serve() if asked.serve else main([asked.small, asked.rows], asked.keep)

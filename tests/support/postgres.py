@@ -109,21 +109,26 @@ def stop_server(server: subprocess.Popen) -> None:
 
 
 @contextmanager
-def data_folder() -> Iterator[Path]:
-    """A new cluster's data folder, gone at the end. Raises PostgresError where the binaries are missing."""
+def data_folder(kept: Path | None = None) -> Iterator[Path]:
+    """A new cluster's data folder, gone at the end unless it is `kept`.
+
+    Raises PostgresError where the binaries are missing.
+    """
     binaries = postgresql_bin()
     if binaries is None:
         raise PostgresError(f"no PostgreSQL server binaries found: {PARTS['postgresql'].apt_line}")
     account = server_account()
     # A socket's path may hold about 100 characters, so the folder is made in /tmp whatever TMPDIR says.
-    folder = Path(tempfile.mkdtemp(prefix="pdx-postgres-", dir="/tmp"))
+    folder = kept or Path(tempfile.mkdtemp(prefix="pdx-postgres-", dir="/tmp"))
+    folder.mkdir(exist_ok=True)
     try:
         if account:
             os.chown(folder, account["user"], account["group"])
         _run_initdb(binaries, folder / "data", account)
         yield folder / "data"
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def url_of(data: Path) -> str:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg
@@ -104,9 +104,8 @@ def file_limit(house: House, rows: Rows) -> None:
     while_posting(house, rows, fault)
 
 
-def read_only(house: House, rows: Rows) -> None:
-    """The database may be read and not written: SQLite's files made immutable, PostgreSQL's set read-only."""
-    files = [str(path) for path in house.folder.glob("db.sqlite3*")]
+def read_only(house: House, rows: Rows, disk: Path | None) -> None:
+    """The database may be read and not written: SQLite's disk mounted read-only, PostgreSQL set so."""
 
     def set_to(is_read_only: bool) -> None:
         if house.url:
@@ -114,8 +113,12 @@ def read_only(house: House, rows: Rows) -> None:
             with psycopg.connect(house.url, autocommit=True) as database:
                 database.execute(f"ALTER SYSTEM SET default_transaction_read_only = {word}")
                 database.execute("SELECT pg_reload_conf()")
-        else:
-            subprocess.run(["chattr", "+i" if is_read_only else "-i", *files], check=True)
+            return
+        mount = ["mount", "-o", f"remount,{'ro' if is_read_only else 'rw'}", str(disk)]
+        house.may_send.clear()  # a disk is busy as long as a request has a file of it open
+        while subprocess.run(mount, capture_output=True, check=False).returncode:
+            time.sleep(0.1)
+        house.may_send.set()
 
     def fault() -> None:
         time.sleep(0.5)
@@ -128,22 +131,35 @@ def read_only(house: House, rows: Rows) -> None:
 
 
 def power_lost(house: House, rows: Rows, cuts: int) -> dict:
-    """The database with its log cut anywhere: what is left opens, is sound and is whole sheets with their events."""
-    with sqlite3.connect(house.database, timeout=60) as database:  # the log begins anew from this state
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        before = house.database.read_bytes()
-    while_posting(house, rows, lambda: time.sleep(3))
-    log = house.database.with_name("db.sqlite3-wal").read_bytes()
-    told: Counter = Counter()
-    for _ in range(cuts):
-        with tempfile.TemporaryDirectory(prefix="pdx-cut-") as name:
-            cut = House(Path(name), 0)
-            for secret in ("audit_key", "secret_key"):
-                shutil.copy(house.folder / secret, cut.folder / secret)
-            cut.database.write_bytes(before)
-            cut.database.with_name("db.sqlite3-wal").write_bytes(log[: random.randrange(len(log))])
-            told.update(cut.check())
+    """The database with its log cut anywhere: what is left opens, is sound and is whole sheets with their events.
+
+    Copied by another program: to close a file that SQLite has open in this one would drop its locks.
+    """
+    with (
+        closing(
+            sqlite3.connect(house.database, timeout=60)
+        ) as kept_open,  # the last to close would clear the log
+        tempfile.TemporaryDirectory(prefix="pdx-cut-") as name,
+    ):
+        kept_open.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the log begins anew from this state
+        before, log = Path(name) / "before", Path(name) / "log"
+        subprocess.run(["cp", str(house.database), str(before)], check=True)
+        while_posting(house, rows, lambda: time.sleep(3))
+        subprocess.run(["cp", f"{house.database}-wal", str(log)], check=True)
+        told: Counter = Counter()
+        for _ in range(cuts):
+            told.update(cut_once(house, before, log.read_bytes()))
     return {name: told[name] for name in ("damaged", "audit_broken")}
+
+
+def cut_once(house: House, before: Path, log: bytes) -> Counter:
+    with tempfile.TemporaryDirectory(prefix="pdx-cut-") as name:
+        cut = House(Path(name), 0)
+        for secret in ("audit_key", "secret_key"):
+            shutil.copy(house.folder / secret, cut.folder / secret)
+        shutil.copy(before, cut.database)
+        cut.database.with_name("db.sqlite3-wal").write_bytes(log[: random.randrange(len(log))])
+        return cut.check()
 
 
 class Cluster:

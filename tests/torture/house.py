@@ -42,6 +42,10 @@ class House:
     acknowledged: dict[str, dict] = field(default_factory=dict)
     answers: Counter = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    may_send: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.may_send.set()
 
     @property
     def database(self) -> Path:
@@ -133,6 +137,7 @@ class House:
         """Send a row until it is acknowledged, losing the first reply with the chance `lost`."""
         hang_up = random.random() < lost
         while not stop.is_set():
+            self.may_send.wait()
             status, told = self.post(session, row, hang_up=hang_up)
             result = told["results"][0]["http_status"] if status == 200 else status
             with self.lock:

@@ -53,19 +53,6 @@ def small_disk() -> Iterator[Path | None]:
                 subprocess.run(["umount", "-l", name], check=True)
 
 
-def may_make_immutable(folder: Path) -> bool:
-    probe = folder / "probe"
-    probe.touch()
-    try:
-        for sign in ("+i", "-i"):
-            subprocess.run(["chattr", sign, str(probe)], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        return False
-    finally:
-        probe.unlink()
-    return True
-
-
 def break_it(house: House, made: list[Fault]) -> int:
     """Make each fault, check after each, print what was found; returns how much was found wrong."""
     bad = 0
@@ -91,8 +78,6 @@ def torture_sqlite(kills: int, cuts: int) -> int:
                 ("replies lost", lambda: faults.replies_lost(house, rows), None),
                 ("locked by another process", lambda: faults.locked_by_another(house, rows), 503),
             ]
-            if may_make_immutable(house.folder):
-                made.append(("files immutable", lambda: faults.read_only(house, rows), 503))
             if full is None:
                 made.append(("no file may grow", lambda: faults.file_limit(house, rows), 503))
             made += [
@@ -105,7 +90,10 @@ def torture_sqlite(kills: int, cuts: int) -> int:
                 full.plant()
                 more = Rows(full)
                 full.start()
-                bad += break_it(full, [("disk full", lambda: faults.disk_full(full, more, disk), 507)])
+                bad += break_it(full, [
+                    ("disk full", lambda: faults.disk_full(full, more, disk), 507),
+                    ("disk read-only", lambda: faults.read_only(full, more, disk), 503),
+                ])  # fmt: skip
             return bad
         finally:
             house.close()
@@ -129,7 +117,7 @@ def torture_postgresql(kills: int) -> int:
             made: list[Fault] = [
                 ("replies lost", lambda: faults.replies_lost(house, rows), None),
                 ("table locked by another", lambda: faults.locked_by_another(house, rows), None),
-                ("read-only", lambda: faults.read_only(house, rows), 503),
+                ("read-only", lambda: faults.read_only(house, rows, None), 503),
                 (f"database killed {max(1, kills // 10)} times",
                  lambda: faults.database_killed(house, rows, cluster, max(1, kills // 10)), 503),
                 (f"server killed {kills} times", lambda: faults.killed(house, rows, kills), None),
