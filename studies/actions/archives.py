@@ -71,6 +71,7 @@ NOT_ARCHIVED = {
     "studies_entrykey": "leads into the installation",
     "studies_job": "how far work was",
     "studies_jobworker": "how far work was",
+    "studies_letter": "e-mails of alerts, which are here themselves",
     "studies_shift": "who held a tablet, of the installation",
     "studies_signingfailures": "of the installation",
     "studies_studytemplate": "a protocol without animals, of the installation",
