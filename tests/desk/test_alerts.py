@@ -1,8 +1,9 @@
 """The page of alerts, and the reds that head every page until somebody entitled acknowledges them."""
 
 import pytest
+from django.urls import reverse
 
-from studies.models import Study, WelfareAlert
+from studies.models import Study, User, WelfareAlert
 from studies.terms import StudyState
 from tests.factories import make_mouse, make_session
 from tests.people import People
@@ -28,6 +29,21 @@ def test_reds_head_the_pages_of_those_who_read_of_the_animals(client, people: Pe
     assert b"Red alert" in client.get("/entry/today/").content
     Study.objects.update(state=StudyState.DATA_LOCKED)
     assert b"Red alert" not in client.get("/").content
+
+
+def test_reds_head_the_administration_too_within_the_viewers_rights(client, people: People, alert):
+    """Its index, a list, a form, an import: a superuser without a role reads of no animal there either."""
+    User.objects.update(is_staff=True)
+    mouse = reverse("admin:studies_mouse_change", args=[alert.mouse_id])
+    pages = (reverse("admin:index"), reverse("admin:studies_mouse_changelist"), mouse,
+             reverse("admin:studies_mouse_import"))  # fmt: skip
+    client.force_login(people.study_director)
+    for page in pages:
+        told = client.get(page).content.decode()
+        assert told.count('class="reds"') == 1 and "tumor volume 2100" in told, page
+    for name, person in people.everyone().items():
+        client.force_login(person)
+        assert (b"tumor volume 2100" in client.get(pages[0]).content) == (name in READERS), name
 
 
 def test_the_page_closes_an_alert_and_answers_nobody_else(client, people: People, alert):
