@@ -68,6 +68,7 @@ class _Day:
 
     study: Study
     today: date
+    mice: list[Allocation] = field(default_factory=list)
     weights: dict[int, tuple[date, float]] = field(default_factory=dict)
     holidays: dict[int, str] = field(default_factory=dict)
     codes: dict[int, str] = field(default_factory=dict)
@@ -80,9 +81,17 @@ def due_doses(study: Study, user: User, at: datetime) -> list[DueDose]:
     """The doses due today to the mice on study, in rack order. Raises PermissionError for all but dosers."""
     if not access.may_read_dose_sheet(user, study):
         raise PermissionError(f"the doses of study {study.code} are the doser's alone")
-    mice = allocated(study)
-    day = _day(study, local_date(at, study.time_zone), mice)
-    due = [line for one in mice for line in _due_to(one, day)]
+    return _due(_day(study, local_date(at, study.time_zone)))
+
+
+def due_by_last_weight(study: Study, today: date) -> list[DueDose]:
+    """The same by the last weight where a mouse was not weighed that day, for paper made before the weighing."""
+    return _due(_day(study, today, by_last_weight=True))
+
+
+def _due(day: _Day) -> list[DueDose]:
+    """Every dose due to a mouse on study, in rack order."""
+    due = [line for one in day.mice for line in _due_to(one, day)]
     return sorted(
         due, key=lambda one: (in_rack_order(one.place, one.cage, one.mouse), one.number, one.occasion)
     )
@@ -157,12 +166,16 @@ def _facts(dose: Dose, due: DueDose) -> dict:
     }  # fmt: skip
 
 
-def _day(study: Study, today: date, mice) -> _Day:
+def _day(study: Study, today: date, *, by_last_weight: bool = False) -> _Day:
+    mice = list(allocated(study))
     recorded = Dose.objects.filter(study=study, given_on=today).current().select_related("doser")
     weights = latest_weights(study, today)
+    if by_last_weight:
+        weights = {mouse: (today, weight) for mouse, (_, weight) in weights.items()}
     return _Day(
         study=study,
         today=today,
+        mice=mice,
         weights=weights,
         holidays=_holidays(study, weights, today),
         codes=dict(SyringeCode.objects.filter(study=study).values_list("arm", "code")),
@@ -261,14 +274,12 @@ def ml_per_kg_due(study: Study, user: User, at: datetime) -> dict[int, list[floa
     """Mouse id -> mL/kg of each dose due today, for the measurement sheet; empty where arms are not open to `user`."""
     if not access.may_see_arms(user, study):
         return {}
-    mice = allocated(study)
-    day = _day(study, local_date(at, study.time_zone), mice)
-    day.weights = {one.mouse_id: (day.today, GRAMS_PER_KG) for one in mice}
+    day = _day(study, local_date(at, study.time_zone))
+    day.weights = {one.mouse_id: (day.today, GRAMS_PER_KG) for one in day.mice}
     found: dict[int, list[float]] = defaultdict(list)
-    for one in mice:
-        for due in _due_to(one, day):
-            if due.amount:
-                found[due.mouse_id].append(due.amount.ml)
+    for due in _due(day):
+        if due.amount:
+            found[due.mouse_id].append(due.amount.ml)
     return dict(found)
 
 

@@ -1,7 +1,5 @@
-"""The two papers that tell who gets what: the doser's sheet and the custodian's list. Recorded before they are read."""
+"""The sealed list, recorded before it is read, and what it shares with doses: who, syringe, weight, order."""
 
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -9,35 +7,12 @@ from django.db import transaction
 
 from studies import access
 from studies.actions.audit import allocation_chain, record_event
-from studies.actions.formulations import formulation_for, formulations_of
 from studies.days import local_date
-from studies.models import Allocation, ArmAgent, Formulation, Measurement, Study, SyringeCode, User
-
-MICROLITERS_PER_ML_AND_G = 1.0  # mL/kg is µL/g
+from studies.models import Allocation, ArmAgent, Measurement, Study, SyringeCode, User
 
 
 class PaperRefused(Exception):
     """No paper was made; the message says why."""
-
-
-@dataclass(frozen=True)
-class DoseLine:
-    """One injection or gavage of one mouse. `syringe` is a code while blinded, else arm and agent.
-
-    `volume_ul` is dose volume times body weight, None where either is not recorded; `weighed_today` says whether the
-    weight is of the sheet's day.
-    """
-
-    place: str
-    cage: str
-    mouse: str
-    ear_tag: str
-    syringe: str
-    route: str
-    weight_g: float | None
-    weighed_on: date | None
-    weighed_today: bool
-    volume_ul: float | None
 
 
 @dataclass(frozen=True)
@@ -49,31 +24,6 @@ class SealedLine:
     cohort: str
     arm: str
     syringe_code: str
-
-
-def dose_lines(study: Study, user: User, at: datetime) -> list[DoseLine]:
-    """The day's doses of every mouse on study, in rack order. Records first that the sheet was made.
-
-    Raises PermissionError for all but dosers, PaperRefused where no mouse is allocated.
-    """
-    if not access.may_read_dose_sheet(user, study):
-        raise PermissionError(f"the dose sheet of study {study.code} is the doser's alone")
-    today = local_date(at, study.time_zone)
-    with transaction.atomic():
-        mice = allocated(study)
-        if not mice.exists():
-            raise PaperRefused("No mouse is allocated yet, so there is nothing to dose.")
-        _record(study, "made a dose sheet", user, at, {"day": today.isoformat(), "mice": mice.count()})
-        weights = latest_weights(study, today)
-        codes = dict(SyringeCode.objects.filter(study=study).values_list("arm", "code"))
-        usual = usual_dose(mice) if not study.arms_are_open else ("", None)
-        made = formulations_of(study)
-        lines = [
-            line
-            for one in mice
-            for line in _doses_of(one, weights.get(one.mouse_id), codes, study, today, usual, made)
-        ]
-    return sorted(lines, key=lambda line: (in_rack_order(line.place, line.cage, line.mouse), line.syringe))
 
 
 def open_sealed_list(study: Study, user: User, reason: str, at: datetime) -> list[SealedLine]:
@@ -89,7 +39,10 @@ def open_sealed_list(study: Study, user: User, reason: str, at: datetime) -> lis
         mice = allocated(study)
         if not mice.exists():
             raise PaperRefused("No mouse is allocated yet, so there is no list.")
-        _record(study, "opened the sealed allocation list", user, at, {"mice": mice.count()}, reason.strip())
+        record_event(
+            "opened the sealed allocation list", study, actor=user, at=at, chain=allocation_chain(study),
+            study=study, new={"mice": mice.count()}, reason=reason.strip(),
+        )  # fmt: skip
         codes = dict(SyringeCode.objects.filter(study=study).values_list("arm", "code"))
         return [
             SealedLine(
@@ -150,37 +103,6 @@ def usual_dose(allocations) -> tuple[str, float | None]:
     return (routes.pop() if len(routes) == 1 else "", volumes.pop() if len(volumes) == 1 else None)
 
 
-def _doses_of(
-    one: Allocation,
-    weighed: tuple[date, float] | None,
-    codes: dict[int, str],
-    study: Study,
-    today: date,
-    usual: tuple[str, float | None],
-    made: Sequence[Formulation],
-) -> list[DoseLine]:
-    mouse, given = one.mouse, list(one.arm.arm_agents.all())
-    on, weight = weighed or (None, None)
-    lines = []
-    for number, dose in enumerate(given or [None], start=1):
-        per_kg = _ml_per_kg(dose, made, today, usual[1])
-        lines.append(
-            DoseLine(
-                place=f"{mouse.cage.room} {mouse.cage.rack}".strip() if mouse.cage else "",
-                cage=mouse.cage.code if mouse.cage else "",
-                mouse=mouse.label,
-                ear_tag=mouse.ear_tag,
-                syringe=syringe_of(one, dose, number, len(given), codes, study),
-                route=(dose.get_route_display() if dose else "") or usual[0],
-                weight_g=weight,
-                weighed_on=on,
-                weighed_today=on == today,
-                volume_ul=per_kg * weight * MICROLITERS_PER_ML_AND_G if per_kg and weight else None,
-            )
-        )
-    return lines
-
-
 def syringe_of(
     one: Allocation, dose: ArmAgent | None, number: int, agents: int, codes: dict[int, str], study: Study
 ) -> str:
@@ -189,31 +111,3 @@ def syringe_of(
         return f"{one.arm.name}: {dose}" if dose else one.arm.name
     code = codes.get(one.arm_id, "no code")
     return f"{code}-{number}" if agents > 1 else code
-
-
-def _ml_per_kg(
-    dose: ArmAgent | None, made: Sequence[Formulation], today: date, usual: float | None
-) -> float | None:
-    """By the formulation's concentration where one is on record, None where it expired; else as planned."""
-    if dose is None:
-        return usual
-    choice = formulation_for(dose, made, today)
-    if choice.refusal:
-        return None
-    if choice.formulation and dose.dose_mg_per_kg:
-        return dose.dose_mg_per_kg / choice.formulation.concentration_mg_per_ml
-    return dose.volume_ml_per_kg or usual
-
-
-def _record(study: Study, action: str, user: User, at: datetime, new: dict, reason: str = "") -> None:
-    record_event(
-        action, study, actor=user, at=at, chain=allocation_chain(study), study=study, new=new, reason=reason
-    )
-
-
-def syringe_volumes(lines: list[DoseLine]) -> dict[str, tuple[int, float]]:
-    """Syringe -> mice and µL in all, for whoever draws them up."""
-    totals: dict[str, list[float]] = defaultdict(list)
-    for line in lines:
-        totals[line.syringe].append(line.volume_ul or 0.0)
-    return {syringe: (len(volumes), sum(volumes)) for syringe, volumes in sorted(totals.items())}

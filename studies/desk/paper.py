@@ -6,7 +6,8 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from studies import access
-from studies.actions.sealed_papers import PaperRefused, dose_lines, open_sealed_list
+from studies.actions.dose_sheet import dose_sheet as make_dose_sheet
+from studies.actions.sealed_papers import PaperRefused, open_sealed_list
 from studies.actions.sign import SigningRefused
 from studies.desk.signing import ReasonedSigningForm
 from studies.endpoints import endpoint
@@ -38,8 +39,8 @@ def dose_sheet(request, code: str):
     context = {"nav": "studies", "study": study}
     if request.method == "POST":
         try:
-            lines = dose_lines(study, request.user, now)
-            return _pdf(study, "dose-sheet", paper.dose_sheet(study, lines, request.user, now))
+            sheet = make_dose_sheet(study, request.user, now)
+            return _pdf(study, "dose-sheet", paper.dose_sheet(study, sheet, request.user, now))
         except PaperRefused as refused:
             context["problem"] = str(refused)
     status = 422 if "problem" in context else 200

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from studies.actions.sealed_papers import DoseLine, SealedLine, in_rack_order, syringe_volumes
-from studies.days import local_date
+from studies.actions.dose_sheet import DoseSheet
+from studies.actions.sealed_papers import SealedLine, in_rack_order
 from studies.models import Cage, Mouse, MouseSample, Study, User
 from studies.reports.render_html import embedded_fonts
 from studies.reports.render_pdf import render_pdf
@@ -73,18 +73,8 @@ def sample_labels(mouse: Mouse, samples: Sequence[MouseSample], size: str, made_
     return _set("sample_labels", title, made_at, mouse=mouse, labels=labels, size=size)
 
 
-def dose_sheet(study: Study, lines: Sequence[DoseLine], user: User, made_at: datetime) -> bytes:
-    return _set(
-        "dose_sheet",
-        f"Dose sheet of {study.code}",
-        made_at,
-        study=study,
-        lines=lines,
-        totals=syringe_volumes(list(lines)),
-        user=user,
-        day=local_date(made_at, study.time_zone),
-        stale=sum(not line.weighed_today for line in lines),
-    )
+def dose_sheet(study: Study, sheet: DoseSheet, user: User, made_at: datetime) -> bytes:
+    return _set("dose_sheet", f"Dose sheet of {study.code}", made_at, study=study, sheet=sheet, user=user)
 
 
 def sealed_list(

@@ -9,8 +9,9 @@ from pypdf import PdfReader
 
 from studies.actions.allocate_mice import Choices, allocate
 from studies.actions.audit import allocation_chain, broken_link
-from studies.actions.sealed_papers import dose_lines, in_rack_order, open_sealed_list
-from studies.models import Allocation, AuditEvent, Cage, Exit, Mouse, SyringeCode
+from studies.actions.dose_sheet import dose_sheet
+from studies.actions.sealed_papers import in_rack_order, open_sealed_list
+from studies.models import Allocation, ArmAgent, AuditEvent, Cage, Cohort, Exclusion, Exit, Mouse, SyringeCode
 from studies.terms import Role, StudyState
 from tests.cohorts import ARMS, make_arms, make_cohort, read
 from tests.factories import make_session
@@ -27,6 +28,7 @@ def drawn(study, people):
     Cage.objects.filter(code="C03").update(code="C10")
     Cage.objects.filter(code="C02").update(code="C2")
     allocate(study, "A", Choices("sorted_block"), seed="abc", actor=people.study_director, at=timezone.now())
+    Cohort.objects.update(day0=timezone.now().date())
     return study
 
 
@@ -123,6 +125,11 @@ def test_the_dose_sheet_names_syringe_codes_and_no_arm(client, drawn, people):
     assert event.chain == allocation_chain(drawn) and event.actor == people.doser
 
 
+def line_of(study, people, mouse, at=None):
+    lines = dose_sheet(study, people.doser, at or timezone.now()).lines
+    return next(line for line in lines if line.due.mouse == mouse.label)
+
+
 def test_a_dose_is_volume_by_weight_of_today_else_of_the_last_day(drawn, people):
     now = timezone.now()
     session = make_session(drawn, 3)
@@ -130,23 +137,51 @@ def test_a_dose_is_volume_by_weight_of_today_else_of_the_last_day(drawn, people)
     session.refresh_from_db()
     treated = Allocation.objects.filter(arm__name="drug A").first().mouse
     read(session, treated, 150.0, 25.0)
-    line = next(line for line in dose_lines(drawn, people.doser, now) if line.mouse == treated.label)
-    assert (line.weight_g, line.weighed_today, line.volume_ul) == (25.0, True, 250.0)
-    later = now + timezone.timedelta(days=2)
-    line = next(line for line in dose_lines(drawn, people.doser, later) if line.mouse == treated.label)
+    line = line_of(drawn, people, treated)
+    assert (line.due.weight_g, line.weighed_today, line.volume_ul) == (25.0, True, 250.0)
+    line = line_of(drawn, people, treated, now + timezone.timedelta(days=2))
     assert (line.weighed_today, line.weighed_on) == (False, now.date())
 
 
 def test_a_vehicle_without_a_volume_of_its_own_does_not_stand_out(drawn, people):
     """A blank in one arm's lines would tell the doser which syringe holds the vehicle."""
-    lines = dose_lines(drawn, people.doser, timezone.now())
-    assert all(line.volume_ul and line.route == "oral" for line in lines)
+    lines = dose_sheet(drawn, people.doser, timezone.now()).lines
+    assert lines and all(line.volume_ul and line.due.route == "oral" for line in lines)
 
 
-def test_a_mouse_that_left_is_dosed_no_more(drawn, people):
-    gone = drawn.mice.first()
-    Exit.objects.create(mouse=gone, reason="tumor_size", day=3)
-    assert gone.label not in {line.mouse for line in dose_lines(drawn, people.doser, timezone.now())}
+def test_mice_without_a_dose_today_are_counted_by_reason(client, drawn, people):
+    """Gone, excluded, never drawn, of a cohort not begun, or with no dose on this day of the schedule."""
+    gone, out, *_ = drawn.mice.order_by("label")
+    Exit.objects.create(mouse=gone, reason="tumor_size", day=0)
+    Exclusion.objects.create(mouse=out, reason="ulcerated", excluded_at=timezone.now())
+    make_cohort(drawn, 2, "B", first=30, on=timezone.now().date())
+    sheet = dose_sheet(drawn, people.doser, timezone.now())
+    assert not {gone.label, out.label} & {line.due.mouse for line in sheet.lines}
+    assert sheet.not_due == {"not randomized": 2, "left the study": 1, "excluded": 1}
+    ArmAgent.objects.update(frequency="q7d")
+    later = dose_sheet(drawn, people.doser, timezone.now() + timezone.timedelta(days=1))
+    assert not any(line.due.syringe.startswith("drug") for line in later.lines)
+    assert later.not_due["no dose due today"] + len({line.due.mouse for line in later.lines}) == 10
+    Cohort.objects.update(day0=timezone.now().date() + timezone.timedelta(days=3))
+    none_yet = dose_sheet(drawn, people.doser, timezone.now())
+    assert none_yet.lines == () and sum(none_yet.not_due.values()) == 14
+    client.force_login(people.doser)
+    told = text_of(client.post(f"{ROOT}/dose-sheet/").content)
+    assert "No dose is due today" in told and "Without a dose today: 10 (first dose on" in told
+
+
+def test_a_mouse_on_holiday_is_named_with_the_reason_and_given_no_volume(client, drawn, people):
+    now, mouse = timezone.now(), drawn.mice.first()
+    session = make_session(drawn, 3)
+    type(session).objects.filter(pk=session.pk).update(due_on=now.date())
+    session.refresh_from_db()
+    read(session, mouse, 150.0, 15.0)
+    line = line_of(drawn, people, mouse)
+    assert line.volume_ul is None and line.stop.startswith("dosing holiday: weight loss")
+    client.force_login(people.doser)
+    assert "Do not dose: dosing holiday" in text_of(client.post(f"{ROOT}/dose-sheet/").content).replace(
+        "\n", " "
+    )
 
 
 def test_an_open_study_names_arms_and_agents_on_the_sheet(client, drawn, people):
@@ -181,7 +216,7 @@ def test_the_acts_ask_for_the_role_themselves(drawn, people, role):
         open_sealed_list(drawn, people.by_role[role], "curious", timezone.now())
     if role != Role.DOSER:
         with pytest.raises(PermissionError):
-            dose_lines(drawn, people.by_role[role], timezone.now())
+            dose_sheet(drawn, people.by_role[role], timezone.now())
 
 
 def test_before_the_allocation_there_is_nothing_to_print(client, study, people):
