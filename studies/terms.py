@@ -79,6 +79,7 @@ class SignedAct(Term):
     ARCHIVING = "archiving", "archiving of the study"
     SHEET = "sheet", "measurement sheet"
     REPORT = "report"
+    REVEAL = "reveal", "emergency unblinding of one mouse"
 
 
 class SignatureMeaning(Term):

@@ -3,8 +3,9 @@
 import random
 import secrets
 import string
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import product
+from typing import Any
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -12,8 +13,9 @@ from django.db import transaction
 
 from studies import access
 from studies.actions.audit import allocation_chain, record_event
-from studies.actions.sign import Signer
+from studies.actions.sign import Signer, sign
 from studies.models import Arm, ArmMask, AuditEvent, Mouse, Reveal, Study, User
+from studies.terms import SignatureMeaning, SignedAct
 
 ACKNOWLEDGED = "read the notice of an emergency unblinding"
 
@@ -48,7 +50,7 @@ def draw_masks(study: Study, *, actor: User, at: datetime, rng: random.Random | 
 def reveal_in_emergency(
     study: Study, mouse_label: str, reason: str, *, signer: Signer, notified: User
 ) -> tuple[Reveal, str]:
-    """The arm of one mouse. Its event and the notice to a second person are written before it is read.
+    """The arm of one mouse. Its event, its signature and the notice to a second person come before it is read.
 
     Raises RevealRefused: a role that may not, no reason, no second person of the study, no such mouse, none drawn.
     """
@@ -69,8 +71,22 @@ def reveal_in_emergency(
         record_event("unblinded a mouse in an emergency", reveal, actor=signer.user, at=signer.at,
                      chain=allocation_chain(study), study=study, reason=reveal.reason,
                      new={"mouse": mouse.label, "notified": notified.username})  # fmt: skip
+        sign(reveal, reveal_record(reveal), signer, act=SignedAct.REVEAL, meaning=SignatureMeaning.APPROVED,
+             study=study, reason=reveal.reason)  # fmt: skip
         transaction.on_commit(lambda: _notify(reveal), robust=True)
         return reveal, access.arm_told_by(reveal)
+
+
+def reveal_record(reveal: Reveal) -> dict[str, Any]:
+    """What the person who asked signs: that one mouse was unblinded to them, why, and who is told. Never its arm."""
+    return {
+        "study": reveal.study.code,
+        "mouse": reveal.mouse.label,
+        "reason": reveal.reason,
+        "revealed_to": reveal.revealed_to.username,
+        "revealed_at": reveal.revealed_at.astimezone(UTC).isoformat(),
+        "notified": reveal.notified.username,
+    }
 
 
 def acknowledge(reveal: Reveal, *, actor: User, at: datetime) -> None:

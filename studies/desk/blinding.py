@@ -5,11 +5,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 
 from studies import access
-from studies.actions.blinding import RevealRefused, acknowledge, reveal_in_emergency
-from studies.actions.sign import SigningRefused
+from studies.actions.blinding import RevealRefused, acknowledge, reveal_in_emergency, reveal_record
+from studies.actions.sign import SigningRefused, changed_after
 from studies.desk.signing import ReasonedSigningForm
 from studies.endpoints import endpoint
-from studies.models import Reveal, User
+from studies.models import Reveal, Signature, Study, User
+from studies.models.protocol import signatures_of
 from studies.terms import Role
 
 READERS = access.SCIENCE_READERS | access.EMERGENCY_ROLES
@@ -35,7 +36,7 @@ def blinding(request, code: str):
     context = {
         "nav": "studies",
         "study": study,
-        "reveals": study.reveals.select_related("mouse", "revealed_to", "notified"),
+        "reveals": _signed(study),
         "may_reveal": not study.arms_are_open and access.may_reveal_in_emergency(request.user, study),
     }
     return render(request, "studies/desk/blinding.html", context)
@@ -68,6 +69,14 @@ def notice_read(request, reveal: int):
     found = get_object_or_404(Reveal.objects.select_related("study"), pk=reveal, notified=request.user)
     acknowledge(found, actor=request.user, at=timezone.now())
     return redirect("home")
+
+
+def _signed(study: Study) -> list[tuple[Reveal, list[tuple[Signature, list[str]]]]]:
+    """Each emergency unblinding with its signatures, and what was changed after them."""
+    found = study.reveals.select_related("study", "mouse", "revealed_to", "notified")
+    return [
+        (row, [(one, changed_after(one, reveal_record(row))) for one in signatures_of(row)]) for row in found
+    ]
 
 
 def reads_blinding(roles: frozenset[Role]) -> bool:

@@ -76,6 +76,7 @@ def _facts(study: Study, reader: _Reader, table: pd.DataFrame, snapshot: Snapsho
         "randomization": _randomization(study, reader),
         "exclusions": _exclusions(study, reader),
         "deviations": _deviations(study, reader),
+        "reveals": _reveals(study, reader),
         "amendments": _amendments(study, reader),
         "signatures": _signatures(study),
         "plan": _plan(study, reader),
@@ -208,12 +209,12 @@ def _randomization(study: Study, reader: _Reader) -> list[Row]:
             "made_at": _stamp(drawn.made_at),
             "algorithm_version": drawn.algorithm_version,
             "code_version": drawn.code_version,
-            "input_sha256": drawn.input_sha256,
         }
         if not reader.masked:
             plan = drawn.parameters.get("plan", drawn.parameters)
-            strata = plan.get("strata") or plan.get("blocks_within") or []
-            row |= {"seed": drawn.seed, "strata": [strata] if isinstance(strata, str) else list(strata)}
+            # The hash covers the arms of earlier cohorts, and few mice lie in few ways.
+            row |= {"seed": drawn.seed, "input_sha256": drawn.input_sha256}
+            row |= {"strata": list(plan.get("strata") or [])}
         rows.append(row)
     return rows
 
@@ -255,6 +256,23 @@ def _deviations(study: Study, reader: _Reader) -> list[Row]:
         }
         for one in unlocks_told(study, study.unlocks.aggregate(last=Max("ends_at"))["last"])
     ]
+
+
+def _reveals(study: Study, reader: _Reader) -> Row:
+    """Emergency unblindings: how many, and each of them once arms may be read by name."""
+    found = study.reveals.select_related("mouse__allocation", "revealed_to", "notified")
+    rows = [
+        {
+            "mouse": row.mouse.label,
+            "arm": reader.arms.get(row.mouse.allocation.arm_id, ""),
+            "revealed_at": _stamp(row.revealed_at),
+            "revealed_to": str(row.revealed_to),
+            "notified": str(row.notified),
+            "reason": row.reason,
+        }
+        for row in found
+    ]
+    return {"n": len(rows), "rows": [] if reader.masked else rows}
 
 
 def _amendments(study: Study, reader: _Reader) -> list[Row]:

@@ -14,10 +14,11 @@ from studies.actions.blinding import (
     draw_masks,
     open_notices,
     reveal_in_emergency,
+    reveal_record,
 )
-from studies.actions.sign import Signer
+from studies.actions.sign import Signer, record_sha256
 from studies.desk.curves import curves_document
-from studies.models import ArmMask, AuditEvent, Reveal, Study, User
+from studies.models import ArmMask, AuditEvent, Reveal, Signature, Study, User
 from studies.reports.recorded import analyze_recorded
 from studies.terms import ArmRole, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_session
@@ -124,8 +125,8 @@ def test_one_mouse_is_told_to_one_person_and_the_event_comes_first(study, people
         access, "arm_told_by", lambda one: order.append(AuditEvent.objects.count()) or told(one)
     )
     found, arm = reveal(study, people)
-    assert arm == "canaryx" and order == [1]
-    event = AuditEvent.objects.get()
+    assert arm == "canaryx" and order == [2]
+    event = AuditEvent.objects.get(action="unblinded a mouse in an emergency")
     assert event.chain == f"allocation:{study.pk}" and event.new["mouse"] == "M1" and event.reason
     assert "canary" not in str(event.new)
     assert not access.may_see_arms(people.veterinarian, study)  # nothing else opened
@@ -172,7 +173,26 @@ def test_the_second_person_is_told_by_mail_and_at_home_until_they_say_so(
     client.post(f"/notices/{found.pk}/read/")
     acknowledge(found, actor=people.study_director, at=NOON)
     assert open_notices(people.study_director) == []
-    assert AuditEvent.objects.count() == 2
+    assert AuditEvent.objects.filter(action="read the notice of an emergency unblinding").count() == 1
+
+
+def test_whoever_unblinds_a_mouse_signs_for_it_and_a_later_change_shows(client, study, people, arms):
+    found, _ = reveal(study, people)
+    signature = Signature.objects.get(act="reveal")
+    assert (signature.signer, signature.meaning, signature.object_id) == (
+        people.veterinarian, "approved", str(found.pk),
+    )  # fmt: skip
+    assert signature.record == reveal_record(found)
+    assert signature.record_sha256 == record_sha256(signature.record) and "canary" not in str(
+        signature.record
+    )
+    client.force_login(people.study_director)
+    page = client.get(f"/studies/{study.code}/blinding/").content.decode()
+    assert signature.record_sha256[:12] in page and "changed after signature" not in page
+    found.mouse.label = "M77"
+    found.mouse.save()
+    page = client.get(f"/studies/{study.code}/blinding/").content.decode()
+    assert "changed after signature: mouse" in page
 
 
 def test_the_page_shows_the_arm_once(client, study, people, arms):

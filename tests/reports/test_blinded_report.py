@@ -9,7 +9,7 @@ from django.db import transaction
 
 from studies.actions.blinding import draw_masks
 from studies.exports import long_csv
-from studies.models import Agent, Amendment, ArmAgent, Deviation, Exclusion, Randomization, Study
+from studies.models import Agent, Amendment, ArmAgent, Deviation, Exclusion, Randomization, Reveal, Study
 from studies.reports.build import report_sections
 from studies.reports.headless import json_document
 from studies.reports.json_text import dumps
@@ -50,6 +50,10 @@ def telling(study, people):
         ordered_input=[{"mouse": "M0"}], input_sha256="0" * 64, **by,
     )  # fmt: skip
     Exclusion.objects.create(mouse=mice[1], reason="canary bite", excluded_at=NOON)
+    Reveal.objects.create(
+        study=study, mouse=mice[3], reason="canary seizures", revealed_to=people.veterinarian,
+        revealed_at=NOON, notified=people.study_director,
+    )  # fmt: skip
     return study
 
 
@@ -76,6 +80,7 @@ def test_a_masked_report_names_no_arm_agent_dose_or_seed(telling, people):
     text = everything(analyze_recorded(telling, people.statistician, control="B"))
     assert "canary" not in text.lower() and "77 mg" not in text
     assert "withheld while arms" in text
+    assert "1 emergency unblinding took place" in text
 
 
 def test_the_same_report_unblinded_tells_them_all(telling, people):
@@ -88,6 +93,8 @@ def test_the_same_report_unblinded_tells_them_all(telling, people):
         "canarymab 77 mg/kg",
         "canaryseed",
         "canaryx twice",
+        "canary seizures",
+        "a_veterinarian",
         "canaryx daily",
         "canary bite",
     ):

@@ -89,7 +89,7 @@ def deviations(study: Study) -> list[Block]:
     told = record(study)
     if not told:
         return []
-    blocks: list[Block] = [Heading("Deviations and exclusions")]
+    blocks: list[Block] = [Heading("Deviations and exclusions"), *reveals(told.get("reveals"))]
     if told["deviations"]:
         columns = [
             Column("number", "No.", "count"),
@@ -111,3 +111,23 @@ def deviations(study: Study) -> list[Block]:
     else:
         blocks.append(Paragraph("No mouse was excluded."))
     return blocks
+
+
+def reveals(told: dict | None) -> list[Block]:
+    """Mice unblinded in an emergency; while arms go by letters, how many."""
+    if not told:
+        return []
+    if not told["n"]:
+        return [Paragraph("No mouse was unblinded in an emergency.")]
+    counted = words.counted(told["n"], "emergency unblinding", "emergency unblindings")
+    if not told["rows"]:
+        return [Paragraph(f"{counted} took place; mice and arms are named once arms are open.")]
+    columns = [
+        Column("mouse", "Mouse"),
+        Column("arm", "Arm"),
+        Column("revealed_at", "When"),
+        Column("revealed_to", "Told to"),
+        Column("notified", "Second person"),
+        Column("reason", "Why"),
+    ]
+    return [Table("Mice unblinded in an emergency.", columns, told["rows"])]
