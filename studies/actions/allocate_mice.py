@@ -14,6 +14,7 @@ from math import gcd
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 
 from studies.actions.audit import allocation_chain, record_event, study_chain
 from studies.actions.enrollment import Standing, Wave, standings, waves
@@ -61,12 +62,12 @@ class Choices:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A cohort as it would be drawn now. `input_sha256` changes when mice, volumes or arms do."""
+    """A cohort as it would be drawn now. `token` changes when mice, volumes or arms do, and tells nobody which."""
 
     wave: Wave
     plan: "Plan"
     candidates: "tuple[Candidate, ...]"
-    input_sha256: str
+    token: str
     refusals: tuple[str, ...]
     concerns: tuple[str, ...]
 
@@ -80,7 +81,7 @@ def propose(study: Study, cohort_name: str, choices: Choices, today: date) -> Pr
 
     `cohort_name` names a cohort that waits, or a new one for the ready mice without a cohort.
     """
-    from studies.randomization import as_rows, lone_strata, refusals, rows_sha256
+    from studies.randomization import lone_strata, refusals
 
     found = standings(study)
     wave = _wave(found, cohort_name)
@@ -92,7 +93,7 @@ def propose(study: Study, cohort_name: str, choices: Choices, today: date) -> Pr
         wave=wave,
         plan=plan,
         candidates=candidates,
-        input_sha256=rows_sha256([*as_rows(candidates), {"plan": str(plan.as_record())}]),
+        token=_token(candidates, plan),
         refusals=(*_not_now(study, wave, today), *(refusals(_new(candidates), named) if wave.ready else ())),
         concerns=(*_overlapping(arms, named.names), *lone_strata(candidates, plan), *_stale(wave, today)),
     )
@@ -107,18 +108,18 @@ def allocate(
     actor: User,
     at: datetime,
     accepted: Sequence[str] = (),
-    expected_sha256: str | None = None,
+    expected_token: str | None = None,
     exclude_outside: bool = False,
 ) -> Randomization:
     """Draw the cohort and store it, in one transaction that no second press can enter meanwhile.
 
     `seed` is hexadecimal, made by the caller from the machine's own randomness. `accepted` repeats the
-    concerns the director has read; `expected_sha256` the input they looked at. With `exclude_outside` the mice
+    concerns the director has read; `expected_token` the proposal they looked at. With `exclude_outside` the mice
     left out are excluded, each with its reason; else they wait for a later cohort.
 
     Raises AlreadyAllocated, ConcernsRaised, or AllocationRefused.
     """
-    from studies.randomization import draw
+    from studies.randomization import RandomizationRefused, draw
 
     with transaction.atomic():
         study = Study.objects.select_for_update().get(pk=study.pk)
@@ -127,11 +128,14 @@ def allocate(
         proposal = propose(study, cohort_name, choices, local_date(at, study.time_zone))
         if proposal.refusals:
             raise AllocationRefused(proposal.refusals)
-        if expected_sha256 is not None and expected_sha256 != proposal.input_sha256:
+        if expected_token is not None and expected_token != proposal.token:
             raise AllocationRefused(["the mice or arms changed since they were shown: look at them again"])
         if open_concerns := [concern for concern in proposal.concerns if concern not in accepted]:
             raise ConcernsRaised(open_concerns)
-        drawing = draw(proposal.candidates, proposal.plan, seed)
+        try:
+            drawing = draw(proposal.candidates, proposal.plan, seed)
+        except RandomizationRefused as refusal:
+            raise AllocationRefused([str(refusal)]) from refusal
         cohort = _gathered(study, cohort_name, proposal.wave, actor, at)
         randomization = _store(study, cohort, proposal, drawing, seed, actor, at)
         _record(randomization, proposal, drawing, actor, at)
@@ -165,6 +169,17 @@ def syringe_codes(seed: str, count: int) -> list[str]:
         codes += [code] if code not in codes else []
         turn += 1
     return codes
+
+
+def _token(candidates: "Sequence[Candidate]", plan: "Plan") -> str:
+    """Of who is drawn for, and by which plan. A plain hash that covered the arms of mice drawn earlier could be tried
+    against every way they may lie; this covers none, and has a key.
+    """
+    from studies.randomization import as_rows, rows_sha256
+
+    rows = as_rows(replace(one, arm="drawn" if one.arm else "") for one in candidates)
+    told = rows_sha256([*rows, {"plan": str(plan.as_record())}])
+    return salted_hmac("studies.actions.allocate_mice", told, algorithm="sha256").hexdigest()
 
 
 def _wave(found: Sequence[Standing], cohort_name: str) -> Wave:
@@ -403,29 +418,6 @@ def deviations(randomization: Randomization) -> list[Deviation]:
 
 
 def _replayed(randomization: Randomization) -> list[str]:
-    from studies.actions import demo_allocation
-
-    stored = {
-        label: (arm, block)
-        for label, arm, block in randomization.allocations.values_list("mouse__label", "arm__name", "block")
-    }
-    if randomization.method == demo_allocation.METHOD:
-        return _replayed_demo(randomization, stored)
-    return _replayed_drawing(randomization, stored)
-
-
-def _replayed_demo(randomization: Randomization, stored: dict[str, tuple[str, str]]) -> list[str]:
-    from studies.actions.demo_allocation import allocate_in_blocks, input_sha256
-
-    rows, cohort = randomization.ordered_input, randomization.cohort
-    reasons = [] if input_sha256(rows) == randomization.input_sha256 else ["the ordered input was changed"]
-    drawn = allocate_in_blocks(
-        rows, randomization.parameters["arms"], int(randomization.seed), f"{cohort.name}/" if cohort else ""
-    )
-    return reasons + _differing({one.mouse: (one.arm, one.block) for one in drawn}, stored)
-
-
-def _replayed_drawing(randomization: Randomization, stored: dict[str, tuple[str, str]]) -> list[str]:
     from studies.randomization import (
         ALGORITHM_VERSION,
         Plan,
@@ -435,6 +427,10 @@ def _replayed_drawing(randomization: Randomization, stored: dict[str, tuple[str,
         rows_sha256,
     )
 
+    stored = {
+        label: (arm, block)
+        for label, arm, block in randomization.allocations.values_list("mouse__label", "arm__name", "block")
+    }
     reasons = []
     if randomization.algorithm_version != ALGORITHM_VERSION:
         return [f"drawn by version {randomization.algorithm_version}; this is version {ALGORITHM_VERSION}"]

@@ -1,6 +1,6 @@
-"""The balance of a stored randomization, by arm or, while arms are hidden, by groups that tell nothing."""
+"""The balance of a stored randomization: by arm, and what of it may be told while arms are hidden."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from studies.models import Randomization
@@ -10,42 +10,49 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class StoredBalance:
-    """`is_blinded`: groups stand for arms, in order of size and mean volume, and no mouse's value is kept."""
+class Band:
+    """One covariate of all arms together: between which limits its largest |SMD| and its variance ratio lie."""
 
-    balance: "Balance"
-    is_blinded: bool
+    name: str
+    smd: str
+    variance_ratio: str
+    grade: str
 
 
-def balance_of(randomization: Randomization, *, shows_arms: bool) -> StoredBalance:
-    """Balance of the mice drawn, from the stored input. Where arms may not be shown, arms are called group 1,
-    2, ... by size and mean volume, so that permuting the arms changes nothing.
-    """
+def balance_of(randomization: Randomization) -> "Balance":
+    """Balance of the mice drawn, by arm, from the stored input."""
     from studies.randomization import balance, from_rows
 
     mice = [mouse for mouse in from_rows(randomization.ordered_input) if not mouse.arm]
     arm_of = dict(randomization.allocations.values_list("mouse__label", "arm__name"))
-    arms = [arm_of[mouse.mouse] for mouse in mice]
     order = list(randomization.study.arms.order_by("position", "name").values_list("name", flat=True))
-    if not shows_arms:
-        order, arms = _grouped([mouse.volume_mm3 for mouse in mice], arms)
     factors = randomization.parameters["plan"]["strata"]
-    found = balance(mice, arms, order, factors)
-    return StoredBalance(found if shows_arms else _without_mice(found), not shows_arms)
+    return balance(mice, [arm_of[mouse.mouse] for mouse in mice], order, factors)
 
 
-def _grouped(volumes: list[float], arms: list[str]) -> tuple[list[str], list[str]]:
-    def rank(arm: str) -> tuple[int, float]:
-        own = sorted(volume for volume, its in zip(volumes, arms, strict=True) if its == arm)
-        return -len(own), sum(own)
+def bands(found: "Balance") -> list[Band]:
+    """What a blinded reader is told: between which limits the arms differ.
 
-    name = {arm: f"group {place}" for place, arm in enumerate(sorted(set(arms), key=rank), start=1)}
-    return list(name.values()), [name[arm] for arm in arms]
+    Means of unnamed groups would be too much: whoever reads the volumes of twelve mice finds the three of them
+    with a given mean and spread, and so which mice share an arm.
+    """
+    from studies.randomization.balance import SMD_LIMITS, VARIANCE_RATIO_LIMITS
+
+    return [
+        Band(
+            one.name,
+            _band(one.largest_smd, SMD_LIMITS, 2),
+            _band(one.variance_ratio, VARIANCE_RATIO_LIMITS, 0),
+            one.grade,
+        )
+        for one in found.covariates
+    ]
 
 
-def _without_mice(found: "Balance") -> "Balance":
-    """Single values could be matched with mice by anyone who reads their volumes."""
-    covariates = tuple(
-        replace(one, arms=tuple(replace(arm, values=()) for arm in one.arms)) for one in found.covariates
-    )
-    return replace(found, covariates=covariates)
+def _band(value: float | None, limits: tuple[float, float], decimals: int) -> str:
+    if value is None:
+        return "not to be had"
+    low, high = (f"{limit:.{decimals}f}" for limit in limits)
+    if value <= limits[0]:
+        return f"at most {low}"
+    return f"{low} to {high}" if value <= limits[1] else f"above {high}"

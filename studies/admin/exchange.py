@@ -63,10 +63,16 @@ class RecordedResource(ModelResource):
 
 
 class OfStudy(ForeignKeyWidget):
-    """A cage or cohort by its name in the row's own study."""
+    """A cage or cohort by its name in the row's own study, where that is one the person writes: of another study
+    nobody is told which cages it has.
+    """
+
+    def __init__(self, model, field: str):
+        super().__init__(model, field)
+        self.keys: frozenset[int] = frozenset()
 
     def get_queryset(self, value, row, *args, **kwargs):
-        return self.model.objects.filter(study__code=row.get("study"))
+        return self.model.objects.filter(study__code=row.get("study"), study__in=self.keys)
 
     def clean(self, value, row=None, **kwargs):
         try:
@@ -120,7 +126,8 @@ class MouseResource(RecordedResource):
         use_transactions = True
 
     def before_import(self, dataset, **kwargs) -> None:
-        self.fields["study"].widget.keys = reach(self.request).writable
+        for name in ("study", "cohort", "cage"):
+            self.fields[name].widget.keys = reach(self.request).writable
 
     def after_save_instance(self, instance, row, **kwargs) -> None:
         super().after_save_instance(instance, row, **kwargs)

@@ -57,11 +57,22 @@ def names_an_arm(lookup: str) -> bool:
     return any(part.startswith(ARM_WORDS) for part in lookup.split("__"))
 
 
+def _comes_from_elsewhere(model, lookup: str) -> bool:
+    """Whether a look-up begins at a row of another table that points here."""
+    name = lookup.split("__")[0]
+    return any(relation.name == name for relation in model._meta.related_objects)
+
+
 class GuardedAdmin(RecordedAdmin):
     """Choices offered are rows the person may see, and of the study in hand."""
 
     def lookup_allowed(self, lookup, value, request=None) -> bool:
-        return not names_an_arm(lookup) and super().lookup_allowed(lookup, value, request)
+        """Nothing that leads to an arm, and nothing back from another table: `?doses=17` would tell whose dose 17 is,
+        and by the number of doses the arm.
+        """
+        if names_an_arm(lookup) or _comes_from_elsewhere(self.model, lookup):
+            return False
+        return super().lookup_allowed(lookup, value, request)
 
     def get_form(self, request, obj=None, change=False, **kwargs):
         request.study_in_hand = study_of(obj) if obj else None

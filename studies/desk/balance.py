@@ -1,11 +1,11 @@
-"""How alike the arms are before the first dose: by arm where arms are open, by unnamed groups where blinded."""
+"""How alike the arms are before the first dose: by arm where arms are open, within which limits where blinded."""
 
 import base64
 
 from django.shortcuts import get_object_or_404, render
 
 from studies import access
-from studies.actions.balance_of import balance_of
+from studies.actions.balance_of import balance_of, bands
 from studies.endpoints import endpoint
 from studies.models import Study
 from studies.plots.style import arm_colors
@@ -25,30 +25,36 @@ def balance_report(request, code: str):
         return render(request, "studies/desk/balance.html", context)
     chosen = get_object_or_404(drawn, cohort__name=cohort) if cohort is not None else drawn.last()
     if "plan" in chosen.parameters:
-        context |= _report(request, study, chosen)
+        context |= _report(study, chosen, access.may_see_arms(request.user, study))
     return render(request, "studies/desk/balance.html", context | {"chosen": chosen})
 
 
-def _report(request, study: Study, chosen) -> dict:
-    from studies.plots.balance import by_arm, love_plot
-    from studies.plots.style import to_svg
+def _report(study: Study, chosen, shows_arms: bool) -> dict:
     from studies.randomization import METHODS
 
-    shows_arms = access.may_see_arms(request.user, study)
-    stored = balance_of(chosen, shows_arms=shows_arms)
-    found = stored.balance
-    return {
-        "stored": stored,
-        "balance": found,
+    found = balance_of(chosen)
+    told = {
         "grade": found.grade,
         "grade_words": WORDS[found.grade],
+        "shows_arms": shows_arms,
+        "method": METHODS[chosen.method],
+        "notes": [*chosen.parameters["notes"], *found.left_out],
+    }
+    if shows_arms:
+        return told | _by_arm(study, found)
+    return told | {"bands": [(NAMES[one.name], one, WORDS[one.grade]) for one in bands(found)]}
+
+
+def _by_arm(study: Study, found) -> dict:
+    from studies.plots.balance import by_arm, love_plot
+    from studies.plots.style import to_svg
+
+    return {
+        "balance": found,
         "rows": [(NAMES[one.name], UNITS[one.name], one, WORDS[one.grade]) for one in found.covariates],
         "arms": [(arm, found.counts[arm], found.cages[arm]) for arm in found.counts],
-        "method": METHODS[chosen.method],
         "love_plot": _embedded(to_svg(love_plot(found.covariates))),
-        "by_arm": _embedded(to_svg(by_arm(found.covariates, _colors(study) if shows_arms else {}))),
-        "shows_seed": shows_arms,
-        "notes": [*chosen.parameters["notes"], *found.left_out],
+        "by_arm": _embedded(to_svg(by_arm(found.covariates, _colors(study)))),
     }
 
 

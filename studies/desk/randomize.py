@@ -95,7 +95,7 @@ def _draw(request, study: Study, cohort: str, choices: Choices):
         actor=request.user,
         at=timezone.now(),
         accepted=request.POST.getlist("accept"),
-        expected_sha256=request.POST.get("input_sha256", ""),
+        expected_token=request.POST.get("token", ""),
         exclude_outside="exclude_outside" in request.POST,
     )
     count = randomization.allocations.count()

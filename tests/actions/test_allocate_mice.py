@@ -32,6 +32,7 @@ from studies.models import (
     Randomization,
     SyringeCode,
 )
+from studies.randomization import RandomizationRefused
 from studies.terms import StudyState
 from tests.cohorts import ARMS, BASELINE, make_arms, make_baseline, make_cohort, read
 from tests.factories import make_pdx_model, make_study
@@ -387,6 +388,29 @@ def test_an_old_baseline_is_asked_about(ready, director):
 
 
 def test_mice_that_changed_since_they_were_shown(ready, director):
-    shown = propose(ready, "A", QUICK, NOW.date()).input_sha256
+    shown = propose(ready, "A", QUICK, NOW.date()).token
     Exclusion.objects.create(mouse=ready.mice.first(), reason="died", excluded_at=NOW)
-    refused(ready, director, "changed since they were shown", expected_sha256=shown)
+    refused(ready, director, "changed since they were shown", expected_token=shown)
+
+
+def test_what_a_page_shows_of_a_proposal_does_not_depend_on_where_earlier_mice_went(ready, director):
+    """A plain hash over their arms could be tried against each of the few ways a small first cohort may lie."""
+    press(ready, director)
+    make_cohort(ready, 8, "B", first=40)
+    shown = propose(ready, "B", QUICK, NOW.date()).token
+    first = Allocation.objects.order_by("pk").first()
+    other = Arm.objects.exclude(pk=first.arm_id).first()
+    triggers.drop(connection)
+    Allocation.objects.filter(pk=first.pk).update(arm=other)
+    triggers.install(connection)
+    assert propose(ready, "B", QUICK, NOW.date()).token == shown
+    Mouse.objects.filter(label="M040").update(sex="male")
+    assert propose(ready, "B", QUICK, NOW.date()).token != shown
+
+
+def test_a_drawing_that_finds_no_acceptable_allocation_is_refused_in_words(ready, director, monkeypatch):
+    def none_found(*args):
+        raise RandomizationRefused("none of 200 allocations came within the limits")
+
+    monkeypatch.setattr("studies.randomization.draw", none_found)
+    refused(ready, director, "none of 200 allocations")

@@ -71,6 +71,19 @@ def test_a_row_with_an_error_is_named_and_nothing_is_saved(client, study, direct
     assert not Mouse.objects.exists() and not AuditEvent.objects.filter(object_type="mouse").exists()
 
 
+def test_an_import_tells_nobody_which_cages_and_cohorts_another_study_has(client, study, director):
+    secret = make_study("PDX-SECRET-01")
+    Cage.objects.create(study=secret, code="C1")
+    secret.cohorts.create(name="A")
+    make_pdx_model("BR-1")
+    answers = []
+    for cage, cohort in (("C1", "A"), ("C9", "Z")):
+        rows = f"study,label,pdx_model,cage,cohort\nPDX-SECRET-01,M1,BR-1,{cage},{cohort}\n"
+        told = upload(client, "mouse", rows).content.decode()
+        answers.append(told.count("has no cage") + told.count("has no cohort"))
+    assert answers[0] == answers[1]
+
+
 def test_changing_what_a_running_study_has_on_record_needs_the_reason(client, study, director):
     make_mouse(study, "M1", pdx_model=make_pdx_model("BR-1"))
     rows = f"study,label,pdx_model,sex\n{study.code},M1,BR-1,male\n"

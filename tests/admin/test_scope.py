@@ -2,7 +2,7 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
-from studies.models import Cage, Cohort, PdxModel, Study, StudyMembership, User
+from studies.models import Cage, Cohort, Dose, PdxModel, Study, StudyMembership, User
 from studies.terms import Role, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session, make_study
 from tests.people import join, make_user
@@ -219,3 +219,29 @@ def test_the_registry_is_read_by_members_and_written_by_directors(client, study,
     client.force_login(director)
     assert client.get(reverse("admin:studies_pdxmodel_add")).status_code == 200
     assert PdxModel.objects.count() == 1 and Cohort.objects.count() == 0 and StudyMembership.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "doses={dose}",
+        "doses__syringe=K7M",
+        "allocation__arm=1",
+        "masks=1",
+        "reveals__isnull=0",
+        "doses__isnull=0",
+    ],
+)
+def test_no_list_is_filtered_by_what_another_table_says_of_its_rows(client, study, director, query):
+    """`?doses=17` would tell whose dose 17 is, and by how many doses a mouse gets a day, its arm."""
+    mouse = make_mouse(study, "M1", make_arm(study, "canary"))
+    make_mouse(study, "M2")
+    dose = Dose.objects.create(
+        study=study, mouse=mouse, given_on="2026-06-01", syringe="K7M", outcome="given", given_ml=0.2,
+        doser=director, recorded_at="2026-06-01T12:00Z",
+    )  # fmt: skip
+    client.force_login(director)
+    for table in ("mouse", "study"):
+        answer = client.get(listing(table, "?" + query.format(dose=dose.pk)))
+        assert answer.status_code in (400, 302), f"{table}: {answer.status_code}"
+        assert b"M2" not in answer.content

@@ -10,6 +10,7 @@ from django.utils import timezone
 from studies import triggers
 from studies.actions import enrollment as rules
 from studies.actions.allocate_mice import Choices, allocate
+from studies.actions.balance_of import balance_of
 from studies.models import Allocation, Exclusion, Mouse, Randomization, Study
 from studies.terms import BiomarkerStatus, Role, StudyState
 from tests.cohorts import ARMS, make_arms, make_cohort, read
@@ -76,13 +77,13 @@ def test_mice_are_listed_with_their_standing(client, ready, people):
     assert "<dd>1</dd>" in content  # one mouse waits
 
 
-def test_the_director_looks_presses_and_sees_the_balance_by_groups_alone(client, ready, people):
+def test_the_director_looks_presses_and_sees_within_which_limits_the_arms_differ(client, ready, people):
     content = page(client, people.study_director, "randomize/?cohort=A&method=sorted_block")
     assert "M090" in content and "arms, equal shares" in content
     response = client.post("/studies/PDX-TEST-01/randomize/", form_of(content), follow=True)
     assert response.redirect_chain == [("/studies/PDX-TEST-01/balance/?cohort=A", 302)]
     told = response.content.decode()
-    assert "12 mice are randomized" in told and "group 4" in told
+    assert "12 mice are randomized" in told and "Largest |SMD| of two arms" in told
     assert not any(arm in told for arm in ARMS) and "sealed: with the input" in told
     stored = Randomization.objects.get()
     assert len(stored.seed) == 32 and stored.seed not in told
@@ -158,7 +159,23 @@ def test_an_open_study_shows_arms_by_name_with_the_seed(client, ready, people):
     ready.save()
     told = page(client, people.statistician, "balance/?cohort=A")
     assert all(arm in told for arm in ("vehicle", "drug A", "drug B")) and "<code>abc</code>" in told
-    assert "group 1" not in told
+    assert "where arms are open" not in told and told.count("data:image/svg+xml") == 2
+
+
+def test_the_blinded_balance_tells_too_little_to_work_out_who_shares_an_arm(client, ready, people):
+    """Of 12 mice whose volumes everybody reads, a group's mean and spread fit three mice alone."""
+    drawn = draw(ready, people.study_director)
+    told = page(client, people.study_director, "balance/?cohort=A")
+    found = balance_of(drawn)
+    volume, weight = found.covariates[:2]
+    for number in (
+        *(f"{arm.mean:.0f} ±" for arm in volume.arms),
+        *(f"{arm.mean:.1f} ±" for arm in weight.arms),
+    ):
+        assert number not in told
+    assert "data:image" not in told and drawn.input_sha256 not in told
+    shown = set(re.findall(r'<td class="nowrap">([^<]+)</td>', told))
+    assert shown <= {"at most 0.10", "0.10 to 0.25", "above 0.25", "at most 2", "2 to 4", "above 4"}
 
 
 def test_a_new_cohort_takes_the_next_free_letter(client, study, people):
