@@ -37,6 +37,8 @@ def enrollment(request, code: str):
         "may_randomize": access.may_randomize(request.user, study),
         "shows_balance": bool(access.roles_in(request.user, study) & access.BALANCE_READERS),
         "may_print": bool(access.roles_in(request.user, study) & access.CARD_PRINTERS),
+        "has_baseline": study.sessions.filter(is_baseline=True).exists(),
+        "may_plan": access.may_enter_measurements(request.user, study),
         "shows_status": access.may_see_biomarker(request.user, study),
         "waves": [(wave, window_strip(wave, study), next_name(study)) for wave in waves(found)],
         "ready": sum(standing.is_ready for standing in found),

@@ -72,6 +72,14 @@ def steps(standing: Standing, roles: frozenset[Role]) -> list[Step]:
             found.append(
                 Step(words, reverse("entry_sheet", args=[one.key]) if roles & access.ENTRY_ROLES else "")
             )
+        if roles & access.ENTRY_ROLES and not standing.sessions:
+            found.append(Step("Plan the baseline session", reverse("sessions", args=[code])))
+        if roles & access.SET_UP_ROLES:
+            undated = study.cohorts.filter(day0=None, randomizations__isnull=False).order_by("name")
+            found += [
+                Step(f"Set the first dose of cohort {one.name}", reverse("sessions", args=[code]))
+                for one in undated
+            ]
         if roles & access.SET_UP_ROLES and standing.sessions and standing.done == len(standing.sessions):
             found.append(Step("Every session is done: lock the data", reverse("study_state", args=[code])))
     elif study.state == StudyState.DRAFT and roles & access.SET_UP_ROLES:

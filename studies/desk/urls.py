@@ -17,6 +17,7 @@ from studies.desk import (
     randomize,
     report_list,
     report_page,
+    sessions,
     study_list,
     study_page,
 )
@@ -35,6 +36,7 @@ urlpatterns = [
     path("notices/<int:reveal>/read/", blinding.notice_read, name="notice_read"),
     path("studies/<path:code>/curves.json", study_page.curves, name="study_curves"),
     path("studies/<path:code>/operators.json", operators.operators, name="study_operators"),
+    path("studies/<path:code>/sessions/", sessions.sessions, name="sessions"),
     path("studies/<path:code>/enrollment/", enrollment.enrollment, name="enrollment"),
     path("studies/<path:code>/randomize/", randomize.randomize, name="randomize"),
     path("studies/<path:code>/cage-cards.pdf", paper.cage_cards, name="cage_cards"),

@@ -15,7 +15,7 @@ from django.utils import timezone
 from studies.actions import demo_design as declared
 from studies.actions.demo_protocol import register_models
 from studies.actions.demo_setup import LabClock
-from studies.models import Allocation, Measurement, MeasurementSession, Study
+from studies.models import Allocation, Measurement, Study
 from studies.terms import StudyState
 from tests.people import PASSWORD, make_user
 
@@ -103,21 +103,37 @@ def test_a_director_sets_the_demos_study_up_from_login_to_randomization(hand, la
     assert (study.mice.count(), study.cages.count(), study.arms.count()) == (120, 24, 4)
     assert study.planned_pdx_models.count() == 6
     print(f"\nset up in {hand.clicks} clicks and {hand.fields} fields", end="")
+    plan_baseline(hand)
     measure_baseline(study)
+    page.goto(f"{live_server.url}/studies/{CODE}/")
     randomize(hand)
+    first_dose(hand)
+    later = [day for day in study.schedule_days if day > 0]
+    assert study.sessions.filter(is_baseline=False).count() == len(later)
     print(f"; randomized after {hand.clicks} clicks and {hand.fields} fields in all")
     assert study.randomizations.get().allocations.count() == 120
     counts = Counter(Allocation.objects.filter(arm__study=study).values_list("arm__name", flat=True))
     assert set(counts.values()) == {30}
 
 
+def plan_baseline(hand: Hand) -> None:
+    """The form offers the baseline of today; nothing is to be filled in."""
+    hand.press("Sessions and first dose", "link")
+    hand.press("Plan this session")
+    hand.page.get_by_text("is planned.").wait_for()
+
+
+def first_dose(hand: Hand) -> None:
+    hand.press(CODE, "link")
+    hand.press("Sessions and first dose", "link")
+    hand.press("Set day 0")
+    hand.page.get_by_text("further sessions are planned").wait_for()
+    hand.look("sessions")
+
+
 def measure_baseline(study: Study) -> None:
     """What technicians do at the cage meanwhile: every mouse read once, inside the window."""
-    today = timezone.localdate()
-    session = MeasurementSession.objects.create(
-        study=study, cohort=study.cohorts.get(), due_on=today, is_baseline=True
-    )
-    now = timezone.now()
+    session, now = study.sessions.get(is_baseline=True), timezone.now()
     Measurement.objects.bulk_create(
         Measurement(
             session=session, mouse=mouse, length_mm=6.6 + place % 10 / 10, width_mm=6.2 + place % 7 / 10,
