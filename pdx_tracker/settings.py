@@ -205,6 +205,7 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "PDX tracker"
 # A passkey needs a secure origin; browsers count localhost as one, allauth only when told so.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
+MFA_PASSKEY_LOGIN_ENABLED = True  # a passkey that asks for a fingerprint or PIN is both factors at once
 # Sign-in through the house's own OpenID Connect provider, where one is named.
 SOCIALACCOUNT_ADAPTER = "studies.accounts.InvitedOnlyAdapter"
 SOCIALACCOUNT_AUTO_SIGNUP = False

@@ -37,6 +37,7 @@ ENDPOINTS_OF_PACKAGES = {
     "mfa_view_recovery_codes": Endpoint(SIGNED_IN),
     "mfa_generate_recovery_codes": _FOR_ACCOUNTS,
     "mfa_download_recovery_codes": Endpoint(SIGNED_IN),
+    "mfa_login_webauthn": _FOR_ANYONE,  # signing in with a passkey
     "mfa_list_webauthn": Endpoint(SIGNED_IN),
     "mfa_add_webauthn": _FOR_ACCOUNTS,
     "mfa_reauthenticate_webauthn": _FOR_ACCOUNTS,

@@ -99,7 +99,11 @@ def _answers(response, route: Route) -> bool:
     to_login = response.headers.get("Location", "").startswith(("/accounts/login/", "/admin/login/"))
     gone = response.headers.get("Location", "") == "/admin/" and "<" in route.path  # as if it did not exist
     return not (
-        gone or (to_login and route.name not in {"admin:login", "account_logout", "mfa_authenticate"})
+        gone
+        or (
+            to_login
+            and route.name not in {"admin:login", "account_logout", "mfa_authenticate", "mfa_login_webauthn"}
+        )
     )
 
 
