@@ -124,7 +124,8 @@ def plan_baseline(hand: Hand) -> None:
 
 
 def first_dose(hand: Hand) -> None:
-    hand.press(CODE, "link")
+    hand.clicks += 1
+    hand.page.locator(".back a").click()
     hand.press("Sessions and first dose", "link")
     hand.press("Set day 0")
     hand.page.get_by_text("further sessions are planned").wait_for()
@@ -144,7 +145,7 @@ def measure_baseline(study: Study) -> None:
 
 
 def randomize(hand: Hand) -> None:
-    hand.press("Enroll and randomize", "link")
+    hand.press("Enrollment", "link")
     hand.look("enrollment")
     hand.press("Randomize 120 mice…")
     hand.look("randomize")
