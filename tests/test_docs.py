@@ -3,13 +3,16 @@
 import ast
 import re
 from collections.abc import Iterator
+from math import exp
 from pathlib import Path
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 
 import studies.analysis
 from studies.imports import FORMATS
+from studies.reports.headless import analyze_frame
 from studies.volumes import FORMULAS
 
 ROOT = Path(__file__).parent.parent
@@ -66,6 +69,52 @@ def test_every_volume_formula_has_its_heading(formula):
 @pytest.mark.parametrize("name", studies.analysis.__all__)
 def test_every_public_name_of_the_analysis_has_its_heading(name):
     need_heading("methods.md", name)
+
+
+# What of a study's JSON tells of the analysis and is no statistic: described with `analyze_study`.
+ECHOES = ("study", "input", "plan", "arms", "notes", "versions")
+PARTS = {
+    "what it answers": r"what (it|they) answers?",
+    "its formula": r"formula|rule",
+    "its assumptions": r"assum",
+    "when not to use it": r"when not to use|not to be used",
+    "its source": r"source|\b(18|19|20)\d\d\b",
+    "how it is tested": r"\*tested|tested\*",
+}
+
+
+def contract_keys() -> list[str]:
+    """The parts of a study's JSON: of the analysis, and those a report adds."""
+    table = pd.DataFrame([
+        {"mouse": f"{arm}{mouse}", "arm": arm, "day": day, "volume_mm3": 150 * exp(0.05 * day + mouse * day % 3 / 10)}
+        for arm in ("vehicle", "drug") for mouse in range(2) for day in (0, 4, 7)
+    ])  # fmt: skip
+    [study] = analyze_frame(table, {"control": "vehicle"})
+    return list(study.document)
+
+
+def section_of(key: str) -> str:
+    """The text under the heading that names a key in backticks, to the next heading as high."""
+    lines = without_code((ROOT / "docs" / "methods.md").read_text(encoding="utf-8")).splitlines()
+    starts = [place for place, line in enumerate(lines) if line.startswith("#") and f"`{key}`" in line]
+    assert starts, f"docs/methods.md has no heading that names `{key}`"
+    level = len(lines[starts[0]]) - len(lines[starts[0]].lstrip("#"))
+    rest = lines[starts[0] + 1 :]
+    ends = [place for place, line in enumerate(rest) if re.match(rf"#{{1,{level}}} ", line)]
+    return "\n".join(rest[: ends[0]] if ends else rest)
+
+
+def test_every_result_of_a_study_has_its_section_whole():
+    """Each says what it answers, its formula, what it assumes, when not to use it, its source and its tests."""
+    lacking = {
+        key: missing
+        for key in contract_keys()
+        if key not in ECHOES
+        and (
+            missing := [part for part, sign in PARTS.items() if not re.search(sign, section_of(key).lower())]
+        )
+    }
+    assert lacking == {}
 
 
 @pytest.mark.parametrize("format_id", FORMATS)

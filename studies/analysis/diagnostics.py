@@ -88,7 +88,7 @@ def _spread(residuals: np.ndarray, data: GrowthData) -> dict[str, Any] | None:
     """Brown and Forsythe's test (Levene's about medians) of equal residual spread over arms, with each arm's SD."""
     arms = data.frame["arm"].to_numpy()
     groups = [residuals[arms == arm] for arm in data.arms]
-    if any(len(group) < 2 for group in groups):
+    if any(len(group) < 2 for group in groups) or not _deviate_unequally(groups):
         return None
     from scipy.stats import levene
 
@@ -118,6 +118,8 @@ def _equal_spread(residuals: np.ndarray, groups: pd.Series) -> dict[str, Any] | 
     ]
     if not 2 <= len(parts) <= MOST_GROUPS or any(np.ptp(part) < LEAST_RANGE for part in parts):
         return None
+    if not _deviate_unequally(parts):
+        return None
     from scipy.stats import fligner, levene
 
     levene_result, fligner_result = levene(*parts, center="median"), fligner(*parts)
@@ -125,6 +127,13 @@ def _equal_spread(residuals: np.ndarray, groups: pd.Series) -> dict[str, Any] | 
         "n_groups": len(parts), "levene": float(levene_result.statistic), "levene_p_value": float(levene_result.pvalue),
         "fligner": float(fligner_result.statistic), "fligner_p_value": float(fligner_result.pvalue),
     }  # fmt: skip
+
+
+def _deviate_unequally(groups: list[np.ndarray]) -> bool:
+    """Whether distances to the medians differ within some group, as two residuals' never do: tests of spread divide by
+    how much they do."""
+    distances = [np.abs(group - np.median(group)) for group in groups]
+    return any(np.ptp(distance) > LEAST_RANGE for distance in distances)
 
 
 def _random_effect_quantiles(fit: GrowthFit) -> list[dict[str, Any]]:

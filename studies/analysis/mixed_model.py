@@ -357,7 +357,10 @@ class LmmFit:
         covariance = self.inference.covariance(method)
         turned = rows @ self.assembled.turn.back
         estimates = rows @ self.beta
-        errors = np.sqrt(np.maximum(((turned @ covariance) * turned).sum(axis=1), 0.0))
+        variances = ((turned @ covariance) * turned).sum(axis=1)
+        errors = np.sqrt(
+            np.where(variances > 0, variances, np.nan)
+        )  # rounding may leave nothing: no error, no test
         if method == "satterthwaite" and self.at_boundary:
             dfs = np.full(len(rows), np.nan)
         else:

@@ -1,12 +1,14 @@
 """What is told of a fit's soundness."""
 
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from studies.analysis import analyze_study, influence, normalize_table
+from studies.analysis.diagnostics import _equal_spread, _spread
 from studies.analysis.growth_models import fit_primary, growth_data
 from studies.analysis.influence import influence_of_mice
 from studies.analysis.plan import resolve_plan
@@ -163,3 +165,12 @@ def test_a_large_study_is_told_why_no_mouse_is_listed(monkeypatch):
         [],
         "not computed above 50 readings, where no single mouse weighs",
     )
+
+
+@pytest.mark.filterwarnings("error")
+def test_two_residuals_an_arm_have_no_spread_to_compare():
+    """Two residuals lie equally far from their median, whatever they are."""
+    data = SimpleNamespace(frame=pd.DataFrame({"arm": ["V", "V", "T", "T"]}), arms=["V", "T"])
+    assert _spread(np.array([0.1, 0.4, -0.2, 0.9]), data) is None
+    assert _equal_spread(np.array([0.0, 1.0, 1.0, 0.0, 2.0, 2.0]), pd.Series(list("aaabbb"))) is not None
+    assert _equal_spread(np.array([1.0, 2.0, 4.0, 5.0]), pd.Series(list("aabb"))) is None

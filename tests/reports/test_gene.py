@@ -46,7 +46,7 @@ def test_no_figure_names_map2k4_and_those_by_status_name_kras(figures):
 
 
 def test_the_pages_speak_of_the_plan_s_gene(of_kras, monkeypatch):
-    monkeypatch.setattr("studies.reports.build.draw_figures", lambda sections: ({}, {}))
+    monkeypatch.setattr("studies.reports.build.draw_figures", lambda *_: ({}, {}))
     monkeypatch.setattr("studies.reports.build.render_pdf", lambda *_: b"")
     monkeypatch.setattr("studies.reports.build._bundle", lambda *_: b"")
     html = report_files(of_kras, MADE_AT)["report.html"].decode()

@@ -9,10 +9,12 @@ Array = np.ndarray
 
 
 def adjust_p(p_values: Array, statistics: Array, dfs: Array, covariance: Array, method: str) -> Array:
-    """Adjusted p by "none", "holm" or "mvt"; contrasts without a p value count neither in nor out."""
+    """Adjusted p by "none", "holm" or "mvt"; contrasts without a p value or an error count neither in nor out."""
     if method == "none":
         return p_values.copy()
-    known = np.isfinite(p_values)
+    known = np.isfinite(p_values) & (
+        np.diag(covariance) > 0
+    )  # without a standard error there is no statistic
     result = np.full(p_values.size, np.nan)
     if method == "holm":
         result[known] = holm(p_values[known])

@@ -87,6 +87,15 @@ def test_holm_by_hand():
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_contrast_without_a_standard_error_counts_neither_in_nor_out():
+    covariance = np.array([[1.0, 0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    p, t, df = np.array([0.03, 0.2, 0.0]), np.array([2.3, 1.3, np.inf]), np.array([20.0, 20.0, 20.0])
+    found = adjust_p(p, t, df, covariance, "mvt")
+    assert found[:2] == pytest.approx(adjust_p(p[:2], t[:2], df[:2], covariance[:2, :2], "mvt"))
+    assert np.isnan(found[2])
+
+
 def test_a_missing_p_counts_neither_in_nor_out():
     p = np.array([0.01, np.nan, 0.04])
     assert adjust_p(p, p, p, np.eye(3), "holm")[[0, 2]] == pytest.approx([0.02, 0.04])
