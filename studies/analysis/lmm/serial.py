@@ -16,6 +16,7 @@ from studies.analysis.lmm.optimum import Optimum, find_optimum
 Array = np.ndarray
 FIRST_GUESSES = (-3.0, -1.0, 0.5, 2.0)  # logit of the correlation over the median gap
 NARROWEST, WIDEST = -14.0, 9.0
+ROUGHLY, LEAST_GAIN = 1e-3, 1e-8  # of the logit, before it is polished; of the deviance
 LARGEST_BLOCK = 2000
 
 
@@ -34,20 +35,25 @@ def fit_serial(design: Design, reml: bool) -> tuple[Assembled, Optimum, float]:
         last[:] = [optimum.theta]
         return optimum.solution.deviance
 
-    guess = min(FIRST_GUESSES, key=deviance)
-    bounds = (max(NARROWEST, guess - 2.5), min(WIDEST, guess + 2.5))
-    found = minimize_scalar(deviance, bounds=bounds, method="bounded", options={"xatol": 1e-9})
-    if min(found.x - bounds[0], bounds[1] - found.x) < 1e-3:
-        found = minimize_scalar(
-            deviance, bounds=(NARROWEST, WIDEST), method="bounded", options={"xatol": 1e-9}
-        )
-    tried = []
-    for phi in (0.0, phi_of(float(found.x))):
+    def search(bounds: tuple[float, float], tolerance: float) -> tuple[float, float]:
+        found = minimize_scalar(deviance, bounds=bounds, method="bounded", options={"xatol": tolerance})
+        return float(found.x), float(found.fun)
+
+    def fit_at(phi: float) -> tuple[Assembled, Optimum, float]:
         assembled = assemble(design, reml, phi)
-        tried.append((assembled, find_optimum(assembled.model), phi))
-    without, with_phi = tried
+        return assembled, find_optimum(assembled.model), phi
+
+    guess, without = min(FIRST_GUESSES, key=deviance), fit_at(0.0)
+    bounds = (max(NARROWEST, guess - 2.5), min(WIDEST, guess + 2.5))
+    logit, reached = search(bounds, ROUGHLY)
+    if logit - bounds[0] < 3 * ROUGHLY and reached > without[1].solution.deviance - LEAST_GAIN:
+        return without  # the deviance falls all the way to no correlation
+    if min(logit - bounds[0], bounds[1] - logit) < 3 * ROUGHLY:
+        logit, _ = search((NARROWEST, WIDEST), ROUGHLY)
+    logit, _ = search((logit - 20 * ROUGHLY, logit + 20 * ROUGHLY), 1e-7)
+    with_phi = fit_at(phi_of(logit))
     gained = without[1].solution.deviance - with_phi[1].solution.deviance
-    return with_phi if gained > 1e-8 else without
+    return with_phi if gained > LEAST_GAIN else without
 
 
 @dataclass(frozen=True)
