@@ -100,8 +100,9 @@ def write_archive(study: Study, path: Path, at: datetime) -> dict[str, Any]:
         )
     if path.exists():
         raise ArchiveRefused(f"{path} is there already; an archive overwrites nothing.")
+    is_outermost = not connection.in_atomic_block
     with transaction.atomic():
-        if connection.vendor == "postgresql":
+        if connection.vendor == "postgresql" and is_outermost:  # one state of the record throughout
             connection.cursor().execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         files = _files(study)
         manifest = _manifest(study, files, at)

@@ -243,7 +243,7 @@ class _Recording:
     def _is_unlocked(self, row: Row, mouse: int, there: StoredReading | Measurement | None) -> bool:
         """Whether two people opened just this revision of a locked study."""
         revision = there.revision + 1 if there else 1
-        place = Place(self.session_id, mouse, row.tumor, row.replicate, revision)
+        place = Place(self.session.pk, mouse, row.tumor, row.replicate, revision)
         return place in open_places(self.facts.study, self.at)
 
     def _park(self, sent: SentRow, client_id: UUID, verdict: Verdict) -> RowResult:

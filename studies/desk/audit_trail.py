@@ -32,7 +32,7 @@ def audit_trail(request, code: str):
     context = {
         "nav": "studies",
         "study": study,
-        "page": Paginator(events.order_by("-sequence", "-pk"), A_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(events.order_by("-happened_at", "-pk"), A_PAGE).get_page(request.GET.get("page")),
         "kinds": list(kinds.distinct()),
         "asked": {name: request.GET.get(name, "") for name in ("object", "id")},
         "query": asked.urlencode(),

@@ -45,11 +45,16 @@ class UnlockRequestForm(ReasonedSigningForm):
     def __init__(self, *args, study: Study, **kwargs):
         super().__init__(*args, **kwargs)
         self.study = study
-        self.fields["sessions"].queryset = study.sessions.all()
-        self.fields["sessions"].label_from_instance = lambda one: str(one).removeprefix(f"{study}, ")
+        self.fields["sessions"].queryset = study.sessions.select_related("study", "cohort")
+        self.fields["sessions"].label_from_instance = _session_label
 
     def clean_labels(self) -> list[Mouse]:
         return mice_named(self.study, self.cleaned_data["labels"])
+
+
+def _session_label(one: MeasurementSession) -> str:
+    """Its day, and its cohort where it is one's."""
+    return str(one).removeprefix(f"{one.study}, ") + (f", {one.cohort}" if one.cohort else "")
 
 
 class ApprovalForm(SigningForm):

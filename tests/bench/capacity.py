@@ -30,7 +30,11 @@ MICE, MEASURED, MODEL_STUDIES, MODELS = 200, 49, 5, 5
 ROWS_A_STUDY = MICE * MEASURED
 BASE = 1_000_000  # keys from here on are copies
 MINE = 20  # studies the people of the test work in
+STUDIES_AT_ONCE = 50
 ROUNDS = 7
+TABLES = ("studies_study", "studies_pdxmodel", "studies_measurementsession", "studies_mouse", "studies_tumor",
+          "studies_measurement")  # fmt: skip
+FIRST = {"studies_study": "code = 'ACC-OPEN'", "studies_measurementsession": "completed_at IS NOT NULL"}
 
 
 def environment(url: str, folder: Path) -> dict[str, str]:
@@ -45,8 +49,14 @@ def manage(url: str, folder: Path, *command: str) -> str:
     return run.stdout
 
 
-def copies(database: psycopg.Connection, table: str, template: int, source: str, **changed: str) -> None:
-    """Rows of `table` like the row `template`, one a row of `source`, with these columns computed in SQL."""
+def copies(database: psycopg.Connection, table: str, source: str, **changed: str) -> None:
+    """Rows of `table` like its first row, one a row of `source`, with these columns computed in SQL.
+
+    Not again where a row of the last key is there: a load that was stopped goes on.
+    """
+    last = database.execute(f"SELECT max({changed['id']}) FROM {source}").fetchone()[0]
+    if database.execute(f"SELECT 1 FROM {table} WHERE id = {last}").fetchone():
+        return
     found = database.execute(
         "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND is_generated = 'NEVER'",
         [table],
@@ -54,8 +64,9 @@ def copies(database: psycopg.Connection, table: str, template: int, source: str,
     columns = [name for (name,) in found]
     values = ", ".join(changed.get(name, f't."{name}"') for name in columns)
     names = ", ".join(f'"{name}"' for name in columns)
+    template = f"t.id = (SELECT min(id) FROM {table} WHERE {FIRST.get(table, 'true')})"
     database.execute(
-        f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} t, {source} WHERE t.id = {template}"
+        f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} t, {source} WHERE {template}"
     )
 
 
@@ -65,78 +76,78 @@ def fill(url: str, rows: int) -> None:
     with psycopg.connect(url, autocommit=True) as database:
         database.execute("SET session_replication_role = replica")  # no trigger: copies have no events
         database.execute("SET maintenance_work_mem = '512MB'")
-        first = {
-            table: database.execute(f"SELECT min(id) FROM {table} WHERE {where}").fetchone()[0]
-            for table, where in {
-                "studies_study": "code = 'ACC-OPEN'",
-                "studies_pdxmodel": "true",
-                "studies_measurementsession": "completed_at IS NOT NULL",
-                "studies_mouse": "true",
-                "studies_tumor": "true",
-                "studies_measurement": "true",
-            }.items()
-        }
         series = f"generate_series(0, {studies - 1}) s"
-        copies(database, "studies_study", first["studies_study"], series, id=f"{BASE} + s",
-               code="'CAP-' || s", is_blinded="true")  # fmt: skip
-        copies(database, "studies_pdxmodel", first["studies_pdxmodel"], series, id=f"{BASE} + s",
-               code="'CAP-MODEL-' || s")  # fmt: skip
-        days = f"{series}, generate_series(0, {MEASURED}) k"
-        copies(database, "studies_measurementsession", first["studies_measurementsession"], days,
+        copies(database, "studies_study", series, id=f"{BASE} + s", code="'CAP-' || s", is_blinded="true")
+        copies(database, "studies_pdxmodel", series, id=f"{BASE} + s", code="'CAP-MODEL-' || s")
+        copies(database, "studies_measurementsession", f"{series}, generate_series(0, {MEASURED}) k",
                id=f"{BASE} + s * {MEASURED + 1} + k", study_id=f"{BASE} + s", cohort_id="NULL",
                due_on=f"current_date - ({MEASURED} - k) * 3", is_baseline="k = 0",
                completed_at=f"CASE WHEN k < {MEASURED} THEN t.completed_at END",
                started_at=f"CASE WHEN k < {MEASURED} THEN t.started_at END")  # fmt: skip
         group = f"s / {MODEL_STUDIES} * {MODEL_STUDIES} + m % {MODELS}"
         mice = f"{series}, generate_series(0, {MICE - 1}) m"
-        copies(database, "studies_mouse", first["studies_mouse"], mice, id=f"{BASE} + s * {MICE} + m",
+        copies(database, "studies_mouse", mice, id=f"{BASE} + s * {MICE} + m",
                study_id=f"{BASE} + s", cohort_id="NULL", cage_id="NULL", label="'M' || lpad((m + 1)::text, 3, '0')",
-               ear_tag="''", rfid="''",
-               pdx_model_id=f"{BASE} + least({group}, {studies - 1})")  # fmt: skip
-        copies(database, "studies_tumor", first["studies_tumor"], mice, id=f"{BASE} + s * {MICE} + m",
+               ear_tag="''", rfid="''", pdx_model_id=f"{BASE} + least({group}, {studies - 1})")  # fmt: skip
+        copies(database, "studies_tumor", mice, id=f"{BASE} + s * {MICE} + m",
                mouse_id=f"{BASE} + s * {MICE} + m")  # fmt: skip
-        laid = take_indexes_away(database)
-        readings = f"{mice}, generate_series(0, {MEASURED - 1}) k"
-        copies(database, "studies_measurement", first["studies_measurement"], readings,
-               id=f"{BASE} + (s * {MEASURED} + k)::bigint * {MICE} + m", mouse_id=f"{BASE} + s * {MICE} + m",
-               session_id=f"{BASE} + s * {MEASURED + 1} + k", client_id="gen_random_uuid()",
-               length_mm="round((5 + 0.15 * k + random())::numeric, 1)",
-               width_mm="round((4 + 0.12 * k + random())::numeric, 1)",
-               weight_g="round((20 + 3 * random())::numeric, 1)",
-               observed_at=f"t.observed_at - ({MEASURED} - k) * interval '3 days'")  # fmt: skip
-        for statement in laid:
-            database.execute(statement)
+        take_indexes_away(database)
+        for start in range(0, studies, STUDIES_AT_ONCE):
+            fill_readings(database, start, min(start + STUDIES_AT_ONCE, studies))
+        lay_indexes_again(database)
         database.execute(
             "INSERT INTO studies_studymembership (user_id, study_id, role, is_active) "
-            "SELECT m.user_id, s.id, m.role, true FROM studies_studymembership m, studies_study s "
-            f"WHERE m.study_id = {first['studies_study']} AND s.id BETWEEN {BASE} AND {BASE + MINE - 1}"
+            "SELECT m.user_id, s.id, m.role, true FROM studies_studymembership m, studies_study s, studies_study o "
+            f"WHERE o.code = 'ACC-OPEN' AND m.study_id = o.id AND s.id BETWEEN {BASE} AND {BASE + MINE - 1} "
+            "ON CONFLICT DO NOTHING"
         )
-        for table in (*first, "studies_studymembership"):
+        for table in (*TABLES, "studies_studymembership"):
             database.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
             )
         database.execute("VACUUM ANALYZE")
 
 
-def take_indexes_away(database: psycopg.Connection) -> list[str]:
-    """Drop the readings' indexes for the load; returns the statements that lay them again."""
+def fill_readings(database: psycopg.Connection, start: int, end: int) -> None:
+    mice = f"generate_series({start}, {end - 1}) s, generate_series(0, {MICE - 1}) m"
+    source = f"{mice}, generate_series(0, {MEASURED - 1}) k"
+    copies(database, "studies_measurement", source,
+           id=f"{BASE} + (s * {MEASURED} + k)::bigint * {MICE} + m", mouse_id=f"{BASE} + s * {MICE} + m",
+           session_id=f"{BASE} + s * {MEASURED + 1} + k", client_id="gen_random_uuid()",
+           length_mm="round((5 + 0.15 * k + random())::numeric, 1)",
+           width_mm="round((4 + 0.12 * k + random())::numeric, 1)",
+           weight_g="round((20 + 3 * random())::numeric, 1)",
+           observed_at=f"t.observed_at - ({MEASURED} - k) * interval '3 days'")  # fmt: skip
+
+
+def take_indexes_away(database: psycopg.Connection) -> None:
+    """Drop the readings' indexes for the load, having noted how each is laid again."""
     table = "studies_measurement"
+    database.execute("CREATE TABLE IF NOT EXISTS capacity_index (name text PRIMARY KEY, laid_by text)")
     unique = database.execute(
         "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = %s::regclass"
         " AND contype = 'u'", [table],
     ).fetchall()  # fmt: skip
-    again = []
-    for name, definition in unique:
-        database.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
-        again.append(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
     others = database.execute(
-        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s AND indexname NOT LIKE '%%_pkey'",
-        [table],
-    ).fetchall()
+        "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s AND indexname NOT LIKE '%%_pkey'"
+        " AND indexname <> ALL(%s)", [table, [name for name, _ in unique]],
+    ).fetchall()  # fmt: skip
+    for name, definition in unique:
+        with database.transaction():
+            database.execute("INSERT INTO capacity_index VALUES (%s, %s)",
+                             [name, f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}'])  # fmt: skip
+            database.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
     for name, definition in others:
-        database.execute(f'DROP INDEX "{name}"')
-        again.append(definition)
-    return again
+        with database.transaction():
+            database.execute("INSERT INTO capacity_index VALUES (%s, %s)", [name, definition])
+            database.execute(f'DROP INDEX "{name}"')
+
+
+def lay_indexes_again(database: psycopg.Connection) -> None:
+    for name, statement in database.execute("SELECT name, laid_by FROM capacity_index").fetchall():
+        with database.transaction():
+            database.execute(statement)
+            database.execute("DELETE FROM capacity_index WHERE name = %s", [name])
 
 
 class Measured:
@@ -281,13 +292,15 @@ def main(sizes: list[int], kept: Path | None) -> None:
 def prepared(data: Path, rows: int) -> Measured:
     name, folder = f"capacity_{rows}", data.parent / f"files_{rows}"
     url = postgres.url_of(data).replace("/postgres?", f"/{name}?")
-    if not (folder / "loaded").exists():
+    if not (folder / "seeded").exists():
         folder.mkdir(exist_ok=True)
         with psycopg.connect(postgres.url_of(data), autocommit=True) as database:
             database.execute(f"DROP DATABASE IF EXISTS {name}")
             database.execute(f"CREATE DATABASE {name}")
         manage(url, folder, "migrate", "--verbosity=0")
         manage(url, folder, "acceptance_seed", "--seed=7")
+        (folder / "seeded").touch()
+    if not (folder / "loaded").exists():
         began = time.perf_counter()
         fill(url, rows)
         print(f"loaded in {time.perf_counter() - began:.0f} s", flush=True)
