@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from studies import access
 from studies.actions.acceptance import OUTSIDER, AcceptanceRefused, plant_acceptance
+from studies.actions.allocate_mice import deviations
 from studies.actions.api_tokens import authenticate
+from studies.actions.coverage import broken_links
 from studies.models import Allocation, Measurement, MeasurementSession, Mouse, Study, User
 from studies.terms import Role, TokenScope
 
@@ -71,6 +73,16 @@ def test_who_may_what(planted):
     assert not access.may_see_arms(first["study_director"], blinded)
     assert [study.code for study in access.studies_of(first[OUTSIDER])] == ["ACC-OTHER"]
     assert Allocation.objects.count() == 72
+
+
+def test_every_arm_was_drawn_for_and_is_dosed_by_a_code(planted):
+    for told in planted["studies"]:
+        study = Study.objects.get(code=told["code"])
+        drawn = list(study.randomizations.all())
+        assert len(drawn) == len(told["sessions"]) and [deviations(one) for one in drawn] == [[]] * len(drawn)
+        assert study.syringe_codes.count() == len(told["arms"])
+        assert {study.mice.filter(allocation__arm=arm).count() for arm in study.arms.all()} == {9}
+    assert not broken_links()
 
 
 def test_tokens_are_of_their_owners_and_technicians_may_enter(planted):

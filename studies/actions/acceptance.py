@@ -13,15 +13,15 @@ from typing import Any
 
 from django.db import transaction
 
+from studies.actions.allocate_mice import Choices, allocate
 from studies.actions.api_tokens import create_token
-from studies.actions.audit import INSTALLATION, allocation_chain, record_event
+from studies.actions.audit import INSTALLATION, record_event
 from studies.actions.demo_setup import LabClock, act
 from studies.actions.demo_studies import lab_zone
 from studies.actions.revisions import HASHED, rows_sha256
 from studies.days import local_date
 from studies.models import (
     Agent,
-    Allocation,
     AnalysisPlan,
     Arm,
     ArmAgent,
@@ -186,8 +186,10 @@ class _Planting:
         """A cohort measured twice, and its session due today."""
         self.cohort = Cohort.objects.create(study=self.study, name=name, day0=self.clock.day0)
         mice = self._mice(place)
-        doubling = self._allocate(arms, mice)
-        for day in MEASURED_DAYS:
+        baseline, *later = MEASURED_DAYS
+        self._measured(baseline, mice, {})
+        doubling = self._allocate(arms)
+        for day in later:
             self._measured(day, mice, doubling)
         return {"id": self._session(DUE_DAY).pk, "mice": [mouse.key for mouse in mice]}
 
@@ -243,24 +245,14 @@ class _Planting:
         })  # fmt: skip
         return mice
 
-    def _allocate(self, arms: list[Arm], mice: list[Mouse]) -> dict[int, float]:
-        """Every mouse's arm, and with it the days its tumor takes to double."""
-        drawn = arms * MICE_PER_ARM
-        self.rng.shuffle(drawn)
-        Allocation.objects.bulk_create(
-            Allocation(mouse=mouse, arm=arm) for mouse, arm in zip(mice, drawn, strict=True)
-        )
-        record_event(
-            "allocated mice",
-            self.study,
-            actor=self.director,
-            at=self._at(0, hour=8),
-            chain=allocation_chain(self.study),
-            study=self.study,
-            new={"allocation": [[mouse.label, arm.name] for mouse, arm in zip(mice, drawn, strict=True)]},
-        )
+    def _allocate(self, arms: list[Arm]) -> dict[int, float]:
+        """The days each mouse's tumor takes to double, by the arm it is drawn for."""
+        drawn = allocate(
+            self.study, self.cohort.name, Choices("sorted_block", strata=("pdx_model",)),
+            seed=f"{self.rng.getrandbits(128):032x}", actor=self.director, at=self._at(0, hour=8),
+        )  # fmt: skip
         days = dict(zip((arm.pk for arm in arms), DOUBLING_DAYS, strict=True))
-        return {mouse.pk: days[arm.pk] for mouse, arm in zip(mice, drawn, strict=True)}
+        return {mouse: days[arm] for mouse, arm in drawn.allocations.values_list("mouse", "arm")}
 
     def _session(self, day: int, **fields: Any) -> MeasurementSession:
         session = MeasurementSession.objects.create(
@@ -279,7 +271,8 @@ class _Planting:
         end = start + timedelta(minutes=2 * len(mice))
         session = self._session(day, started_at=start, started_by=technician, completed_at=end)
         Measurement.objects.bulk_create(
-            self._reading(session, mouse, place, day, doubling[mouse.pk]) for place, mouse in enumerate(mice)
+            self._reading(session, mouse, place, day, doubling.get(mouse.pk))
+            for place, mouse in enumerate(mice)
         )
         stored = session.measurements.order_by("id").values_list(*HASHED)
         act(self.study, "completed a measurement session", session, technician, end, new={
@@ -287,11 +280,13 @@ class _Planting:
         })  # fmt: skip
 
     def _reading(
-        self, session: MeasurementSession, mouse: Mouse, place: int, day: int, doubling_days: float
+        self, session: MeasurementSession, mouse: Mouse, place: int, day: int, doubling_days: float | None
     ) -> Measurement:
+        """Tumors grow from the baseline on, once they have their `doubling_days`."""
         at = session.started_at + timedelta(minutes=2 * place)
         start = volume_mm3(7.2 + place % 5 / 10, 6.4, None, self.study.volume_formula)
-        width = (start * 2 ** ((day + 1) / doubling_days) * 2 / 1.15) ** (1 / 3)  # 15 % longer than wide
+        grown = 2 ** ((day - MEASURED_DAYS[0]) / doubling_days) if doubling_days else 1.0
+        width = (start * grown * 2 / 1.15) ** (1 / 3)  # 15 % longer than wide
         return Measurement(
             session=session,
             mouse=mouse,

@@ -1,18 +1,21 @@
 """One cohort of a demo study, from enrollment to its last visit so far, as steps that happen in time."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from studies.actions.demo_mice import BASELINE_DAY, draw_arms, house_mice, record_allocation
-from studies.actions.demo_sessions import Crew, SessionWriter, choose_slips, record_exits
+from studies.actions.allocate_mice import Choices, allocate
+from studies.actions.demo_mice import BASELINE_DAY, house_mice
+from studies.actions.demo_sessions import Crew, SessionWriter, Slips, choose_slips, record_exits
 from studies.actions.demo_setup import LabClock
 from studies.analysis.simulation import draw_mice, follow_mice
 from studies.analysis.simulation_design import Design
 from studies.models import Cohort, PdxModel, Study, User
+from studies.terms import MeasurementStatus
 
 MEASURERS = ("tech1", "tech2")
 ALLOCATION_HOUR, EXIT_HOUR = 15, 16
@@ -52,34 +55,60 @@ def enroll_cohort(
     study: Study, plan: CohortPlan, people: dict[str, User], models: dict[str, PdxModel]
 ) -> list[Step]:
     """House the cohort's mice and return what is to be recorded of them: sessions, allocation, exits."""
-    rng, clock = np.random.default_rng(plan.seed), plan.clock
-    cohort = Cohort.objects.create(study=study, name=plan.name, day0=clock.day0)
-    mice = _numbered(draw_mice(plan.design, rng), study)
-    drawn = draw_arms(mice, plan.name, plan.seed)
-    simulated = follow_mice(plan.design, mice, [one.arm for one in drawn], rng)
-    housed = house_mice(study, cohort, mice, models, clock)
-    crew = Crew(
-        {name: people[name] for name in MEASURERS},
-        {row.mouse: plan.crew_of[row.pdx_model] for row in mice.itertuples()},
-    )
-    slips = choose_slips(simulated.table, rng, *plan.slips)
-    writer = SessionWriter(study, cohort, clock, crew, housed, slips, rng, plan.first_hour, plan.signs)
+    course, clock = _Course(study, plan, people, models), plan.clock
+    later = [day for day in plan.design.days if day > BASELINE_DAY]
+    return [
+        Step(clock.at(BASELINE_DAY, plan.first_hour), course.measure_baseline),
+        Step(clock.at(BASELINE_DAY, ALLOCATION_HOUR), course.randomize),
+        *(Step(clock.at(day, plan.first_hour), partial(course.measure, day)) for day in later),
+        *(Step(clock.at(day, EXIT_HOUR), partial(course.see_off, day)) for day in later),
+    ]
 
-    def measure(day: int) -> Step:
-        rows = simulated.table[simulated.table["day"] == day]
-        return Step(clock.at(day, plan.first_hour), lambda: writer.write(day, rows))
 
-    def see_off(day: int) -> Step:
-        gone = simulated.mice[simulated.mice["exit_day"] == day]
-        at = clock.at(day, EXIT_HOUR)
-        return Step(at, lambda: record_exits(study, gone, housed, at, people["vet"]))
+class _Course:
+    """A cohort as it goes: its baseline is read, its arms are drawn from that, and only then do arms tell."""
 
-    at = clock.at(BASELINE_DAY, ALLOCATION_HOUR)
-    director = people["director"]
-    allocate = Step(
-        at, lambda: record_allocation(study, cohort, mice, drawn, housed, plan.seed, director, at)
-    )
-    return [allocate, *(step for day in plan.design.days for step in (measure(day), see_off(day)))]
+    def __init__(
+        self, study: Study, plan: CohortPlan, people: dict[str, User], models: dict[str, PdxModel]
+    ) -> None:
+        self.study, self.plan, self.people = study, plan, people
+        self.rng = np.random.default_rng(plan.seed)
+        self.cohort = Cohort.objects.create(study=study, name=plan.name, day0=plan.clock.day0)
+        self.mice = _numbered(draw_mice(plan.design, self.rng), study)
+        self.housed = house_mice(study, self.cohort, self.mice, models, plan.clock)
+        crew = Crew(
+            {name: people[name] for name in MEASURERS},
+            {row.mouse: plan.crew_of[row.pdx_model] for row in self.mice.itertuples()},
+        )
+        self.writer = SessionWriter(
+            study, self.cohort, plan.clock, crew, self.housed, Slips(), self.rng, plan.first_hour, plan.signs
+        )
+
+    def measure_baseline(self) -> None:
+        first = {f"first_{name}": name for name in ("length_mm", "width_mm", "weight_g")}
+        rows = self.mice.drop(columns="weight_g").rename(columns=first)
+        self.writer.write(BASELINE_DAY, rows.assign(status=str(MeasurementStatus.MEASURED)))
+
+    def randomize(self) -> None:
+        """By the default method, each PDX model in every arm; who is outside the window is excluded."""
+        at = self.plan.clock.at(BASELINE_DAY, ALLOCATION_HOUR)
+        drawn = allocate(
+            self.study, self.cohort.name, Choices(strata=("pdx_model",)), seed=f"{self.plan.seed:032x}",
+            actor=self.people["director"], at=at, exclude_outside=True,
+        )  # fmt: skip
+        arm_of = dict(drawn.allocations.values_list("mouse__label", "arm__name"))
+        arms = [arm_of[mouse] for mouse in self.mice["mouse"]]
+        self.simulated = follow_mice(self.plan.design, self.mice, arms, self.rng)
+        slips = choose_slips(self.simulated.table, self.rng, *self.plan.slips)
+        self.writer = replace(self.writer, slips=slips)
+
+    def measure(self, day: int) -> None:
+        table = self.simulated.table
+        self.writer.write(day, table[table["day"] == day])
+
+    def see_off(self, day: int) -> None:
+        mice, at = self.simulated.mice, self.plan.clock.at(day, EXIT_HOUR)
+        record_exits(self.study, mice[mice["exit_day"] == day], self.housed, at, self.people["vet"])
 
 
 def _numbered(mice: pd.DataFrame, study: Study) -> pd.DataFrame:

@@ -1,23 +1,11 @@
-"""House the demo's mice and draw their allocation."""
-
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+"""House the demo's mice."""
 
 import pandas as pd
 
 from studies.actions import demo_design as declared
-from studies.actions.allocate_mice import code_version
-from studies.actions.audit import allocation_chain, record_event
-from studies.actions.demo_allocation import (
-    ALGORITHM_VERSION,
-    METHOD,
-    AllocatedMouse,
-    allocate_in_blocks,
-    input_sha256,
-)
 from studies.actions.demo_protocol import HOST_STRAIN
-from studies.actions.demo_setup import LabClock, act
-from studies.models import Allocation, Arm, Cage, Cohort, Mouse, PdxModel, Randomization, Study, Tumor, User
+from studies.actions.demo_setup import LabClock
+from studies.models import Cage, Cohort, Mouse, PdxModel, Study, Tumor
 
 IMPLANTED_DAY, BORN_DAY, BASELINE_DAY = -24, -75, -1
 
@@ -74,67 +62,4 @@ def _mouse(
         rfid=f"SIM{study.code[-2:]}{row.mouse.lstrip('M'):0>10}",
         cage=cage,
         enrolled_on=clock.date(BASELINE_DAY),
-    )
-
-
-def ordered_input(mice: pd.DataFrame) -> list[dict]:
-    """What the drawing is made from: each mouse's model and its volume as read at enrollment."""
-    volume = (mice["first_length_mm"] * mice["first_width_mm"] ** 2 / 2).round(4)
-    return [
-        {"mouse": mouse, "pdx_model": model, "volume_mm3": float(value)}
-        for mouse, model, value in zip(mice["mouse"], mice["pdx_model"], volume, strict=True)
-    ]
-
-
-def draw_arms(mice: pd.DataFrame, cohort_name: str, seed: int) -> list[AllocatedMouse]:
-    arms = [truth.name for truth in declared.ARM_TRUTHS]
-    return allocate_in_blocks(ordered_input(mice), arms, seed, f"{cohort_name}/")
-
-
-def record_allocation(
-    study: Study,
-    cohort: Cohort,
-    mice: pd.DataFrame,
-    drawn: Sequence[AllocatedMouse],
-    by_label: dict[str, Mouse],
-    seed: int,
-    director: User,
-    at: datetime,
-) -> None:
-    """The randomization record and every mouse's arm; the arms themselves stand in the sealed chain alone."""
-    rows = ordered_input(mice)
-    arms = {arm.name: arm for arm in Arm.objects.filter(study=study)}
-    randomization = Randomization.objects.create(
-        study=study,
-        cohort=cohort,
-        method=METHOD,
-        seed=str(seed),
-        algorithm_version=ALGORITHM_VERSION,
-        code_version=code_version(),
-        parameters={"arms": list(arms), "block_size": len(arms), "blocks_within": "pdx_model"},
-        ordered_input=rows,
-        input_sha256=input_sha256(rows),
-        made_at=at,
-        made_by=director,
-    )
-    Allocation.objects.bulk_create(
-        Allocation(mouse=by_label[one.mouse], arm=arms[one.arm], randomization=randomization, block=one.block)
-        for one in drawn
-    )
-    act(study, "randomized mice", randomization, director, at, new={
-        "cohort": cohort.name, "mice": len(rows), "method": METHOD,
-        "input_sha256": randomization.input_sha256,
-    })  # fmt: skip
-    record_event(
-        "allocated mice",
-        randomization,
-        actor=director,
-        at=at + timedelta(seconds=1),
-        chain=allocation_chain(study),
-        study=study,
-        new={
-            "cohort": cohort.name,
-            "seed": str(seed),
-            "allocation": [[one.mouse, one.arm, one.block] for one in drawn],
-        },
     )

@@ -42,7 +42,7 @@ class DemoPerson:
 PEOPLE = (
     DemoPerson("tech1", "Technician One (demo)", Role.TECHNICIAN, may="measures; session due today"),
     DemoPerson("tech2", "Technician Two (demo)", Role.TECHNICIAN, may="measures"),
-    DemoPerson("doser", "Doser (demo)", Role.DOSER, may="sees that a study is there"),
+    DemoPerson("doser", "Doser (demo)", Role.DOSER, may="doses by syringe code; doses due today"),
     DemoPerson("director", "Study Director (demo)", Role.STUDY_DIRECTOR, True, may="sets up, decides, reads"),
     DemoPerson("statistician", "Statistician (demo)", Role.STATISTICIAN, may="analyzes"),
     DemoPerson("qa", "Quality Assurance (demo)", Role.QUALITY_ASSURANCE, True, may="reads the audit trail"),

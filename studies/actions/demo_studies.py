@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from studies.actions import demo_design as declared
 from studies.actions.demo_cohort import MEASURERS, CohortPlan, Step, enroll_cohort, take
+from studies.actions.demo_dosing import dosing_steps
 from studies.actions.demo_mice import BASELINE_DAY
 from studies.actions.demo_people import ACTIVE, COMPLETED, DRAFT, PEOPLE, DemoRefused
 from studies.actions.demo_protocol import create_study, register_models
@@ -14,7 +15,7 @@ from studies.actions.record_measurements import audited
 from studies.actions.sheet_facts import load_session
 from studies.actions.welfare import raise_alerts
 from studies.days import local_date
-from studies.models import Exclusion, Measurement, Mouse, PdxModel, Study, User
+from studies.models import Measurement, Mouse, PdxModel, Study, User
 from studies.terms import Sign, StudyState
 
 COMPLETED_ZONE = "Europe/Amsterdam"
@@ -34,7 +35,7 @@ SICK_MOUSE, SICK_SIGNS = (
     "M003",
     f"{Sign.HUNCHED},{Sign.LETHARGIC}",
 )  # a red alert that waits in the running study
-SCREENED_OUT = ((4.9, 4.6, "below"), (9.4, 7.1, "above"))
+SCREENED_OUT = ((4.9, 4.6), (9.4, 7.1))  # mm: too small, too large to enroll
 DRAFTERS = ("director", "statistician")
 EVERYONE = tuple(person.username for person in PEOPLE if person.role is not None)
 
@@ -93,7 +94,8 @@ def _completed_study(
     half = len(declared.DEMO_MODELS) // 2
     crew_of = {model.code: MEASURERS[place >= half] for place, model in enumerate(declared.DEMO_MODELS)}
     plan = CohortPlan("A", declared.declared_design(), clock, declared.SEED, crew_of, slips=(3, 1, 1))
-    take(enroll_cohort(study, plan, people, models))
+    doses = dosing_steps(study, clock, declared.TRUTH_DAY - 1, people["doser"], declared.SEED)
+    take([*enroll_cohort(study, plan, people, models), *doses])
     locked, unblinded = clock.at(declared.TRUTH_DAY + 1, 10), clock.at(declared.TRUTH_DAY + 2, 10)
     reason = "All visits are recorded and the queries on them are closed."
     change_state(study, StudyState.DATA_LOCKED, director, locked, "locked the data", reason)
@@ -123,7 +125,8 @@ def _active_study(people: dict[str, User], models: dict[str, PdxModel], now: dat
         first.at(BASELINE_DAY, SCREENED_HOUR),
         lambda: _screen_out(study, people[ACTIVE_COHORTS[0].observer], models[ACTIVE_MODELS[0]]),
     )
-    take([*steps, screened])
+    yesterday = (today - first.day0).days - 1
+    take([*steps, screened, *dosing_steps(study, first, yesterday, people["doser"], declared.SEED + 1)])
     _judge_last_visits(study, now)
     _say_where_from(study, director, now)
 
@@ -171,10 +174,10 @@ def _say_where_from(study: Study, director: User, now: datetime) -> None:
 
 
 def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
-    """Two mice measured at baseline and not enrolled, as their tumors were outside the window."""
+    """Two mice measured at baseline with tumors outside the window, which randomization leaves out."""
     session = study.sessions.get(cohort__name="A", is_baseline=True)
     like = study.mice.filter(pdx_model=model).first()
-    for length, width, side in SCREENED_OUT:
+    for length, width in SCREENED_OUT:
         label = f"M{study.mice.count() + 1:03d}"
         mouse = Mouse.objects.create(
             study=study,
@@ -186,13 +189,7 @@ def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
             source=like.source,
             born_on=like.born_on,
         )
-        volume = length * width**2 / 2
         at = session.completed_at + timedelta(minutes=5)
-        reason = (
-            f"Not enrolled: {volume:.0f} mm³ is {side} the window of "
-            f"{study.enrollment_min_mm3:g} to {study.enrollment_max_mm3:g} mm³."
-        )
-        exclusion = Exclusion.objects.create(mouse=mouse, reason=reason, excluded_at=at)
         reading = Measurement.objects.create(
             session=session,
             mouse=mouse,
@@ -205,7 +202,6 @@ def _screen_out(study: Study, observer: User, model: PdxModel) -> None:
             recorded_at=session.completed_at,
         )
         act(study, "recorded a measurement", reading, observer, at, new=audited(reading))
-        act(study, "excluded a mouse", exclusion, observer, at, reason=reason, new={"mouse": label})
 
 
 def _draft_study(people: dict[str, User], models: dict[str, PdxModel], now: datetime) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studies import access
+from studies.actions.allocate_mice import deviations
 from studies.actions.audit import allocation_chain, broken_link, chains, study_chain
 from studies.actions.coverage import broken_links
-from studies.actions.demo_allocation import allocate_in_blocks, input_sha256
 from studies.actions.demo_people import (
     ACTIVE,
     CODES,
@@ -24,6 +24,7 @@ from studies.actions.demo_people import (
 )
 from studies.actions.demo_studies import lab_zone
 from studies.actions.demo_truth import agreements, declared_truth, headline, write_truth
+from studies.actions.dosing import due_doses
 from studies.actions.load_demo import load_demo
 from studies.actions.revisions import HASHED, rows_sha256
 from studies.analysis import analyze_study
@@ -31,7 +32,9 @@ from studies.days import local_date
 from studies.frames import growth_curves, measurement_table
 from studies.models import (
     Allocation,
+    ArmAgent,
     AuditEvent,
+    Dose,
     Exclusion,
     Exit,
     Measurement,
@@ -42,6 +45,7 @@ from studies.models import (
     Study,
     User,
 )
+from studies.reports.dosing_facts import dosing_facts
 from studies.terms import MeasurementStatus, StudyOrigin, StudyState
 from studies.worklist import due_sessions
 
@@ -212,25 +216,62 @@ def test_readings_are_taken_in_working_hours_at_the_studys_place_and_before_now(
 
 
 def test_the_allocation_can_be_drawn_again_from_its_record(demo):
-    assert Randomization.objects.count() == 3
     for record in Randomization.objects.all():
-        assert record.input_sha256 == input_sha256(record.ordered_input)
-        drawn = allocate_in_blocks(
-            record.ordered_input, record.parameters["arms"], int(record.seed), f"{record.cohort.name}/"
-        )
-        stored = {row.mouse.label: (row.arm.name, row.block) for row in record.allocations.all()}
-        assert stored == {one.mouse: (one.arm, one.block) for one in drawn}
-        assert not {row["mouse"] for row in record.ordered_input} - set(stored)
+        assert deviations(record) == []
+        assert set(record.allocations.values_list("mouse__label", flat=True)) == {
+            row["mouse"] for row in record.ordered_input if not row["arm"]
+        }
+    assert Randomization.objects.count() == 3
+    assert not Allocation.objects.filter(randomization=None).exists()
 
 
-def test_blocks_hold_every_arm_once_and_mice_alike_in_volume():
-    rows = [{"mouse": f"M{n}", "pdx_model": "P", "volume_mm3": 100.0 + n} for n in range(8)]
-    drawn = {one.mouse: one for one in allocate_in_blocks(rows, ["a", "b", "c", "d"], 7)}
-    for block, mice in (("P/1", ("M4", "M5", "M6", "M7")), ("P/2", ("M0", "M1", "M2", "M3"))):
-        assert {drawn[mouse].block for mouse in mice} == {block}
-        assert {drawn[mouse].arm for mouse in mice} == {"a", "b", "c", "d"}
-    with pytest.raises(ValueError, match="7 mice of P do not fill blocks of 4"):
-        allocate_in_blocks(rows[1:], ["a", "b", "c", "d"], 7)
+def test_the_balance_of_the_running_study_is_shown_without_its_arms(demo, client):
+    client.force_login(User.objects.get(username="director"))
+    page = client.get(f"/studies/{ACTIVE}/balance/").content.decode()
+    assert "Largest |SMD| of two arms" in page and "Tumor volume" in page and "Binimetinib" not in page
+
+
+# Doses
+
+
+def test_every_dose_due_is_on_record_by_its_syringe_code(demo):
+    completed = study(COMPLETED)
+    codes = set(completed.syringe_codes.values_list("code", flat=True))
+    doses = Dose.objects.filter(study=completed)
+    assert len(codes) == 4 and {row.syringe.split("-")[0] for row in doses} == codes
+    facts = dosing_facts(completed, dict(completed.arms.values_list("pk", "name")), masked=False)
+    assert facts["did_both"] == []
+    for row in facts["by_arm"]:
+        assert row["n_not_recorded"] == 0, row["arm"]
+        assert row["n_planned"] == row["n_given"] + row["n_partial"] + row["n_omitted"]
+        assert 80 < row["percent_of_planned"] < 100, row["arm"]
+    assert sum(row["n_partial"] for row in facts["by_arm"]) > 5
+
+
+def test_doses_come_from_a_usable_formulation_at_the_planned_amount(demo):
+    rows = Dose.objects.filter(study__code=COMPLETED, outcome="given").exclude(formulation=None)
+    for dose in rows.select_related("formulation__lot__agent")[:200]:
+        planned = ArmAgent.objects.filter(
+            arm__allocations__mouse=dose.mouse_id, agent=dose.formulation.lot.agent
+        ).get()
+        ml = planned.dose_mg_per_kg * dose.weight_g / 1000 / dose.formulation.concentration_mg_per_ml
+        assert dose.given_ml == pytest.approx(ml, abs=1e-6)
+        assert dose.formulation.made_on <= dose.given_on <= dose.formulation.usable_until()
+
+
+def test_a_mouse_that_lost_weight_is_not_dosed_until_it_is_heavier(demo):
+    held = Dose.objects.filter(study__code=COMPLETED, reason__startswith="Dosing holiday: weight loss")
+    assert held and set(held.values_list("outcome", flat=True)) == {"omitted"}
+
+
+def test_the_doser_of_the_running_study_has_doses_due_today(demo):
+    active = study(ACTIVE)
+    due = due_doses(active, User.objects.get(username="doser"), NOW)
+    assert len({one.mouse for one in due}) == 48 and not any(one.recorded for one in due)
+    assert max(Dose.objects.filter(study=active).values_list("given_on", flat=True)) == local_date(
+        NOW, active.time_zone
+    ) - timedelta(days=1)
+    assert {one.refusal for one in due} == {"it was not weighed today"}
 
 
 def test_every_audit_chain_holds(demo):
