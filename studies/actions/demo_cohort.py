@@ -90,10 +90,10 @@ class _Course:
         self.writer.write(BASELINE_DAY, rows.assign(status=str(MeasurementStatus.MEASURED)))
 
     def randomize(self) -> None:
-        """By the default method, each PDX model in every arm; who is outside the window is excluded."""
+        """By the default method, each PDX model in every arm and cages mixed; who is outside the window is excluded."""
         at = self.plan.clock.at(BASELINE_DAY, ALLOCATION_HOUR)
         drawn = allocate(
-            self.study, self.cohort.name, Choices(strata=("pdx_model",)), seed=f"{self.plan.seed:032x}",
+            self.study, self.cohort.name, Choices(strata=("pdx_model", "cage")), seed=f"{self.plan.seed:032x}",
             actor=self.people["director"], at=at, exclude_outside=True,
         )  # fmt: skip
         arm_of = dict(drawn.allocations.values_list("mouse__label", "arm__name"))

@@ -27,7 +27,7 @@ from studies.terms import (
     Sex,
 )
 
-SEED = 2020
+SEED = 2055
 TRUTH_DAY = 21
 CONTROL_FOLD = 4.0
 MICE_PER_ARM = 5
