@@ -432,6 +432,8 @@ def _replayed(randomization: Randomization) -> list[str]:
         for label, arm, block in randomization.allocations.values_list("mouse__label", "arm__name", "block")
     }
     reasons = []
+    if "plan" not in randomization.parameters:
+        return [f"its method, {randomization.method}, is none of this version's"]
     if randomization.algorithm_version != ALGORITHM_VERSION:
         return [f"drawn by version {randomization.algorithm_version}; this is version {ALGORITHM_VERSION}"]
     if rows_sha256(randomization.ordered_input) != randomization.input_sha256:

@@ -16,6 +16,7 @@ from studies.actions.allocate_mice import (
     Choices,
     ConcernsRaised,
     allocate,
+    deviations,
     propose,
     syringe_codes,
 )
@@ -414,3 +415,11 @@ def test_a_drawing_that_finds_no_acceptable_allocation_is_refused_in_words(ready
 
     monkeypatch.setattr("studies.randomization.draw", none_found)
     refused(ready, director, "none of 200 allocations")
+
+
+def test_a_record_of_a_method_of_before_is_named_and_not_replayed(ready, director):
+    drawn = Randomization.objects.create(
+        study=ready, method="by lots", seed="1", algorithm_version="1", code_version="1", ordered_input=[],
+        input_sha256="0" * 64, made_at=NOW, made_by=director,
+    )  # fmt: skip
+    assert [one.reason for one in deviations(drawn)] == ["its method, by lots, is none of this version's"]
