@@ -62,6 +62,7 @@ class CageAdmin(ScienceAdmin):
 
 @admin.register(Cohort)
 class CohortAdmin(ScienceAdmin):
+    readonly_fields = ("day0",)  # set on the study's page of sessions, with what hangs on it
     list_display = ("name", "study", "kind", "day0")
     list_filter = (("study", admin.RelatedOnlyFieldListFilter), "kind")
     search_fields = ("name", "study__code")

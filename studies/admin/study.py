@@ -133,7 +133,10 @@ class ExpectedSignInline(RowsInline):
 
 
 class CohortInline(RowsInline):
+    """Day 0 brings sessions with it and stays once a dose is on record: it is set on the study's page of sessions."""
+
     model = Cohort
+    readonly_fields = ("day0",)
 
 
 class StudyForm(ReasonedForm):
