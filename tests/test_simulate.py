@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies.analysis.many_studies import model_level_tests
 from studies.analysis.meta_analysis import compare_groups
 from tests.simulate.cells import SEED, Cell, all_cells, one_model, primary_cells, program_cells
-from tests.simulate.measure import carried_forward, curves_of_many, measure, model_level_test, true_percent
+from tests.simulate.measure import carried_forward, curves_of_many, measure, true_percent
 from tests.simulate.report import judged, lines_of, rate_line, write_report
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -56,7 +57,7 @@ def test_a_piece_comes_out_the_same_again_and_the_next_one_differently():
 def test_the_model_level_test_is_the_one_the_analysis_prints():
     cell = short(next(cell for cell in program_cells() if "no culls" in cell.name), 3)
     frame = cell.draw(0)
-    estimate, se, df = model_level_test(frame)
+    found = model_level_tests(frame, cell.plan(frame), "A")
     for study in range(3):
         mine = frame[(frame["study"] == study) & (frame["day"] >= 0)].assign(
             y=lambda f: np.log(f["volume_mm3"])
@@ -67,8 +68,8 @@ def test_the_model_level_test_is_the_one_the_analysis_prints():
         effects = slopes.groupby(level=[0, 1, 2]).mean().unstack()
         effects = effects["A"] - effects["Vehicle"]
         expected = compare_groups(effects["loss_of_function"].to_numpy(), effects["wild_type"].to_numpy())
-        assert estimate[study] == pytest.approx(expected.difference)
-        assert se[study] == pytest.approx(expected.se) and df == expected.df
+        for name in ("difference", "se", "df", "p_value", "ci_low", "ci_high"):
+            assert found.loc[study, name] == pytest.approx(getattr(expected, name))
 
 
 def test_the_truth_of_each_tgi_is_that_of_many_mice():

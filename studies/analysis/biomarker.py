@@ -7,6 +7,7 @@ value needs two models in each status, a claim three, an open gate (the arm acts
 declared beforehand, where one was.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from studies.analysis.curves import curves_of
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_rates
 from studies.analysis.growth_models import GrowthFit, difference, fit_m4, growth_data, square_of, tgi_day
-from studies.analysis.inference import effect_rows, f1_pairs
+from studies.analysis.inference import ESTIMATES, effect_rows, f1_pairs, number
 from studies.analysis.meta_analysis import compare_groups, pool
 from studies.analysis.plan import Plan
 from studies.analysis.scopes import STRATA
@@ -26,6 +27,11 @@ from studies.terms import ExpectedSign
 
 LOSS, WILD = STRATA
 FEWEST_FOR_P, FEWEST_FOR_CLAIM = 2, 3
+MIXED, MODEL_LEVEL = "mixed model", "model-level t test"
+ALIKE = (
+    "PDX models differ in their response by no more than their mice make them (tau2 is estimated as 0), so the t test "
+    "on the effects of the PDX models decides, as the plan's rule is; the mixed model's numbers stand beside it"
+)
 
 
 def biomarker_section(
@@ -73,7 +79,9 @@ def biomarker_section(
     gates = {
         row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in contrasts if row["family"] == "F1"
     }
-    section["interaction"] = _interaction(fit, plan, gates)
+    section["interaction"] = _interaction(fit, plan, gates, section["model_level"])
+    if any(row["test"] == MODEL_LEVEL for row in section["interaction"]):
+        notes.append(f"{gene} interaction: {ALIKE}")
     _note_disagreement(section, plan, notes)
     return section
 
@@ -141,28 +149,60 @@ def _case_study(row: dict[str, Any], models: int) -> dict[str, Any]:
     return {**row, **silent, "note": "one PDX model: a case study, no test"}
 
 
-def _interaction(fit: GrowthFit, plan: Plan, gates: dict[str, bool]) -> list[dict[str, Any]]:
+def interaction_tables(
+    fit: GrowthFit, plan: Plan, pairs: list[tuple[str, str]], tests: Mapping[str, Mapping[str, Any]]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(M4's, the one that decides): the interaction of each arm, one row each.
+
+    They are one table but where M4 holds tau2 at 0. There the t test on the effects of single PDX models stands: its
+    standard error is the one M4 would give were tau2 free to come out below 0, M4's own is too large for its degrees of
+    freedom. `tests`, by arm, are `meta_analysis.TwoGroups` as mappings; an arm without one keeps M4's.
+    """
+    weights = {
+        arm: difference(fit.effect(arm, control, {LOSS: 1.0}), fit.effect(arm, control, {WILD: 1.0}))
+        for arm, control in pairs
+    }
+    mixed = fit.contrasts(weights, plan)
+    if not fit.models_alike:
+        return mixed, mixed
+    decided = mixed.copy()
+    for arm in decided.index:
+        test = tests.get(arm)
+        if test is not None and test["p_value"] is not None:
+            numbers = [test[name] for name in ("difference", "se", "df", "p_value", "ci_low", "ci_high")]
+            decided.loc[arm, ["estimate", "se", "df", "p_value", "ci_low", "ci_high"]] = numbers
+            decided.loc[arm, "statistic"] = test["difference"] / test["se"]
+    return mixed, decided.assign(p_adjusted=fit.adjusted(decided, weights, plan, plan["adjust"]))
+
+
+def _interaction(
+    fit: GrowthFit, plan: Plan, gates: dict[str, bool], model_level: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     pairs = [
         (arm, control) for arm, control in f1_pairs(fit.data, plan)
         if all(_models(fit, arm, control, status) for status in STRATA)
     ]  # fmt: skip
     if not pairs:
         return []
-    weights = [
-        difference(fit.effect(arm, control, {LOSS: 1.0}), fit.effect(arm, control, {WILD: 1.0}))
-        for arm, control in pairs
-    ]
+    tests = {row["arm"]: row["test"] for row in model_level if row["test"]}
+    mixed, decided = interaction_tables(fit, plan, pairs, tests)
     rows = []
-    for row in effect_rows(fit, plan, pairs, weights, plan["adjust"]):
-        models = {status: _models(fit, row["arm"], row["control"], status) for status in STRATA}
-        kept = {name: value for name, value in row.items() if not name.startswith("tgi_")}
-        if min(models.values()) < FEWEST_FOR_P:
-            kept |= {"p_value": None, "p_adjusted": None}
-        sign = plan["expected_sign"].get(row["arm"])
-        claim, reason = _claim(kept, models, sign, gates.get(row["arm"], False), plan)
+    for arm, control in pairs:
+        models = {status: _models(fit, arm, control, status) for status in STRATA}
+        silent: dict[str, float | None] = (
+            {"p_value": None, "p_adjusted": None} if min(models.values()) < FEWEST_FOR_P else {}
+        )
+        numbers, of_m4 = (
+            {name: number(table.loc[arm, name]) for name in ESTIMATES} | silent for table in (decided, mixed)
+        )
+        kept = {"arm": arm, "control": control, **numbers}
+        sign = plan["expected_sign"].get(arm)
+        claim, reason = _claim(kept, models, sign, gates.get(arm, False), plan)
         rows.append(
             {
                 **kept,
+                "test": MIXED if decided.loc[arm].equals(mixed.loc[arm]) else MODEL_LEVEL,
+                "mixed_model": of_m4,
                 "n_models": models,
                 "expected_sign": sign,
                 "family": "F4",
@@ -250,9 +290,9 @@ def _note_disagreement(section: dict[str, Any], plan: Plan, notes: list[str]) ->
     alpha = plan["alpha"]
     tests = {row["arm"]: row["test"]["p_value"] for row in section["model_level"] if row["test"]}
     for row in section["interaction"]:
-        one, other = row["p_value"], tests.get(row["arm"])
+        one, other = row["mixed_model"]["p_value"], tests.get(row["arm"])
         if one is not None and other is not None and (one < alpha) != (other < alpha):
             notes.append(
                 f"{plan.biomarker.name} interaction of {row['arm']}: the mixed model (p = {one:.3g}) and the test on "
-                f"model-level effects (p = {other:.3g}) disagree across {alpha:g}"
+                f"model-level effects (p = {other:.3g}) disagree across {alpha:g}; the {row['test']} decides"
             )

@@ -35,6 +35,7 @@ SINGLE_MICE = (
     "one mouse a PDX model and arm: how much models differ in their response cannot be told from how much mice do; "
     "(1 + day | mouse) carries both and tau2 is not given"
 )
+RESPONSE_GROUP = "pdx_model:arm"
 FEW_DF = 2
 LEAST_RESIDUAL_SD = 1e-5
 Weights = dict[str, float]
@@ -113,6 +114,11 @@ class GrowthFit:
     square: float = 0.0
     bends: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def models_alike(self) -> bool:
+        """Whether PDX models differ in their slopes by no more than their mice make them: tau2 is estimated as 0."""
+        return self.name == "M4" and not self.square and self.fit.variance_is_zero(RESPONSE_GROUP)
+
     def coefficient(self, name: str) -> float:
         """The estimate of one fixed effect; 0 for one that was dropped."""
         return dict(zip(self.fit.assembled.names, self.fit.beta, strict=True)).get(name, 0.0)
@@ -164,9 +170,15 @@ class GrowthFit:
             return self.fit.contrasts(weights, df=method, adjust=adjust, level=level)
         table = self.fit.contrasts(weights, df=method, adjust="none", level=level)
         capped = _capped(table, self.df_cap, plan["alpha"])
-        covariance = _covariance(self.fit.vcov(method), weights)
-        p_value, statistic, df = (capped[name].to_numpy() for name in ("p_value", "statistic", "df"))
-        return capped.assign(p_adjusted=adjust_p(p_value, statistic, df, covariance, adjust))
+        return capped.assign(p_adjusted=self.adjusted(capped, weights, plan, adjust))
+
+    def adjusted(
+        self, table: pd.DataFrame, weights: Mapping[str, Weights], plan: Plan, adjust: Adjust
+    ) -> np.ndarray:
+        """Adjusted p of a table's statistics, which correlate as these contrasts do."""
+        covariance = _covariance(self.fit.vcov(plan["df"]), weights)
+        p_value, statistic, df = (table[name].to_numpy(float) for name in ("p_value", "statistic", "df"))
+        return adjust_p(p_value, statistic, df, covariance, adjust)
 
 
 def difference(one: Weights, other: Weights) -> Weights:

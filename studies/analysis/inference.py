@@ -167,7 +167,7 @@ def effect_rows(
     readable = fit.square in (0.0, square_of("day_difference", day)) and not fit.bends
     for (arm, control), (_, estimates) in zip(pairs, table.iterrows(), strict=True):
         row: dict[str, Any] = {"arm": arm, "control": control}
-        row |= {name: _number(estimates[name]) for name in ESTIMATES}
+        row |= {name: number(estimates[name]) for name in ESTIMATES}
         row |= {
             "tgi_percent": tgi_percent(row["estimate"], day) if readable else None,
             "tgi_ci_low": tgi_percent(row["ci_high"], day) if readable else None,
@@ -220,9 +220,9 @@ def _slopes(fit: GrowthFit, plan: Plan) -> list[dict[str, Any]]:
     table = fit.contrasts(weights, plan, "none")
     rows = []
     for arm, row in table.iterrows():
-        rate = _number(row["estimate"])
+        rate = number(row["estimate"])
         doubling = float(np.log(2) / rate) if rate is not None and rate > 0 else None
-        values = {name: _number(row[name]) for name in ("se", "df", "ci_low", "ci_high")}
+        values = {name: number(row[name]) for name in ("se", "df", "ci_low", "ci_high")}
         rows.append({"arm": arm, "growth_rate_per_day": rate, **values, "doubling_time_days": doubling})
     return rows
 
@@ -245,5 +245,6 @@ def _left_out_notes(data: GrowthData) -> list[str]:
     ]
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
+    """A finite number, else None."""
     return float(value) if np.isfinite(value) else None

@@ -13,11 +13,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
-from studies.analysis.biomarker import LOSS, WILD
+from studies.analysis.biomarker import LOSS, WILD, interaction_tables
+from studies.analysis.curves import curves_of
 from studies.analysis.errors import AnalysisError
+from studies.analysis.growth import growth_rates
 from studies.analysis.growth_models import (
     FEWEST_MICE,
     FEWEST_READINGS,
+    RESPONSE_GROUP,
     GrowthFit,
     Weights,
     difference,
@@ -65,13 +68,17 @@ def analyze_many(frame: pd.DataFrame, plan: Plan) -> ManyOutcomes:
         fits = fit_lmm_each(template.formula, data, "study")
         weights = effects_of(template, plan)
         table = _rows(fits.contrasts(_labeled(weights), plan["df"], "none"), template, plan, weights)
+        if template.name == "M4" and not template.square:
+            zero = fits.variance_is_zero(RESPONSE_GROUP)
+            alike = frame[frame["study"].isin([int(key) for key in zero.index[zero]])]
+            table = _with_model_level(table, alike, plan)
         tables.append(table.assign(p_adjusted=_adjusted(frame, data, table, template, plan, weights)))
         singular.update({int(key): bool(value) for key, value in fits.is_singular.items()})
         refused.update({int(key): reason for key, reason in fits.refused.items()})
     for study in alone:
         try:
             fit = fit_primary(growth_data(frame[frame["study"] == study], plan), plan)
-            tables.append(_rows_alone(fit, plan, int(study)))
+            tables.append(_rows_alone(fit, frame, plan, int(study)))
             singular[int(study)] = fit.fit.at_boundary
         except AnalysisError as error:
             refused[int(study)] = str(error)
@@ -96,6 +103,50 @@ def effects_of(fit: GrowthFit, plan: Plan) -> dict[tuple[str, str], Weights]:
                 fit.effect(arm, control, {LOSS: 1.0}), fit.effect(arm, control, {WILD: 1.0})
             )
     return weights
+
+
+def model_level_tests(frame: pd.DataFrame, plan: Plan, arm: str) -> pd.DataFrame:
+    """Of every study the interaction by the pooled-variance t test on the effects of PDX models, as `compare_groups`.
+
+    Columns difference, se, df, p_value, ci_low, ci_high; a study with fewer than two PDX models of a status has no row.
+    """
+    control = plan.control_of(arm)
+    first, last = plan["window"]
+    inside = frame[frame["day"].between(first, last) & frame["arm"].isin([arm, control])]
+    curves = curves_of(inside)
+    study = inside.drop_duplicates("mouse").set_index("mouse")["study"]
+    mice = curves.mice.assign(rate=growth_rates(curves), study=curves.mice["mouse"].map(study)).dropna(
+        subset="rate"
+    )
+    keys = ["study", "map2k4_status", "pdx_model", "arm"]
+    rates = mice.groupby(keys)["rate"].mean().unstack()
+    effects = (rates[arm] - rates[control]).dropna().groupby(level=[0, 1]).agg(["mean", "var", "size"])
+    enough = effects[effects["size"] >= 2]
+    one, other = (enough[enough.index.get_level_values(1) == status].droplevel(1) for status in (LOSS, WILD))
+    one, other = one.align(other, join="inner", axis=0)
+    df = one["size"] + other["size"] - 2
+    pooled = ((one["size"] - 1) * one["var"] + (other["size"] - 1) * other["var"]) / df
+    se = np.sqrt(pooled * (1 / one["size"] + 1 / other["size"]))
+    difference = one["mean"] - other["mean"]
+    half = stdtrit(df, 1 - plan["alpha"] / 2) * se
+    found = pd.DataFrame({
+        "difference": difference, "se": se, "df": df, "p_value": 2 * stdtr(df, -np.abs(difference / se)),
+        "ci_low": difference - half, "ci_high": difference + half,
+    })  # fmt: skip
+    return found[found["se"] > 0]
+
+
+def _with_model_level(table: pd.DataFrame, alike: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The table with the model-level test for every interaction of the studies whose tau2 is 0."""
+    arms = {arm for _, question, arm in table.index if question == INTERACTION}
+    for arm in arms if len(alike) else ():
+        tests = model_level_tests(alike, plan, arm)
+        places = [(int(study), INTERACTION, arm) for study in tests.index]
+        for name, source in {"estimate": "difference", "uncapped_df": "df"}.items():
+            table.loc[places, name] = tests[source].to_numpy()
+        for name in ("se", "df", "p_value", "ci_low", "ci_high"):
+            table.loc[places, name] = tests[name].to_numpy()
+    return table
 
 
 def days_by_rule(frame: pd.DataFrame, plan: Plan) -> np.ndarray:
@@ -182,7 +233,10 @@ def _adjusted(
         else:
             alone = [
                 _rows_alone(
-                    fit_primary(growth_data(frame[frame["study"] == study], plan), plan), plan, int(study)
+                    fit_primary(growth_data(frame[frame["study"] == study], plan), plan),
+                    frame,
+                    plan,
+                    int(study),
                 )
                 for study in studies
             ]
@@ -210,13 +264,20 @@ def _rows(table: pd.DataFrame, fit: GrowthFit, plan: Plan, weights: Mapping) -> 
     )  # fmt: skip
 
 
-def _rows_alone(fit: GrowthFit, plan: Plan, study: int) -> pd.DataFrame:
+def _rows_alone(fit: GrowthFit, frame: pd.DataFrame, plan: Plan, study: int) -> pd.DataFrame:
     weights = effects_of(fit, plan)
     rows = []
     for question in dict.fromkeys(key[0] for key in weights):
         family = {key: value for key, value in weights.items() if key[0] == question}
         adjust: Adjust = "none" if question == BLISS else plan["adjust"]
-        rows.append(fit.contrasts(_labeled(family), plan, adjust))
+        if question == INTERACTION and fit.models_alike:
+            part = frame[frame["study"] == study]
+            tests = {arm: model_level_tests(part, plan, arm) for _, arm in family}
+            first = {arm: found.iloc[0] for arm, found in tests.items() if len(found)}
+            _, decided = interaction_tables(fit, plan, f1_pairs(fit.data, plan), first)
+            rows.append(decided.set_axis(list(_labeled(family))))
+        else:
+            rows.append(fit.contrasts(_labeled(family), plan, adjust))
     table = pd.concat(rows)
     table.index = pd.MultiIndex.from_product([[study], table.index])
     return _indexed(table, weights)[["estimate", "se", "df", "p_value", "p_adjusted", "ci_low", "ci_high"]]

@@ -147,6 +147,14 @@ class LmmFit:
         """The same whatever the units of time: judged on columns scaled to length 1."""
         return at_boundary(self.optimum.solution.state.psis, SINGULAR_TOLERANCE)
 
+    def variance_is_zero(self, group: str) -> bool:
+        """Whether the one random effect of `group` has a variance estimated as 0; False where there is no such term."""
+        states = zip(self.assembled.model.blocks, self.optimum.solution.state.psis, strict=True)
+        return any(
+            block.group == group and block.size == 1 and at_boundary([psi], SINGULAR_TOLERANCE)
+            for block, psi in states
+        )
+
     @cached_property
     def variance_components(self) -> pd.DataFrame:
         """Columns group, term1, term2 (None for a variance), value: a variance or covariance."""

@@ -75,6 +75,16 @@ class LmmFits:
             }
         return pd.Series({key: values[key] for key in self.keys if key in values}, dtype=bool)
 
+    def variance_is_zero(self, group: str) -> pd.Series:
+        """As `LmmFit.variance_is_zero`, by part."""
+        values = {key: fit.variance_is_zero(group) for key, fit in self.alone.items()}
+        if self.together is not None:
+            values |= {
+                self.keys[m]: self.together.variance_is_zero(group, i)
+                for i, m in enumerate(self.together.members)
+            }
+        return pd.Series({key: values[key] for key in self.keys if key in values}, dtype=bool)
+
     def coefficients(self, df: DfMethod = "kenward-roger", level: float = 0.95) -> pd.DataFrame:
         """As `LmmFit.coefficients`, for every part."""
         names = self.design.names

@@ -69,6 +69,55 @@ def test_model_level_effects():
     assert row["test"]["welch_p_value"] == pytest.approx(expected["welch_p"], rel=1e-8)
 
 
+def alike() -> pd.DataFrame:
+    return pd.read_csv(FOLDER / "alike.csv")
+
+
+def test_where_models_respond_alike_the_test_between_them_decides():
+    """R's t.test on the models' effects; lme4's and pbkrtest's M4 beside it."""
+    expected = json.loads((FOLDER / "alike.json").read_text())
+    assert expected["response_sd"] == pytest.approx(0, abs=1e-6)
+    result = analyze_study(alike(), PLAN).to_dict()
+    row = interaction(result["map2k4"])
+    assert row["test"] == "model-level t test"
+    for name, value in expected["models"].items():
+        assert row[name] == pytest.approx(value, rel=1e-7), name
+    assert row["p_adjusted"] == pytest.approx(row["p_value"])
+    for name, value in expected["mixed_model"].items():
+        assert row["mixed_model"][name] == pytest.approx(value, rel=5e-5), name
+    assert any("tau2 is estimated as 0" in note for note in result["notes"])
+    strata = {one["map2k4_status"]: one["estimate"] for one in result["map2k4"]["strata"]}
+    of_m4 = strata["loss_of_function"] - strata["wild_type"]
+    assert row["mixed_model"]["estimate"] == pytest.approx(of_m4, rel=1e-6)
+
+
+def test_where_models_differ_the_mixed_model_decides():
+    row = interaction(whole())
+    assert row["test"] == "mixed model"
+    assert all(row[name] == value for name, value in row["mixed_model"].items())
+
+
+def test_interactions_of_several_arms_are_adjusted_together_by_their_own_statistics():
+    """The multivariate t of the models' statistics lies between the plain p and Bonferroni's."""
+    table = alike()
+    second = table.query("arm == 'A'").assign(
+        arm="B", volume_mm3=lambda t: t["volume_mm3"] * 1.01 ** t["day"]
+    )
+    second["mouse"] = "B " + second["mouse"]
+    rows = section(pd.concat([table, second]))["interaction"]
+    assert {row["test"] for row in rows} == {"model-level t test"}
+    for row in rows:
+        assert row["p_value"] < row["p_adjusted"] < 2 * row["p_value"]
+
+
+def test_swapping_statuses_turns_the_test_between_models():
+    swap = {"wild_type": "loss_of_function", "loss_of_function": "wild_type"}
+    row = interaction(section(alike().assign(map2k4_status=lambda t: t["map2k4_status"].map(swap))))
+    plain = interaction(section(alike()))
+    assert row["estimate"] == pytest.approx(-plain["estimate"], rel=1e-9)
+    assert (row["se"], row["p_value"]) == pytest.approx((plain["se"], plain["p_value"]), rel=1e-9)
+
+
 # By hand
 
 

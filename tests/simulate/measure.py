@@ -4,10 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
 from studies.analysis.curves import Curves
-from studies.analysis.growth import growth_rates
 from studies.analysis.growth_models import tgi_percent
 from studies.analysis.many_studies import (
     BLISS,
@@ -16,9 +15,9 @@ from studies.analysis.many_studies import (
     ManyOutcomes,
     analyze_many,
     days_by_rule,
+    model_level_tests,
 )
 from studies.analysis.plan import Plan
-from studies.analysis.scopes import STRATA
 from studies.analysis.tgi import METHODS, MiceAtDay, Tgi, compare_arms, mice_at_day
 from tests.simulate.cells import EFFECT, LAST, Cell
 
@@ -36,7 +35,7 @@ def measure(cell: Cell, piece: int) -> Counter[str]:
     if cell.kind == "program":
         _effect(sums, outcomes, INTERACTION, "A", 0.0)
         _effect(sums, outcomes, CONTRAST, "A", EFFECT)
-        _model_level(sums, frame, 0.0)
+        _model_level(sums, frame, plan, 0.0)
     else:
         effect = cell.slope("B") - cell.slope("Vehicle")
         _effect(sums, outcomes, CONTRAST, "A", 0.0)
@@ -73,32 +72,15 @@ def _family(sums: Counter[str], outcomes: ManyOutcomes) -> None:
     sums["family:rejected unadjusted"] += int((plain < ALPHA).sum())
 
 
-def _model_level(sums: Counter[str], frame: pd.DataFrame, truth: float) -> None:
-    """The interaction by the pooled-variance t test on model-level effects, as `meta_analysis.compare_groups`."""
-    estimate, se, df = model_level_test(frame)
-    t = stdtrit(df, 1 - ALPHA / 2)
-    distance = np.abs(estimate - truth) / se
+def _model_level(sums: Counter[str], frame: pd.DataFrame, plan: Plan, truth: float) -> None:
+    """The interaction by the pooled-variance t test on model-level effects, in every study."""
+    rows = model_level_tests(frame, plan, "A")
+    held = rows["ci_low"].le(truth) & rows["ci_high"].ge(truth)
     sums.update({
-        "model level:estimated": len(estimate), "model level:rejected": int((np.abs(estimate) / se > t).sum()),
-        "model level:held": int((distance <= t).sum()), "model level:error": float((estimate - truth).sum()),
-        "model level:width": float((2 * t * se).sum()),
+        "model level:estimated": len(rows), "model level:rejected": int((rows["p_value"] < ALPHA).sum()),
+        "model level:held": int(held.sum()), "model level:error": float((rows["difference"] - truth).sum()),
+        "model level:width": float((rows["ci_high"] - rows["ci_low"]).sum()),
     })  # fmt: skip
-
-
-def model_level_test(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, int]:
-    """Of every study: loss of function less wild type, its standard error, and the degrees of freedom."""
-    curves = curves_of_many(frame[frame["day"] >= 0])
-    keys = ["study", "map2k4_status", "pdx_model", "arm"]
-    rates = (
-        curves.mice[keys].assign(rate=growth_rates(curves)).dropna().groupby(keys)["rate"].mean().unstack()
-    )
-    effects = (rates["A"] - rates["Vehicle"]).groupby(level=[0, 1]).agg(["mean", "var", "size"]).unstack()
-    one, other = STRATA
-    size, var = effects["size"], effects["var"]
-    df = int((size[one] + size[other]).iloc[0]) - 2
-    pooled = ((size[one] - 1) * var[one] + (size[other] - 1) * var[other]) / df
-    estimate = effects["mean"][one] - effects["mean"][other]
-    return estimate.to_numpy(), np.sqrt(pooled * (1 / size[one] + 1 / size[other])).to_numpy(), df
 
 
 def _inhibition(

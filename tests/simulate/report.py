@@ -220,7 +220,7 @@ def _programs(cells: Sequence[Cell], named: Mapping[str, Any]) -> str:
             lines[key].shown for key in ("size", "coverage", "model level", "model level coverage", "arm")
         ]
         rows.append([cell.name, f"{sums['studies']:,}", *shown, _singular(sums)])
-    heads = ["cell", "studies", "size, interaction (M4)", "coverage, interaction (M4)", "size, model-level t test",
+    heads = ["cell", "studies", "size, interaction", "coverage, interaction", "size, model-level t test",
              "coverage, model-level t test", "coverage, arm over models", "singular, %"]  # fmt: skip
     plain = [
         rate_line(
@@ -229,13 +229,13 @@ def _programs(cells: Sequence[Cell], named: Mapping[str, Any]) -> str:
         for cell in cells
     ]
     note = (
-        "M4 by Kenward-Roger with degrees of freedom at most PDX models less 2. Beside it the t test on model-level "
-        "effects, which the analysis prints with every interaction: "
+        "The interaction by the product's rule: M4 with Kenward-Roger degrees of freedom, at most models less 2, and "
+        "the t test on model-level effects where M4 estimates tau as 0. Beside it that t test in every study, which "
+        "the analysis prints with every interaction: "
         f"{sum(line.kept and not line.excuse for line in plain)} of {len(plain)} of its sizes keep the rule.\n\n"
-        "Where tau is estimated above 0 both tests give nearly the same p. Where it is estimated as 0, M4 pools what "
-        "models differ by with what mice differ by, which makes the standard error larger in just the studies that "
-        "would have been significant, and keeps the few degrees of freedom of the models. So M4 is conservative "
-        "wherever tau is small beside what mice differ by: it loses power there, and claims nothing false.\n\n"
+        "The arm's effect over models is M4's throughout: where tau is estimated as 0 it pools what models differ by "
+        "with what mice differ by and keeps the few degrees of freedom of the models, so its interval is too wide "
+        "wherever tau is small beside what mice differ by.\n\n"
     )
     return _table("The MAP2K4 interaction", heads, rows, note)
 

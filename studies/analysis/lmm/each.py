@@ -53,6 +53,13 @@ class SideBySide:
     def at_boundary(self, index: int) -> bool:
         return at_boundary(self.psis(index))
 
+    def variance_is_zero(self, group: str, index: int) -> bool:
+        """Whether the one random effect of `group` has a variance estimated as 0 in one model."""
+        return any(
+            block.group == group and block.size == 1 and at_boundary([psi])
+            for block, psi in zip(self.assembled.models.blocks, self.psis(index), strict=True)
+        )
+
     @cached_property
     def inferences(self) -> list[FixedInference]:
         """Kenward-Roger and Satterthwaite of every model."""

@@ -107,10 +107,21 @@ def _interaction(study: Study, rows: list[Row]) -> Table:
     return general_table(
         study,
         f"Interaction: effect in {altered(study)} minus effect in wild type.",
-        [{**row, **_models_by_status(study, row)} for row in rows],
+        [{**row, **_models_by_status(study, row)} for row in _with_held(rows)],
         ("scope", "n_models", "reason", "pdx_model", "map2k4_status"),
         f"The unit is the PDX model. Negative: more effect in {altered(study)}.",
     )
+
+
+def _with_held(rows: list[Row]) -> list[Row]:
+    """After a row decided by the test between PDX models the mixed model's own, which holds their variance at 0."""
+    shown: list[Row] = []
+    for row in rows:
+        shown.append(row)
+        if row.get("test", "mixed model") != "mixed model":
+            beside = {"test": "mixed model, beside", "claim": None, "family": None}
+            shown.append({**row, **row["mixed_model"], **beside})
+    return shown
 
 
 def _why_not(study: Study, table: pd.DataFrame) -> str:
