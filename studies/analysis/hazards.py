@@ -193,24 +193,22 @@ def _likelihood(table: RiskTable, beta: np.ndarray, penalized: bool) -> tuple[fl
     sign, log_determinant = np.linalg.slogdet(information)
     if sign <= 0:
         return -np.inf, score, information
-    inverse = np.linalg.inv(information)
-    third = _third_moments(q)
-    return value + 0.5 * log_determinant, score + 0.5 * np.einsum("ij,ijk->k", inverse, third), information
+    skew = _skew(q, np.linalg.inv(information))
+    return value + 0.5 * log_determinant, score + 0.5 * skew, information
 
 
-def _third_moments(q: np.ndarray) -> np.ndarray:
-    """The sum over events of the third central moments of a multinomial with shares q (and the first group's rest)."""
-    p = q.shape[1]
-    one = np.eye(p)
-    sums, products, triples = (
-        q.sum(axis=0), q.T @ q, np.einsum("ti,tj,tk->ijk", q, q, q, optimize=True),
-    )  # fmt: skip
-    same = np.einsum("ij,jk->ijk", one, one) * sums[:, None, None]
-    pairs = (
-        one[:, :, None] * products[:, None, :] + one[:, None, :] * products[:, :, None]
-        + one[None, :, :] * products[:, :, None]
-    )  # fmt: skip
-    return same - pairs + 2 * triples
+def _skew(q: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    """The third central moments of multinomials with shares q (and the first group's rest), summed over events and
+    over their first two places with the weights of `inverse`."""
+    products = q.T @ q
+    squares = ((q @ inverse) * q).sum(axis=1)
+    diagonal = np.diag(inverse)
+    return (
+        diagonal * q.sum(axis=0)
+        - diagonal @ products
+        - 2 * (inverse * products).sum(axis=0)
+        + 2 * squares @ q
+    )
 
 
 def _by_stratum(stratum: np.ndarray) -> list[np.ndarray]:

@@ -32,6 +32,9 @@ def unheard(part: str, share: float) -> None:
     """For whoever does not follow."""
 
 
+PLAIN_KINDS = (str, int, bool, type(None))
+
+
 @dataclass(frozen=True)
 class StudyAnalysis:
     """The analysis of one study. `table` is the long table it rests on; `sections` the parts of its JSON."""
@@ -183,6 +186,10 @@ def versions() -> dict[str, str]:
 
 def plain(value: Any) -> Any:
     """JSON's own kinds: NumPy numbers as Python's, NaN and infinities as None, tuples as lists."""
+    if type(value) in PLAIN_KINDS:  # nearly all of them
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

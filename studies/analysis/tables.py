@@ -251,8 +251,7 @@ def _read_biomarker(table: pd.DataFrame, given: pd.Series, gathered: _Reading) -
 
 def _name_arms_by_treatment(table: pd.DataFrame, named: pd.DataFrame, gathered: _Reading) -> None:
     """Where `arm` only says control or treated, the treatment names the arm and the word is its role."""
-    roles = pd.unique(table["arm"].map(fold))
-    if "treatment" not in named or not set(roles) <= set(ROLE_WORDS):
+    if "treatment" not in named or not {fold(arm) for arm in pd.unique(table["arm"])} <= set(ROLE_WORDS):
         return
     missing = cells.is_missing(named["treatment"])
     cells.refuse(
