@@ -31,6 +31,10 @@ from studies.models import (
     User,
     WelfareAlert,
 )
+from studies.reports.blocks import Table
+from studies.reports.record_facts import _deviations, _Reader
+from studies.reports.sections import quality
+from studies.reports.words import cell
 from studies.terms import Role
 from studies.validation import Row
 from tests.factories import make_measurement, make_mouse, make_session
@@ -251,3 +255,15 @@ def test_a_reading_revised_meanwhile_is_asked_for_anew(locked):
     correct(reading("M001", 3))
     with pytest.raises(StateRefused, match="ask anew"):
         approve_unlock(locked, signer("qa"), stale.pk)
+
+
+def test_a_report_tells_it_among_its_deviations(locked):
+    unlock(locked)
+    correct(reading("M001", 3))
+    (row,) = _deviations(locked, _Reader({}, masked=False))
+    blocks = quality.deviations({"record": {"deviations": [row], "exclusions": []}})
+    table = next(block for block in blocks if isinstance(block, Table))
+    told = [cell(column.value(row), column.kind) for column in table.columns]
+    assert told[0] == "U1" and "M001, day 3" in told[2] and told[3] == "data changed after the lock"
+    (masked,) = _deviations(locked, _Reader({}, masked=True))
+    assert masked["number"] == "U1" and "what" not in masked

@@ -211,9 +211,9 @@ def worker_killed(house: House, times: int) -> dict:
     for kill in range(times + 1):
         worker = subprocess.Popen([sys.executable, "manage.py", "work"], cwd=ROOT, env=house.environment,
                                   start_new_session=True, stderr=subprocess.DEVNULL)  # fmt: skip
-        wanted = ("done", "failed") if kill == times else ("running", "done", "failed")
         while time.monotonic() < deadline:
-            if house.rows("SELECT state FROM studies_job")[0][0] in wanted:
+            ((state, attempts),) = house.rows("SELECT state, attempts FROM studies_job")
+            if state in ("done", "failed") or (kill < times and state == "running" and attempts == kill + 1):
                 break
             time.sleep(0.2)
         if kill < times:

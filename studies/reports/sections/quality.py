@@ -92,7 +92,7 @@ def deviations(study: Study) -> list[Block]:
     blocks: list[Block] = [Heading("Deviations and exclusions"), *reveals(told.get("reveals"))]
     if told["deviations"]:
         columns = [
-            Column("number", "No.", "count"),
+            Column("number", "No."),  # U1, U2 are unlockings after the lock
             Column("happened_on", "On"),
             Column("what", "What"),
             Column("impact", "Impact"),
