@@ -68,7 +68,7 @@ def endpoint(
                 return HttpResponseNotAllowed(methods)
             if ANONYMOUS not in audience and not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            _refuse_others(request.user, audience, kwargs.get("code"))
+            _refuse_others(request, audience, kwargs.get("code"))
             return view(request, *args, **kwargs)
 
         guarded.endpoint = declared  # type: ignore[attr-defined]
@@ -77,17 +77,23 @@ def endpoint(
     return declare
 
 
-def _refuse_others(user, audience: frozenset[str], code: str | None) -> None:
+def _refuse_others(request, audience: frozenset[str], code: str | None) -> None:
     if ANONYMOUS in audience or HAS_AN_ACCOUNT in audience:
         return
+    user = request.user
     if code is not None:
         held = access.roles_in(user, access.study_or_404(user, code))
         if not held & audience:
             raise PermissionDenied
-    elif not (Role.ADMINISTRATOR in audience and user.is_superuser):
-        roles = frozenset(Role(name) for name in audience)
-        if not access.studies_of(user, roles).exists():
-            raise PermissionDenied
+    elif not ((Role.ADMINISTRATOR in audience and user.is_superuser) or roles_held(request) & audience):
+        raise PermissionDenied
+
+
+def roles_held(request) -> frozenset[Role]:
+    """The person's roles in any study, asked once in a request."""
+    if not hasattr(request, "roles_held"):
+        request.roles_held = access.roles_held(request.user)
+    return request.roles_held
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from studies.days import local_date
 from studies.models import (
@@ -45,9 +45,8 @@ WELFARE_FIELDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class StoredReading:
-    """The current revision of one reading, as far as rules and receipts need it.
+class StoredReading(NamedTuple):
+    """The current revision of one reading, as far as rules and receipts need it; a tuple, since a sheet has hundreds.
 
     What stands below `is_void` is read only where it is asked for (`load_session`).
     """
@@ -118,12 +117,17 @@ class SessionFacts:
     earlier: Mapping[int, tuple[StoredReading, ...]]  # by mouse, the oldest first, none voided
     days: Mapping[int, float]  # by session
     baseline_ids: frozenset[int]
-    randomized: Mapping[int | None, datetime]  # by cohort
     next_due_on: date | None  # of the next session planned
 
     @property
     def study(self) -> Study:
         return self.session.study
+
+    @cached_property
+    def randomized(self) -> Mapping[int | None, datetime]:
+        """When each cohort was, by its id; read where a rule asks."""
+        found = Randomization.objects.filter(study=self.session.study_id)
+        return dict(found.values_list("cohort_id", "made_at"))
 
     def sheet(self, observer: str, devices: Iterable[str]) -> SheetFacts:
         """The sheet as the rules see it; of `devices`, the codes in its rows, what is known of them."""
@@ -279,9 +283,6 @@ def load_around(session: MeasurementSession, closely: Collection[str] | None = N
         earlier=_earlier(mice, earlier_ids, days, closely),
         days=days,
         baseline_ids=frozenset(baseline_ids),
-        randomized=dict(
-            Randomization.objects.filter(study=session.study_id).values_list("cohort_id", "made_at")
-        ),
         next_due_on=next_due_on,
     )
 

@@ -23,7 +23,7 @@ from studies.days import local_date
 from studies.endpoints import endpoint
 from studies.models import Device, MeasurementSession
 from studies.terms import Sign
-from studies.validation import limits_json, windows
+from studies.validation import limit_values, windows
 
 
 @endpoint(access.ENTRY_ROLES)
@@ -75,7 +75,7 @@ def _data(facts: SessionFacts, user, order: str) -> dict:
     return {
         "user": user.pk,
         "session": facts.session.pk,
-        "limits": limits_json(facts.limits)["limits"],
+        "limits": limit_values(facts.limits),
         "signs": [{"code": str(sign), "label": sign.label, "key": sign.key} for sign in Sign],
         "mice": [
             _mouse(facts, mouse)

@@ -3,7 +3,7 @@
 from studies.validation.corrections import correction_findings, reason_findings
 from studies.validation.devices import DeviceLine, read_device_line
 from studies.validation.expected import Windows, windows
-from studies.validation.export import limits_json
+from studies.validation.export import limit_values, limits_json
 from studies.validation.findings import Finding, Severity
 from studies.validation.limits import Limits, LimitsRefused, with_overrides
 from studies.validation.numbers import read_number
@@ -42,6 +42,7 @@ __all__ = [
     "correction_findings",
     "day_number",
     "judge",
+    "limit_values",
     "limits_json",
     "read_device_line",
     "read_number",

@@ -12,19 +12,10 @@ from studies.validation.rules import RULES
 
 
 def limits_json(limits: Limits) -> dict[str, Any]:
-    """`limits` by name (decimals as text), the rules' words, statuses and device formats."""
-    values: dict[str, Any] = {}
-    for limit in fields(Limits):
-        value = getattr(limits, limit.name)
-        if isinstance(value, Decimal):
-            values[limit.name] = str(value)
-        elif limit.name == "strain_weights_g":
-            values[limit.name] = {key: [str(low), str(high)] for key, (low, high) in value.items()}
-        elif limit.name != "version":
-            values[limit.name] = value
+    """`limits` by name, the rules' words, statuses and device formats."""
     return {
         "version": limits.version,
-        "limits": values,
+        "limits": limit_values(limits),
         "rules": [{"id": rule.id, "name": rule.name, "hard": rule.hard, "soft": rule.soft} for rule in RULES],
         "statuses": [
             {"value": str(status), "label": status.label, "without_size": status in WITHOUT_SIZE}
@@ -41,3 +32,17 @@ def limits_json(limits: Limits) -> dict[str, Any]:
             for known in FORMATS
         ],
     }
+
+
+def limit_values(limits: Limits) -> dict[str, Any]:
+    """Each limit by name, decimals as text."""
+    values: dict[str, Any] = {}
+    for limit in fields(Limits):
+        value = getattr(limits, limit.name)
+        if isinstance(value, Decimal):
+            values[limit.name] = str(value)
+        elif limit.name == "strain_weights_g":
+            values[limit.name] = {key: [str(low), str(high)] for key, (low, high) in value.items()}
+        elif limit.name != "version":
+            values[limit.name] = value
+    return values
