@@ -53,7 +53,7 @@ unit-postgresql: $(INSTALLED_FOR_TESTS) ## run the tests that touch the database
 
 bench: $(INSTALLED_FOR_TESTS) ## measure the speeds the project promises, each as a ratio
 	@$(CLEAN_ENV) $(RUN) -m tests.bench.run
-	@$(CLEAN_ENV) $(RUN) -m tests.support.postgres $(RUN) -m tests.bench.run bench_import bench_load
+	@$(CLEAN_ENV) PDX_POSTGRES=durable $(RUN) -m tests.support.postgres $(RUN) -m tests.bench.run bench_import bench_load
 
 randomization-figures: $(INSTALLED_FOR_TESTS) ## measure balance and fairness of randomization (half an hour)
 	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m tests.bench.randomization
