@@ -1,14 +1,18 @@
 """POST /api/v1/sessions/<id>/measurements: receipts, replays, conflicts, refusals."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from studies.actions.api_tokens import create_token
 from studies.actions.audit import broken_link, study_chain
-from studies.models import AuditEvent, Measurement, ParkedRow
+from studies.models import AuditEvent, Measurement, MeasurementSession, ParkedRow
 from studies.terms import StudyState, TokenScope
 from tests.api.conftest import NOON
+from tests.factories import make_measurement
 
 pytestmark = pytest.mark.django_db
 
@@ -192,3 +196,19 @@ def test_reading_again_after_a_void_is_a_further_revision(api, people):
     stored.save(force_insert=True)
     (again,) = api.results(api.row(length_mm=11))
     assert (again["http_status"], again["stored"]["revision"]) == (201, 3)
+
+
+def test_a_sheet_costs_no_more_queries_than_a_row(api, people):
+    """The first save starts the session; the next is what technicians do all day."""
+    for days in (9, 6, 3):
+        due_on = NOON.date() - timedelta(days=days)
+        before = MeasurementSession.objects.create(study=people.study, due_on=due_on)
+        for mouse in api.mice:
+            make_measurement(before, mouse, length_mm=10, width_mm=8)
+    api.results(api.row(0))
+    costs = []
+    for rows in ([api.row(1)], [api.row(place) for place in range(2, 10)]):
+        with CaptureQueriesContext(connection) as asked:
+            assert {one["http_status"] for one in api.results(*rows, key=rows[0]["client_id"])} == {201}
+        costs.append(len(asked))
+    assert costs[1] <= costs[0] <= 28, costs
