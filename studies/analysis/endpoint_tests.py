@@ -6,6 +6,7 @@ visit is not offered: that more than doubles the chance of a false finding.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -17,10 +18,12 @@ from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p, holm
 from studies.analysis.permutation import PermutationTest, permutation_test
 from studies.analysis.plan import Plan
+from studies.terms import ExitReason
 
 FEWEST_MICE = 2
 MOST_SECANTS = 25
 MOST_MODELS, MOST_MICE_EXCHANGED = 12, 200
+FOR_THE_TUMOR = (str(ExitReason.TUMOR_SIZE), str(ExitReason.ULCERATION))
 
 
 def welch_anova(samples: Sequence[np.ndarray]) -> dict[str, float]:
@@ -184,7 +187,8 @@ def compare_curves(
 def endpoint_rows(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
     """The tests on the plan's day within each PDX model (up to 12 of them), whose mice alone are independent.
 
-    One row a PDX model: pdx_model, day, n by arm, geometric_means, welch, games_howell, dunnett, kruskal, dunn, reason.
+    One row a PDX model: pdx_model, day, n by arm, geometric_means, welch, games_howell, dunnett, kruskal, dunn,
+    worst_rank, reason.
     """
     models = list(dict.fromkeys(curves.mice["pdx_model"]))
     if plan["day"] is None or len(models) > MOST_MODELS:
@@ -204,6 +208,7 @@ def _of_model(model: str, curves: Curves, plan: Plan) -> dict[str, Any]:
         "pdx_model": model, "day": plan["day"], "n": {name: len(values) for name, values in found.items() if
         len(values)},
         "geometric_means": {}, "welch": None, "games_howell": [], "dunnett": [], "kruskal": None, "dunn": [],
+        "worst_rank": worst_rank_rows(volume, curves, plan),
     }  # fmt: skip
     control = plan["control"]
     try:
@@ -222,6 +227,40 @@ def _of_model(model: str, curves: Curves, plan: Plan) -> dict[str, Any]:
     except AnalysisError as error:
         return {**row, "reason": str(error)}
     return {**row, "reason": None}
+
+
+def worst_rank_rows(volume: np.ndarray, curves: Curves, plan: Plan) -> list[dict[str, Any]]:
+    """Ranks of volumes on the plan's day in which mice culled for their tumor before it count as worse than any, the
+    sooner the worse (Lachin 1999, Control Clin Trials 20:408); each arm against its control, arms exchanged.
+
+    Rows: arm, control, n, n_culled, n_control, n_culled_control, better (the share of pairs in which the arm's mouse is
+    better, ties half), p_value, p_adjusted (Holm), arrangements, smallest_p. Mice that left otherwise take no part.
+    """
+    culled = np.isnan(volume) & curves.mice["exit_reason"].isin(FOR_THE_TUMOR).to_numpy()
+    worst = np.nanmax(volume, initial=0.0) + 1
+    badness = np.where(culled, worst + np.maximum(plan["day"] - curves.last_day, 0.0), volume)
+    arms, known = curves.mice["arm"].to_numpy(), ~np.isnan(badness)
+    rows: list[dict[str, Any]] = []
+    for arm in plan.treated_arms:
+        control = plan.control_of(arm)
+        mine, others = known & (arms == arm), known & (arms == control)
+        if min(mine.sum(), others.sum()) < FEWEST_MICE or (mine | others).sum() > MOST_MICE_EXCHANGED:
+            continue
+        apart = np.sign(badness[others][None, :] - badness[mine][:, None])
+        pair = mine | others
+        rank, _ = _mid_ranks(badness[pair])
+        summed = partial(_summed, rank - rank.mean())
+        test = permutation_test(mine[pair], np.zeros(pair.sum()), summed, plan["random_seed"])
+        rows.append({
+            "arm": arm, "control": control, "n": int(mine.sum()), "n_culled": int((mine & culled).sum()),
+            "n_control": int(others.sum()), "n_culled_control": int((others & culled).sum()),
+            "better": float((apart.mean() + 1) / 2), "p_value": test.p_value, "p_adjusted": None,
+            "arrangements": test.arrangements, "smallest_p": test.smallest_p,
+        })  # fmt: skip
+    tested = [row for row in rows if row["p_value"] is not None]
+    for row, adjusted in zip(tested, holm(np.array([row["p_value"] for row in tested])), strict=True):
+        row["p_adjusted"] = float(adjusted)
+    return rows
 
 
 def curve_rows(frame: Any, plan: Plan) -> list[dict[str, Any]]:
@@ -282,14 +321,23 @@ def _moments(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.
     return n, np.array([values.mean() for values in samples]), variance
 
 
+def _summed(values: np.ndarray, arrangements: np.ndarray) -> np.ndarray:
+    return arrangements @ values
+
+
+def _mid_ranks(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks from 1, ties sharing their mean, and how many values share each."""
+    _, code, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count - 1) / 2)[code], count
+
+
 def _ranks(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float, float]:
     """Sizes, mean ranks (mid-ranks for ties), the correction for ties, and the number of values."""
     n = np.array([len(values) for values in samples], dtype=float)
     if len(n) < 2 or (n < 1).any():
         raise AnalysisError("ranks need at least two arms, each with a mouse")
     pooled = np.concatenate(list(samples))
-    _, code, count = np.unique(pooled, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[code]
+    rank, count = _mid_ranks(pooled)
     total = float(len(pooled))
     mean = np.array([part.mean() for part in np.split(rank, np.cumsum(n)[:-1].astype(int))])
     return n, mean, float(1 - (count**3 - count).sum() / max(total**3 - total, 1.0)), total

@@ -60,7 +60,7 @@ def sheets_of(study: Mapping[str, Any]) -> dict[str, Rows]:
             for row in study.get("endpoint_tests") or []
             for line in row.get(test) or []
         ]
-        for test in ("games_howell", "dunnett", "dunn")
+        for test in ("games_howell", "dunnett", "dunn", "worst_rank")
     }
     sheets |= _map2k4(study.get("map2k4") or {})
     sheets["survival"] = _survival(study.get("survival") or [])

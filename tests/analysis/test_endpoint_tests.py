@@ -201,3 +201,52 @@ def test_all_alike_have_no_ranks():
         kruskal_wallis([np.ones(3), np.ones(3)])
     with pytest.raises(AnalysisError, match="control"):
         dunnett({"A": np.array([1.0, 2.0])}, "V")
+
+
+# Culled mice as the worst
+
+
+def culled_controls() -> pd.DataFrame:
+    """Four controls, two of them culled for size (day 7 and 14) before day 21; four treated, one found dead."""
+    end = {"v0": 900.0, "v1": 1000.0, "t0": 300.0, "t1": 500.0, "t2": 950.0}
+    mice = [
+        curve(name, "vehicle" if name[0] == "v" else "drug", {0: 200, 7: 220, 21: last})
+        for name, last in end.items()
+    ]
+    mice.append(curve("v2", "vehicle", {0: 200, 7: 1500}, exit_reason="tumor_size"))
+    mice.append(curve("v3", "vehicle", {0: 200, 7: 700, 14: 1600}, exit_reason="ulceration"))
+    mice.append(curve("t3", "drug", {0: 200, 7: 210}, exit_reason="found_dead"))
+    return together(*mice)
+
+
+def worst_ranks(table: pd.DataFrame) -> dict:
+    [row] = analyze_study(table, {"control": "vehicle", "day": 21, "window": [0, 21]}).to_dict()[
+        "endpoint_tests"
+    ]
+    [found] = row["worst_rank"]
+    return found
+
+
+def test_culled_mice_rank_behind_all_others_and_the_sooner_the_worse():
+    """By hand, best first: t0 300, t1 500, v0 900, t2 950, v1 1000, v3 (day 14), v2 (day 7): 11 of 12 pairs."""
+    row = worst_ranks(culled_controls())
+    assert (row["n"], row["n_culled"], row["n_control"], row["n_culled_control"]) == (3, 0, 4, 2)
+    assert row["better"] == pytest.approx(11 / 12)
+    expected = scipy.stats.mannwhitneyu([1, 2, 4], [3, 5, 6, 7], method="exact")
+    assert row["p_value"] == pytest.approx(expected.pvalue)
+    assert row["arrangements"] == 35
+
+
+def test_volumes_of_the_culled_do_not_matter_but_their_days_do():
+    table = culled_controls()
+    larger = table.assign(
+        volume_mm3=table["volume_mm3"].where(table["mouse"] != "v2", table["volume_mm3"] * 3)
+    )
+    assert worst_ranks(larger) == worst_ranks(table)
+
+
+def test_swapping_arms_turns_the_share_of_better_pairs():
+    table = culled_controls()
+    swapped = table.assign(arm=table["arm"].map({"vehicle": "drug", "drug": "vehicle"}))
+    assert worst_ranks(swapped)["better"] == pytest.approx(1 - worst_ranks(table)["better"])
+    assert worst_ranks(swapped)["p_value"] == pytest.approx(worst_ranks(table)["p_value"])

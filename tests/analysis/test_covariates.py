@@ -1,0 +1,50 @@
+"""Other genes of the table as companions of the biomarker's status: each held in turn, by hand as an average."""
+
+import pandas as pd
+import pytest
+
+from studies.analysis.covariates import adjusted_differences, companions, covariates_of_models
+
+MODELS = [f"P{number}" for number in range(8)]
+LOSS, WILD = "loss_of_function", "wild_type"
+
+
+def table(**genes: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({
+        "pdx_model": MODELS, "map2k4_status": [LOSS, WILD] * 4, "tumor_type": "", **genes,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "header", ["MAP3K1", "KRAS", "NRAS", "BRAF", "map3k1_status", "kras_status", "NRAS_status", "braf"]
+)
+def test_each_gene_is_read_under_its_usual_headers(header):
+    found = covariates_of_models(table(**{header: ["LOF", "LOF", "WT", "WT"] * 2}))
+    assert list(found) == [header.upper().removesuffix("_STATUS")]
+    assert dict(found.iloc[:, 0]) == dict(zip(MODELS, [LOSS, LOSS, WILD, WILD] * 2, strict=True))
+
+
+def test_words_of_a_mutation_stand_and_0_is_none():
+    found = covariates_of_models(table(KRAS=["G12C", "0"] * 4))
+    assert set(found["KRAS"]) == {"G12C", WILD}
+
+
+def test_a_gene_that_never_differs_or_goes_with_status_is_no_companion_to_hold():
+    assert covariates_of_models(table(BRAF=["WT"] * 8)).empty
+    [row] = companions(table(NRAS=["LOF", "WT"] * 4))
+    assert row["confounded"] and "cannot be told apart" in row["note"]
+
+
+def test_holding_a_gene_compares_within_its_classes():
+    """Balanced: the difference of statuses within KRAS altered and within wild type, averaged."""
+    effect = [-0.05, -0.01, -0.04, 0.00, -0.05, -0.02, -0.06, 0.01]
+    genes = table(KRAS=["LOF", "LOF", "WT", "WT"] * 2)
+    effects = genes[["pdx_model", "map2k4_status"]].assign(effect=effect)
+    rates = pd.Series(0.1, index=MODELS) + pd.Series(range(8), index=MODELS) / 100
+    rows = {
+        row["covariate"]: row
+        for row in adjusted_differences(effects, covariates_of_models(genes), rates, 0.95)
+    }
+    within = ((-0.05 + 0.01 - 0.05 + 0.02) / 2 + (-0.04 - 0.00 - 0.06 - 0.01) / 2) / 2
+    assert rows["KRAS"]["estimate"] == pytest.approx(within)
+    assert rows["KRAS"]["df"] == 8 - 3
