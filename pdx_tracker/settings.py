@@ -296,7 +296,7 @@ WHITENOISE_AUTOREFRESH = DEBUG
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "pdx_tracker.static.HashedStatic"
         if COLLECTED_STATIC
         else "django.contrib.staticfiles.storage.StaticFilesStorage",
     },

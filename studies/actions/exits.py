@@ -61,14 +61,21 @@ def take_samples(
 ) -> list[MouseSample]:
     """`count` tubes of one kind, coded on from those the mouse has: STUDY/M001/S1, S2 and so on.
 
-    Raises ExitRefused for a mouse that has not left, and for more than a label sheet holds.
+    Hours after the last dose are those of the record unless `told` names others with a `hours_reason`.
+    Raises ExitRefused for a mouse that has not left, for more than a label sheet holds, and for hours without a reason.
     """
+    told = dict(told)
+    reason = told.pop("hours_reason", "").strip()
     with transaction.atomic():
         study = _open_study(mouse, actor)
         if not Exit.objects.filter(mouse=mouse).exists():
             raise ExitRefused(f"{mouse.label} is still in the study; record its exit first.")
         if not 1 <= count <= SAMPLES_AT_ONCE:
             raise ExitRefused(f"Between 1 and {SAMPLES_AT_ONCE} samples are taken at once.")
+        if told.get("hours_after_last_dose") is not None and not reason:
+            raise ExitRefused(
+                "Hours after the last dose are counted from the record; say why these are others."
+            )
         first = mouse.samples.count() + 1
         tumor = Tumor.objects.filter(mouse=mouse, number=1).first()
         made = [
@@ -80,7 +87,8 @@ def take_samples(
             _clean(sample)
         MouseSample.objects.bulk_create(made)
         record_event("took samples", made[0], actor=actor, at=at, chain=study_chain(study), study=study,
-                     new={"mouse": mouse.label, "codes": [sample.code for sample in made], **told})  # fmt: skip
+                     new={"mouse": mouse.label, "codes": [sample.code for sample in made], **told},
+                     reason=reason)  # fmt: skip
         return made
 
 

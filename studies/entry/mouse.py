@@ -68,10 +68,16 @@ class NecropsyForm(forms.ModelForm):
 
 class SampleForm(forms.ModelForm):
     count = forms.IntegerField(label="Tubes", min_value=1, max_value=exits.SAMPLES_AT_ONCE, initial=1)
+    hours_reason = forms.CharField(
+        label="Why these hours, and not the record's", max_length=200, required=False
+    )
 
     class Meta:
         model = MouseSample
-        fields = ("kind", "tissue", "hours_after_last_dose", "planned_readout")
+        fields = ("kind", "tissue", "planned_readout", "hours_after_last_dose")
+        help_texts = {"hours_after_last_dose": "Blank: by the doses on record. A number wants a reason."}
+
+    field_order = ("kind", "tissue", "planned_readout", "count", "hours_after_last_dose", "hours_reason")
 
 
 class PhotoForm(forms.Form):
@@ -110,7 +116,7 @@ def mouse_page(request, found: Mouse, given: dict[str, forms.BaseForm], status: 
         "lines": _lines(request, found),
         "exit_changes": exit_changes(found),
         "alerts": found.welfare_alerts.prefetch_related("answers__answered_by"),
-        "samples": found.samples.select_related("taken_by"),
+        "samples": samples_with_hours(found, request.user),
         "photos": found.photos.select_related("uploaded_by"),
         "forms": {**_forms(found), **given},
     }
@@ -126,6 +132,17 @@ def _lines(request, found: Mouse) -> list[ReadingLine]:
         return [replace(line, may_change=True) for line in lines]
     opened = open_places(found.study, timezone.now())
     return [replace(line, may_change=place_after(line.reading) in opened) for line in lines]
+
+
+def samples_with_hours(found: Mouse, user) -> list[MouseSample]:
+    """The mouse's samples, each with `hours` since the last dose: as told, else by the record once arms are open."""
+    samples = list(found.samples.select_related("taken_by", "mouse__study"))
+    is_open = access.may_see_arms(user, found.study)
+    for sample in samples:
+        told = sample.hours_after_last_dose
+        sample.hours = sample.hours_by_record() if told is None and is_open else told
+        sample.is_hidden = told is None and not is_open
+    return samples
 
 
 @endpoint(access.SCIENCE_READERS)
@@ -162,7 +179,7 @@ def sample_labels(request, mouse_id: int):
 
     found = access.mouse_or_404(request.user, mouse_id)
     size = request.GET.get("size", paper.A4)
-    samples = list(found.samples.select_related("mouse__study"))
+    samples = samples_with_hours(found, request.user)
     pdf = paper.sample_labels(found, samples, size if size in paper.SIZES else paper.A4, timezone.now())
     name = f"{slugify(found.study.code)}-{slugify(found.label)}-samples.pdf"
     return HttpResponse(

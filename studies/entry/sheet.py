@@ -23,7 +23,7 @@ from studies.days import local_date
 from studies.endpoints import endpoint
 from studies.models import Device, MeasurementSession
 from studies.terms import Sign
-from studies.validation import limit_values, windows
+from studies.validation import Limits, MouseFacts, limit_values, windows
 
 
 @endpoint(access.ENTRY_ROLES)
@@ -75,6 +75,8 @@ def _data(facts: SessionFacts, user, order: str) -> dict:
     return {
         "user": user.pk,
         "session": facts.session.pk,
+        "as_of": int(timezone.now().timestamp() * 1000),
+        "formula": facts.study.volume_formula,
         "limits": limit_values(facts.limits),
         "signs": [{"code": str(sign), "label": sign.label, "key": sign.key} for sign in Sign],
         "mice": [
@@ -123,19 +125,22 @@ def _mouse(facts: SessionFacts, mouse: SheetMouse) -> dict:
 
 
 def _last(facts: SessionFacts, mouse: SheetMouse, tumor: int) -> dict:
+    return last_visit(facts.before(mouse, tumor), facts.days[facts.session.pk], facts.limits)
+
+
+def last_visit(known: MouseFacts, today: float, limits: Limits) -> dict:
     """The visit before, compared with only after the new values are in, and what is expected of this one."""
-    known = facts.before(mouse, tumor)
-    today = facts.days[facts.session.pk]
     last, weight = known.last, known.weights[-1] if known.weights else None
-    expected = windows(known, today, facts.limits)
+    expected = windows(known, today, limits)
     return {
-        "usual_weight_g": [str(end) for end in facts.limits.weights_of(mouse.strain, mouse.sex)],
+        "usual_weight_g": [str(end) for end in limits.weights_of(known.strain, known.sex)],
         "expected": {
             name: window and [str(end) for end in window] for name, window in vars(expected).items()
         },
         "volume_mm3": float(last.volume_mm3) if last and last.volume_mm3 is not None else None,
         "when": f"{today - last.day:g} days ago" if last else "",
         "weight_g": str(weight[1]) if weight else None,
+        "baseline_weight_g": None if known.baseline_weight_g is None else str(known.baseline_weight_g),
     }
 
 

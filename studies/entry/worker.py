@@ -16,6 +16,7 @@ ASSETS = (
     "studies/css/app.css",
     "studies/css/entry.css",
     "studies/js/theme.js",
+    "studies/js/entry/bare.js",
     "studies/js/entry/bursts.js",
     "studies/js/entry/cages.js",
     "studies/js/entry/finish.js",

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import PROTECT, Exists, OuterRef, Q
 
-from studies.terms import AlertAction, AlertLevel, PhotoSubject, SampleKind
+from studies.terms import AlertAction, AlertLevel, DoseOutcome, PhotoSubject, SampleKind
 
 from .measurement import MeasurementSession
 from .mouse import Mouse, Tumor
@@ -105,6 +105,17 @@ class MouseSample(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    def hours_by_record(self) -> float | None:
+        """Hours from the last dose on record, in full or in part, to the sample; None where none was given.
+
+        When doses were given can tell an arm: ask `access.may_see_arms` before showing it.
+        """
+        given = self.mouse.doses.current().exclude(outcome=DoseOutcome.OMITTED)
+        first = self.mouse.doses.filter(revision=1, recorded_at__lte=self.taken_at)
+        places = set(given.values_list("given_on", "number", "occasion"))
+        at = [one.recorded_at for one in first if (one.given_on, one.number, one.occasion) in places]
+        return (self.taken_at - max(at)).total_seconds() / 3600 if at else None
 
 
 class Photo(models.Model):

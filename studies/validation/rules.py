@@ -39,7 +39,7 @@ RULES: tuple[Rule, ...] = (
          sizes.range_of_lengths),
     Rule("R5", "length at least width", "", "length below width", sizes.length_over_width),
     Rule("R6", "aspect", "length above 8 times width", "length above 3 times width", sizes.aspect),
-    Rule("R7", "volume", "above 10,000 mm³", "above 3,000 mm³, the last visit's not", sizes.volume),
+    Rule("R7", "volume", "above 10,000 mm³", "above 3,000 mm³, the last visit's not above half of it", sizes.volume),
     Rule("R8", "growth", "", "(V + 30 mm³) above 1.5 x 2^(days/3) times, or below 0.4^(days/3) times "
          "(0.4 up to 3 days), the last visit's; not palpable where even that could be felt", sizes.growth),
     Rule("R9", "one dimension jump", "", "more than 1.5 mm and 30 % while the other dimension did not go along",

@@ -95,10 +95,12 @@ def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found
 CAGE_REACH = 5  # a cage holds at most five mice
 # Squared spreads over the two rows: crosswise they fit, straight they do not. Neighbors are swapped more often.
 SWAP_FITS, SWAP_GAIN, NEIGHBORS_GAIN = 8.0, 10.0, 6.0
-COPY_GAIN = 1.0
+COPY_GAIN, FELT_GAIN = 0.0, 6.0  # two mice without a tumor often weigh the same
 SMALL_MM = 3  # a tumor at the limit of detection honestly reads the same again
 # Of the log ratio between visits. Length and width grow together, so their ratio tells a mouse best.
 SPREAD_SIZE, SPREAD_ASPECT, SPREAD_WEIGHT = 0.18, 0.12, 0.04
+# Where nothing was palpable, now or then: of the log ratio of volumes, each with the caliper's own error added.
+FELT_MM3, SPREAD_FELT = 30, 0.54
 FARTHEST = 9.0  # one number far off must not outweigh the others
 
 
@@ -120,9 +122,16 @@ def misfit(reading: Reading, last: Visit | None, growth: float = 0.0) -> float |
     if reading.length_mm and reading.width_mm and last.length_mm and last.width_mm:
         length, width = log(reading.length_mm / last.length_mm), log(reading.width_mm / last.width_mm)
         found = [((length + width) / 2 - growth) / SPREAD_SIZE, (length - width) / SPREAD_ASPECT]
+    elif (now := _felt_mm3(reading)) is not None and last.volume_mm3 is not None:
+        found = [log((now + FELT_MM3) / (last.volume_mm3 + FELT_MM3)) / SPREAD_FELT]
     if reading.weight_g and last.weight_g:
         found.append(log(reading.weight_g / last.weight_g) / SPREAD_WEIGHT)
     return None if len(found) < 2 else sum(min(FARTHEST, one**2) for one in found)
+
+
+def _felt_mm3(reading: Reading) -> Decimal | None:
+    """The volume, 0 where nothing was palpable; None where nothing was read."""
+    return Decimal(0) if reading.status is MeasurementStatus.NOT_PALPABLE else reading.volume_mm3
 
 
 def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
@@ -146,17 +155,24 @@ def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
 
 
 def _is_neighbors(row: SheetRow, other: SheetRow, growth: float) -> bool:
-    """Whether a row repeats its neighbor's values, which fit the neighbor's last visit and not its own."""
+    """Whether a row repeats its neighbor's values, and these fit the neighbor's last visit better than its own.
+
+    Without a last visit there is nothing to fit: a length, width and weight all the same again are asked about.
+    """
     values = _values(row)
     if values is None or values != _values(other):
         return False
     own, others = misfit(row.reading, row.last, growth), misfit(row.reading, other.last, growth)
-    return own is not None and others is not None and own - others > COPY_GAIN
+    if own is None or others is None:
+        return values[0] is not None and row.last is None
+    return own - others > (COPY_GAIN if values[0] else FELT_GAIN)
 
 
-def _values(row: SheetRow) -> tuple[Decimal, Decimal, Decimal] | None:
+def _values(row: SheetRow) -> tuple[Decimal | None, Decimal | None, Decimal] | None:
+    """Length, width and weight of a row that has them all, or of one that felt nothing and has a weight."""
     length, width, weight = row.reading.length_mm, row.reading.width_mm, row.reading.weight_g
-    return None if length is None or width is None or weight is None else (length, width, weight)
+    is_whole = (length and width) or row.reading.status is MeasurementStatus.NOT_PALPABLE
+    return (length, width, weight) if is_whole and weight else None
 
 
 def _is_copy(row: SheetRow) -> bool:

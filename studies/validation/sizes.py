@@ -66,9 +66,9 @@ def volume(row: Checked) -> Iterator[Finding]:
 
 
 def _was_large(row: Checked) -> bool:
-    """Whether the last visit's volume was asked about already; R8 compares with it."""
+    """Whether the last visit's volume was over half the limit: one growth away, and growth is R8's to judge."""
     last = row.mouse.last
-    return bool(last and last.volume_mm3 and last.volume_mm3 > row.limits.volume_high_mm3)
+    return bool(last and last.volume_mm3 and last.volume_mm3 * 2 > row.limits.volume_high_mm3)
 
 
 def growth(row: Checked) -> Iterator[Finding]:

@@ -2,15 +2,17 @@
 
 import csv
 import io
-from datetime import date
+import re
+from datetime import date, timedelta
 
 import pytest
+from django.utils import timezone
 from PIL import Image
 from pypdf import PdfReader
 
 from studies.actions.audit import broken_link, study_chain
 from studies.actions.photos import PHOTO_MAX_BYTES, photo_path
-from studies.models import AuditEvent, Exit, MouseSample, Photo, Study
+from studies.models import AuditEvent, Dose, Exit, MouseSample, Photo, Study
 from studies.terms import StudyState
 from studies.worklist import mice_on_study
 from tests.factories import make_measurement, make_mouse, make_session
@@ -134,6 +136,8 @@ SAMPLE = {
 def test_samples_are_coded_on_and_labeled(act, client, mouse):
     assert act("samples", **SAMPLE, count=2).status_code == 422  # the mouse is still here
     act("exit", **LEAVES_TODAY)
+    assert act("samples", **SAMPLE, count=2).status_code == 422  # hours of one's own want a reason
+    SAMPLE["hours_reason"] = "the doser's note"
     assert act("samples", **SAMPLE, count=2).status_code == 302
     act("samples", **{**SAMPLE, "kind": "ffpe"}, count=1)
     assert [one.code for one in MouseSample.objects.all()] == [f"{mouse.key}/S{n}" for n in (1, 2, 3)]
@@ -144,6 +148,29 @@ def test_samples_are_coded_on_and_labeled(act, client, mouse):
         )
         text = " ".join(" ".join(sheet.extract_text() for sheet in pdf.pages).split())
         assert len(pdf.pages) == pages and "pERK blot" in text and "4 h after last dose" in text
+
+
+def test_hours_after_the_last_dose_come_from_the_record_and_are_hidden_while_arms_are(
+    act, client, people, mouse
+):
+    now = timezone.now()
+    told = {"study": mouse.study, "mouse": mouse, "doser": people.doser, "planned_ml": 0.2, "given_ml": 0.2}
+    for hours, day in ((30, 1), (4, 0)):
+        Dose.objects.create(
+            **told,
+            given_on=(now - timedelta(days=day)).date(),
+            outcome="given",
+            recorded_at=now - timedelta(hours=hours),
+        )
+    omitted = {**told, "given_ml": 0, "outcome": "omitted", "reason": "weight loss"}
+    Dose.objects.create(**omitted, given_on=now.date(), occasion=2, recorded_at=now - timedelta(hours=1))
+    act("exit", **LEAVES_TODAY)
+    act("samples", **{**SAMPLE, "hours_after_last_dose": "", "hours_reason": ""}, count=1)
+    assert round(MouseSample.objects.get().hours_by_record(), 1) == 4.0
+    page = f"/entry/mice/{mouse.pk}/"
+    assert "once arms are open" in client.get(page).content.decode()
+    Study.objects.filter(pk=mouse.study_id).update(is_blinded=False)
+    assert re.search(r'<td class="number">\s*4.0\s*</td>', client.get(page).content.decode())
 
 
 def test_the_history_tells_old_new_who_when_and_why(client, people, mouse):

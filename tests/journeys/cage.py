@@ -63,6 +63,23 @@ def enter(page, *texts: str) -> None:
         page.keyboard.press("Enter")
 
 
+def device(page, *lines: str) -> None:
+    """What a device that acts as a keyboard writes, each line within a millisecond and ended by Enter."""
+    page.evaluate(
+        """(lines) => {
+            const press = (key) => {
+                const target = document.activeElement;
+                const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+                const goes = target.dispatchEvent(event);
+                if (goes && key.length === 1) document.execCommand("insertText", false, key);
+                if (goes && key === "Enter") target.matches("button") ? target.click() : target.form?.requestSubmit();
+            };
+            for (const line of lines) [...line, "Enter"].forEach(press);
+        }""",
+        list(lines),
+    )
+
+
 def open_row(page, label: str) -> None:
     page.locator(f'[data-mouse="{STUDY}/{label}"]').click()
 

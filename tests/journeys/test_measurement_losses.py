@@ -197,3 +197,32 @@ def kill_browser(profile: Path) -> None:
         if process.name.isdigit() and str(profile) in (process / "cmdline").read_text(errors="ignore"):
             os.kill(int(process.name), signal.SIGKILL)
     time.sleep(0.5)
+
+
+def test_an_insecure_connection_is_said_and_rows_are_stored_all_the_same(
+    transactional_db, live_server, client, browser_type, browser_type_launch_args, settings
+):
+    """By a name of the laboratory's network, without TLS: no locks, no random UUIDs, no service worker."""
+    settings.ALLOWED_HOSTS = ["pdx.lab"]
+    session, study = make_sheet(6)
+    client.force_login(study.memberships.get().user)
+    resolver = "--host-resolver-rules=MAP pdx.lab 127.0.0.1"
+    browser = browser_type.launch(
+        **browser_type_launch_args | {"args": [*browser_type_launch_args["args"], resolver]}
+    )
+    page, address = browser.new_page(), live_server.url.replace("localhost", "pdx.lab")
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": address}]
+    )
+    page.goto(f"{address}/entry/sessions/{session.pk}/")
+    page.wait_for_selector("html[data-ready]")
+    assert page.evaluate("[isSecureContext, Boolean(crypto.randomUUID || navigator.locks)]") == [False, False]
+    assert "This connection is not secure" in page.locator("[data-part=insecure]").inner_text()
+    page.context.set_offline(True)
+    open_row(page, "M001")
+    enter(page, *TYPED)
+    wait_for_unsent(page, 1)
+    page.context.set_offline(False)
+    wait_until_all_is_stored(page)
+    assert stored(session) == {"M001": ROW}
+    browser.close()

@@ -305,6 +305,13 @@ def table(found: dict[str, Tally]) -> Iterator[str]:
             f"{name:24}{tally.fields // FIELDS:>8}{tally.caught_percent:>12.1f} %{tally.false_percent:>15.2f} %"
             f"{tally.residual_percent:>17.3f} %  {often}"
         )
+    yield ""
+    yield f"{'gross: caught of planted':24}" + "".join(f"{kind:>{len(kind) + 2}}" for kind in KINDS)
+    for name, tally in found.items():
+        counts = [
+            f"{tally.caught[kind]} of {tally.gross[kind]}" if tally.gross[kind] else "-" for kind in KINDS
+        ]
+        yield f"{name:24}" + "".join(f"{n:>{len(kind) + 2}}" for n, kind in zip(counts, KINDS, strict=True))
 
 
 def main() -> int:

@@ -110,6 +110,31 @@ def test_r23_finds_the_row_above_written_again_where_it_does_not_fit():
     assert not any(verdict.findings for verdict in judge(same, SHEET, NOW))
 
 
+def test_r23_finds_the_row_above_written_again_at_a_first_visit():
+    """Nothing to compare with, but three numbers alike to a tenth are no chance; other numbers ask nothing."""
+    new = [MouseFacts(f"M{place}") for place in range(3)]
+    for weight, expected in (("22.2", [True, True, False]), ("22.3", [False] * 3)):
+        written = [CLEAN[0], replace(CLEAN[0], mouse="M1", weight_g=weight), CLEAN[2]]
+        found = judge(list(zip(written, new, strict=True)), SHEET, NOW)
+        assert ["R23" in {one.rule for one in verdict.findings} for verdict in found] == expected
+
+
+def test_r16_and_r23_know_a_mouse_whose_tumor_cannot_be_felt():
+    """One mouse without a tumor and one with: swapped, or the one written in both rows."""
+    gone = replace(mouse(0, "1", "1", "24.9"), visits=(Visit(TODAY - 3, None, None, D(0), D("24.9")),))
+    felt = replace(mouse(1, "8.0", "7.0", "21.0"))
+    nothing = Row("M0", observed_at=NOW, status="not_palpable", weight_g="24.7")
+    something = Row("M1", observed_at=NOW, length_mm="8.3", width_mm="7.1", weight_g="21.2")
+
+    def found(*sheet: Row) -> list[set[str]]:
+        verdicts = judge(list(zip(sheet, (gone, felt), strict=True)), SHEET, NOW)
+        return [{one.rule for one in verdict.findings} & {"R16", "R23"} for verdict in verdicts]
+
+    assert found(nothing, something) == [set(), set()]
+    assert found(replace(something, mouse="M0"), replace(nothing, mouse="M1")) == [{"R16"}, {"R16"}]
+    assert found(nothing, replace(nothing, mouse="M1")) == [set(), {"R23"}]
+
+
 def test_r16_knows_mice_by_the_shape_of_their_tumors():
     """Same volume, same weight: a long tumor and a round one, written in each other's row."""
     long, round_one = (D("12.0"), D("6.0")), (D("7.6"), D("7.5"))

@@ -1,16 +1,23 @@
 // Tells a device from a hand. Scanners, calipers and balances that act as keyboards write a whole word within
-// milliseconds and end it with Enter (or Tab); nobody types like that.
+// milliseconds and end it with Enter (or Tab, or nothing); nobody types like that.
 
 const GAP_MS = 50;
+const SLOW_GAP_MS = 150; // once a letter stands among the digits no hand is at work, and some readers are slow
+const WITH_UNIT = /[0-9] ?[a-z"]+$/i;
+
+const isTyping = (target) => target.matches?.("input, select, textarea");
 
 /**
  * Watches every key of the page. `classify(text)` says what a burst is: "scan", "unknown" or "value". A scan is
  * taken out of whatever field it landed in, and handed to `onScan(text)`; a tag nobody knows to `onUnknown(text)`.
- * `onCommand(key, event)` gets single letters pressed in a number field, once it is clear that no burst follows.
+ * The same value within `twiceMs` is one press too many (rule R24): the first stays, `onTwice(text)` tells.
+ * `onCommand(key)` gets single letters pressed in a number field or beside all fields, once it is clear that no burst
+ * follows; it answers false where the key means nothing.
  */
 export class Bursts {
-  constructor({ classify, onScan, onUnknown, onCommand, now = () => performance.now() }) {
-    Object.assign(this, { classify, onScan, onUnknown, onCommand, now });
+  constructor({ classify, onScan, onUnknown, onTwice, onCommand, twiceMs, now = (event) => event.timeStamp }) {
+    Object.assign(this, { classify, onScan, onUnknown, onTwice, onCommand, twiceMs, now });
+    this.value = { text: "", at: -Infinity };
     this.clear();
   }
 
@@ -28,8 +35,8 @@ export class Bursts {
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const at = this.now();
-    if (at - this.last > GAP_MS) this.clear();
+    const at = this.now(event);
+    if (at - this.last > (/[^0-9.,]/.test(this.text) ? SLOW_GAP_MS : GAP_MS)) this.clear();
     if (event.key === "Enter" || event.key === "Tab") return this.end(event);
     if (event.key.length !== 1) return this.clear();
     clearTimeout(this.pending);
@@ -39,30 +46,70 @@ export class Bursts {
     }
     this.text += event.key;
     this.last = at;
-    if (this.isNumberField(event.target) && /[^0-9.,]/.test(event.key)) {
-      event.preventDefault(); // a number field holds digits and one mark, whoever writes into it
-      if (this.text.length === 1) this.pending = setTimeout(() => this.onCommand(event.key, event), GAP_MS + 5);
+    const isOdd = /[^0-9.,]/.test(event.key);
+    if (isOdd && this.isNumberField(event.target)) event.preventDefault(); // it holds digits and one mark, whoever writes
+    if (this.text.length > 3) this.pending = setTimeout(() => this.paused(), SLOW_GAP_MS);
+    else if (this.text.length === 1 && (this.isNumberField(event.target) ? isOdd : !isTyping(event.target))) {
+      this.pending = setTimeout(() => this.onCommand(event.key) !== false && this.clear(), GAP_MS + 5);
     }
   }
 
-  end(event) {
-    const { text, field, before } = this;
+  /** A reader that sends nothing after its tag. */
+  paused() {
+    const { text, field } = this;
+    if (this.classify(text) !== "scan") return;
+    this.takeOut();
     this.clear();
+    this.onScan(text, field);
+  }
+
+  end(event) {
+    const { text, field } = this;
     if (text.length === 1 && /[^0-9.,]/.test(text) && this.isNumberField(field)) {
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      return this.onCommand(text, event);
+      this.stop(event);
+      return this.onCommand(text);
     }
-    if (text.length < 3) return;
+    if (text.length < 3) return this.clear();
     const kind = this.classify(text);
-    if (kind === "value") return;
+    if (kind === "value") return this.read(event);
+    if (kind === "unknown" && isTyping(event.target) && !this.isNumberField(field) && !field?.dataset.scans) return this.clear();
+    this.takeOut();
+    this.stop(event);
+    (kind === "scan" ? this.onScan : this.onUnknown)(text);
+  }
+
+  /** A reading keeps its unit, so that grams in a field of mm are refused; and no button is pressed by its Enter. */
+  read(event) {
+    const { text, field } = this;
+    const at = this.now(event);
+    const isTwice = text === this.value.text && at - this.value.at < this.twiceMs;
+    this.value = { text, at };
+    if (isTwice && this.isNumberField(field)) {
+      this.takeOut();
+      this.stop(event);
+      return this.onTwice(text);
+    }
+    if (!field && !isTyping(event.target)) {
+      this.stop(event);
+      return this.onUnknown(text);
+    }
+    if (this.isNumberField(field) && WITH_UNIT.test(text)) this.write(field, text.trim());
+    return this.clear();
+  }
+
+  takeOut() {
+    if (this.field) this.write(this.field, this.before);
+  }
+
+  write(field, text) {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  stop(event) {
+    this.clear();
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (field) {
-      field.value = before;
-      field.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-    (kind === "scan" ? this.onScan : this.onUnknown)(text);
   }
 
   isNumberField(target) {

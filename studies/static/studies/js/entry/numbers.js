@@ -1,7 +1,7 @@
 // One number as a person, a caliper or a balance wrote it, read as studies/validation/numbers.py reads it.
 // Values stay text, so that 12.30 never becomes 12.299999.
 
-const NUMBER = /^([0-9]+)(?:[.,]([0-9]*))?$/;
+const NUMBER = /^([0-9]{1,12})(?:[.,]([0-9]+))?$/;
 const WITH_UNIT = /^([0-9]+(?:[.,][0-9]+)?)[ \t]*([A-Za-z"µ]+)$/;
 // "ST,GS,+ 22.41 g" of balances, "01A+00014.21" of Mitutoyo-type calipers.
 const BALANCE = /^(?:(?:ST|US|OL),)?(?:GS|NT|G|N)?,?\s*\+?\s*([0-9]+(?:[.,][0-9]+)?)\s*([A-Za-z]+)?$/;
@@ -43,7 +43,15 @@ function plain(text) {
   return text.replace(/^0+(?=[0-9])/, "");
 }
 
-export function volumeMm3(length, width) {
+// By the study's formula (studies/volumes.py); those that want a height, which nobody takes here, fall back to the first.
+const FORMULAS = {
+  half_lw2: (l, w) => (l * w * w) / 2,
+  pi6_lw2: (l, w) => (Math.PI / 6) * l * w * w,
+  pi6_mean: (l, w) => ((Math.PI / 6) * l * w * (l + w)) / 2,
+  feldman: (l, w) => (Math.PI / 6) * 1.58 * (l * w) ** 1.5,
+};
+
+export function volumeMm3(length, width, formula) {
   const [longer, shorter] = length >= width ? [length, width] : [width, length];
-  return (longer * shorter * shorter) / 2;
+  return (FORMULAS[formula] ?? FORMULAS.half_lw2)(longer, shorter);
 }

@@ -49,10 +49,13 @@ export class SheetRow {
     this.findings = [];
     this.error = null;
     this.reasonNeeded = false;
+    this.id = null;
+    this.stands = null; // what of this row is in the queue or on record, as `handlers.told` words it
   }
 
   /** Fields this row asks for: the weight is the mouse's, so only its first tumor asks for it. */
   get fields() {
+    if (this.state === "parked") return []; // the director decides about it
     const sizes = SIZELESS.includes(this.status) ? [] : ["length_mm", "width_mm"];
     return this.tumor === this.mouse.tumors[0] ? [...sizes, "weight_g"] : sizes;
   }
@@ -71,10 +74,15 @@ export class SheetRow {
     this.draw();
   }
 
+  /** Draws the row anew; whoever types in it goes on typing. */
   draw() {
+    const held = this.node.contains(document.activeElement) ? document.activeElement : null;
     this.node.dataset.state = this.state;
     this.node.classList.toggle("active", this.isActive === true);
     this.node.replaceChildren(this.head(), ...(this.isActive ? this.body() : []));
+    const again = held?.dataset.field && this.node.querySelector(`[data-field="${held.dataset.field}"]`);
+    again?.focus({ preventScroll: true });
+    if (again?.dataset.kind) again.setSelectionRange(held.selectionStart, held.selectionEnd);
   }
 
   head() {
@@ -105,7 +113,7 @@ export class SheetRow {
     const percent = (now, then) => `${now >= then ? "+" : "−"}${Math.abs((now / then - 1) * 100).toFixed(0)} %`;
     const told = [];
     if (length && width) {
-      const volume = volumeMm3(Number(length), Number(width));
+      const volume = volumeMm3(Number(length), Number(width), this.handlers.formula);
       told.push(`→ ${volume.toFixed(0)} mm³`);
       if (last?.volume_mm3) told.push(`${percent(volume, last.volume_mm3)} since ${last.when}`);
     }
@@ -150,7 +158,7 @@ export class SheetRow {
   statusField() {
     const select = element(
       "select",
-      { "data-field": "status", "aria-label": `Status, mouse ${this.title}` },
+      { "data-field": "status", "aria-label": `Status, mouse ${this.title}`, disabled: this.state === "parked" },
       ...Object.entries(STATUSES).map(([value, label]) => element("option", { value, selected: value === this.status }, label)),
     );
     select.addEventListener("change", () => this.handlers.coded(this, select.value));

@@ -1,7 +1,8 @@
 // The measurement sheet: one active row, Enter advances, every completed row is kept here and then sent.
 
+import { inTurn, newId } from "./bare.js";
 import { Bursts } from "./bursts.js";
-import { readNumber } from "./numbers.js";
+import { readNumber, volumeMm3 } from "./numbers.js";
 import { FIELDS, SIZELESS, SheetRow, element } from "./rows.js";
 import { look } from "./rules.js";
 import * as serial from "./serial.js";
@@ -16,6 +17,7 @@ const sheet = JSON.parse(document.getElementById("sheet-data").textContent);
 const page = Object.fromEntries([...document.querySelectorAll("[data-part]")].map((node) => [node.dataset.part, node]));
 const preference = (name, otherwise) => localStorage.getItem(`entry-${name}`) ?? otherwise;
 const prefer = (name, value) => localStorage.setItem(`entry-${name}`, value);
+const told = (row) => JSON.stringify([Object.values(values(row)).map((text) => (text === null ? null : Number(text))), row.status, [...row.signs].sort()]);
 const placeOf = (row) => [sheet.user, sheet.session, row.mouse.key, row.tumor, row.replicate].join("|");
 const NOT_DONE = ["escaped", "under anesthesia", "in another room", "sick", "no time", "other"];
 const CORRECTED = ["typing slip", "wrong mouse", "measured again", "other"];
@@ -26,13 +28,14 @@ const done = []; // rows in the order they were completed, for undo
 
 const handlers = {
   signs: sheet.signs,
+  formula: sheet.formula,
   usesPad: () => preference("pad", matchMedia("(pointer: coarse)").matches ? "on" : "off") === "on",
   echo: (field, text) => {
     const read = number(field, text);
     return read.value && read.value !== text ? read.value : "";
   },
   activate: (row) => activate(row),
-  typed: (row) => keepDraft(row),
+  typed: (row) => typed(row),
   keyed: (row, field, event) => keyed(row, field, event),
   coded: (row, status) => code(row, status),
   signed: (row, sign) => toggleSign(row, sign),
@@ -63,7 +66,8 @@ function activate(row, field = null) {
 
 function focus(row, field = null) {
   const wanted = field ?? row.fields.find((name) => !row.texts[name]) ?? row.fields[0] ?? "status";
-  const target = row.node.querySelector(`[data-field="${wanted}"]`);
+  const answer = row.node.querySelector(".row-answers button");
+  const target = (row.reasonNeeded && answer) || (row.node.querySelector(`[data-field="${wanted}"]:not(:disabled)`) ?? answer);
   if (target && document.activeElement !== target) target.focus({ preventScroll: true });
   target?.select?.();
 }
@@ -95,12 +99,13 @@ function keyed(row, field, event) {
 function commitField(row, field) {
   if (row.state === "asking") return confirmAndComplete(row, "checked");
   const text = row.texts[field].trim();
+  if (text.length > 3 && classify(text) === "scan") return movedBy(row, field, text);
   if (field === "length_mm" && text === "0") return code(row, "not_palpable");
   if (field === "length_mm" && text === ".") return code(row, "too_small");
   const read = number(field, text);
   if (read.error) return refuse(row, field, `${labelOf(field)} ${text}: ${read.error}`);
   if (read.blank && field !== "weight_g") return refuse(row, field, `${labelOf(field)} is blank: a number, 0, . or x`);
-  const early = read.blank ? null : look(only(field, read.value), null, sheet.limits).find((f) => f.severity === "hard");
+  const early = read.blank ? null : look(only(field, read.value), null, sheet.limits, sheet.formula).find((f) => f.severity === "hard");
   if (early) return refuse(row, field, early.message);
   row.error = null;
   if (read.value) row.texts[field] = read.value;
@@ -109,6 +114,19 @@ function commitField(row, field) {
   if (!following) return complete(row);
   row.draw();
   return focus(row, following);
+}
+
+/** A tag that a slow reader wrote like a hand: it still moves the row, and is no number. */
+function movedBy(row, field, text) {
+  row.texts[field] = "";
+  row.draw();
+  return find(text);
+}
+
+/** The same reading twice within a moment is one press too many: the first stays where it is (rule R24). */
+function pressedTwice(text) {
+  play("ask");
+  if (active) refuse(active, document.activeElement?.dataset.field, `${text} came twice at once: the first is kept, measure this one`);
 }
 
 const only = (field, value) => ({ length_mm: null, width_mm: null, weight_g: null, [field]: value });
@@ -120,16 +138,21 @@ function refuse(row, field, message) {
   focus(row, field);
 }
 
+/** False where the key means nothing here. */
 function command(key) {
-  if (!active) return;
+  if (key === "u") return undo();
+  if (key === "/") return page.find.focus();
+  if (!active) return false;
   const sign = sheet.signs.find((one) => one.key === key);
-  if (active.state === "asking" && key === "r") measureAgain(active);
+  const reason = active.reasonNeeded && /^[1-9]$/.test(key) ? active.reasonNeeded.choices[Number(key) - 1] : null;
+  if (reason) giveReason(active, reason);
+  else if (active.state === "asking" && key === "r") measureAgain(active);
   else if (active.state === "asking" && key === "s") swap(active);
   else if (key === "x") code(active, "not_done");
   else if (key === "w") code(active, active.status === "ulcerated" ? "measured" : "ulcerated");
-  else if (key === "u") undo();
-  else if (key === "/") page.find.focus();
   else if (sign) toggleSign(active, sign.code);
+  else return false;
+  return true;
 }
 
 function code(row, status, known = null) {
@@ -139,7 +162,7 @@ function code(row, status, known = null) {
     status === "not_done" && !known ? { question: "Why was it not done?", choices: NOT_DONE, act: "code" } : false;
   row.set({ status, error: null, reasonNeeded });
   keepDraft(row);
-  if (reasonNeeded) return row.node.querySelector(".row-answers button").focus();
+  if (reasonNeeded) return focus(row);
   if (!row.fields.length || known) return complete(row);
   return focus(row);
 }
@@ -156,7 +179,7 @@ function giveReason(row, reason) {
   if (corrects) row.reason = reason;
   else row.confirmations.R25 = reason;
   row.set({ reasonNeeded: false });
-  if (!row.fields.length) return complete(row);
+  if (!row.fields.length || (corrects && told(row) !== row.stands)) return complete(row);
   return focus(row, corrects ? row.fields[0] : null);
 }
 
@@ -175,16 +198,54 @@ function complete(row) {
     if (read.blank && field !== "weight_g") return refuse(row, field, `${labelOf(field)} is blank: a number, 0, . or x`);
     if (read.value) row.texts[field] = read.value;
   }
-  const findings = look(values(row), row.mouse.last[row.tumor], sheet.limits);
+  if (row.stands === told(row)) return leaveAsItWas(row);
+  if (row.stands && row.id && !row.reason) return askWhy(row);
+  const findings = questionsOf(row);
   const refusal = findings.find((finding) => finding.severity === "hard");
   if (refusal) return refuse(row, refusal.field, refusal.message);
-  const open = findings.filter((finding) => !row.confirmations[finding.rule]);
+  const open = findings.filter(({ rule, severity }) => severity === "soft" && !row.confirmations[rule]);
   if (open.length) {
     play("ask");
     row.set({ state: "asking", findings: open, error: null });
     return focus(row, "weight_g");
   }
   return commit(row);
+}
+
+function questionsOf(row) {
+  const siblings = rows.filter((one) => one.mouse === row.mouse && one !== row && one.replicate === 1 && one.isDone);
+  const others = { mm3: 0, weight_g: siblings.find((one) => one.texts.weight_g)?.texts.weight_g ?? null };
+  for (const { texts } of siblings) {
+    if (texts.length_mm && texts.width_mm) others.mm3 += volumeMm3(Number(texts.length_mm), Number(texts.width_mm), sheet.formula);
+  }
+  return look({ ...values(row), status: row.status }, row.mouse.last[row.tumor], sheet.limits, sheet.formula, others);
+}
+
+/** A row opened again and left as it stood: nothing is sent. */
+function leaveAsItWas(row) {
+  const state = row.state === "draft" ? (row.id ? "saved" : "waiting") : row.state;
+  row.set({ state, reason: "", error: null, reasonNeeded: false });
+  return moveOn(row);
+}
+
+function askWhy(row) {
+  row.set({ state: "draft", error: null, reasonNeeded: { question: "Why is it corrected?", choices: CORRECTED, act: "correct" } });
+  return activate(row);
+}
+
+/** A changed row that still waits takes the place of what waited; one that left meanwhile is corrected with a reason. */
+async function amend(row) {
+  const entry = entryOf(row);
+  row.set({ state: "keeping", error: null });
+  const isReplaced = await inTurn(async () => {
+    const waiting = (await store.unsent(sheet.user)).find((one) => one.session === sheet.session && rowOf(one.row) === row && !one.path);
+    if (waiting) await store.mark({ ...entry, order: waiting.order });
+    return Boolean(waiting);
+  });
+  if (!isReplaced) return askWhy(row);
+  row.set({ state: "waiting", stands: told(row) });
+  await count();
+  return sync.flush();
 }
 
 function confirmAndComplete(row, reason) {
@@ -213,9 +274,17 @@ function measureAgain(row) {
 
 /** The next row is active before this one is on disk: a caliper's next reading may come within milliseconds. */
 function commit(row) {
-  const following = next(row);
   done.push(row);
-  keep(row);
+  tellEndpoints(row, questionsOf(row).map(({ rule, message }) => ({ id: rule, message })));
+  if (row.stands && !row.id) amend(row);
+  else keep(row);
+  return moveOn(row);
+}
+
+function moveOn(row) {
+  const following = next(row);
+  if (active === row) active = null;
+  row.set({ isActive: false });
   if (following) activate(following);
   else finished();
 }
@@ -224,7 +293,7 @@ function commit(row) {
 async function keep(row) {
   const entry = entryOf(row);
   const place = placeOf(row);
-  row.set({ state: "keeping", isActive: false, error: null, reason: "" });
+  row.set({ state: "keeping", isActive: false, error: null, reason: "", stands: told(row) });
   if (active === row) active = null;
   keeping.add(entry.client_id);
   showQueue();
@@ -233,7 +302,8 @@ async function keep(row) {
   } catch (error) {
     keeping.delete(entry.client_id);
     play("no");
-    row.set({ state: "draft", error: { message: `This tablet could not keep the row (${error?.message ?? error}): write it down.` } });
+    restore(row, entry.row);
+    row.set({ state: "draft", stands: null, error: { message: `This tablet could not keep the row (${error?.message ?? error}): write it down.` } });
     return activate(row);
   }
   if (row.state === "keeping") row.set({ state: "waiting" });
@@ -244,7 +314,7 @@ async function keep(row) {
 }
 
 function entryOf(row) {
-  const client_id = crypto.randomUUID();
+  const client_id = newId();
   const body = {
     client_id,
     mouse: row.mouse.key,
@@ -324,8 +394,16 @@ function headCount(mouse, what) {
   say(`${mouse.label}: ${what}`);
 }
 
+/** A digit more makes a question's answer, and what stood, a thing of the past. */
+function typed(row) {
+  if (row.state === "asking") row.node.querySelector(".row-questions")?.remove();
+  if (row.state === "asking") row.state = "draft";
+  return keepDraft(row);
+}
+
 async function keepDraft(row) {
-  if (row.state === "open") row.state = "draft";
+  if (row.state === "open" || row.isDone) row.state = "draft";
+  row.node.dataset.state = row.state;
   const { texts, status, replicate } = row;
   const signs = [...row.signs];
   await store.keepDraft({
@@ -341,15 +419,17 @@ const ONCE_A_SHEET = ["R20", "R21", "R26", "R27"];
 
 async function answered(entry, result) {
   if (entry.session !== sheet.session) return count();
+  if (answersAll({ problem: result }, sheetWide)) return resend({ ...entry, problem: null }, sheetWide); // answered already
   const row = rowOf(entry.row);
   if (row && row.replicate <= entry.row.replicate) {
     if (result.http_status < 300) {
-      row.set({ state: "saved", id: result.id });
+      row.set({ state: row === active && row.state === "draft" ? "draft" : "saved", id: result.id });
       tellEndpoints(row, result.rules ?? []);
     }
     else if (result.parked) row.set({ state: "parked" });
     else await troubled(row, entry, result);
   }
+  if (result.http_status >= 300 && !result.parked) await showTroubles();
   return count();
 }
 
@@ -360,6 +440,7 @@ function tellEndpoints(row, rules) {
 }
 
 async function troubled(row, entry, result) {
+  if (row === active && row.state === "draft") return; // it is being changed already
   const rules = result.rules ?? [];
   restore(row, entry.row);
   if (result.http_status === 409) row.set({ state: "conflict" });
@@ -368,16 +449,19 @@ async function troubled(row, entry, result) {
     row.set({ state: "refused", error: { field: rules[0]?.field, message } });
   }
   play("no");
-  showTroubles();
 }
 
 function rowOf(body) {
   return rows.find((row) => row.mouse.key === body.mouse && row.tumor === body.tumor);
 }
 
+/** With its decimal mark, so that 22 g stay 22 g where "220" means 22.0. */
+const inFull = (value) => (value === null || value === undefined ? "" : /[.]/.test(value) ? String(value) : `${value}.0`);
+
 function restore(row, body) {
-  const texts = Object.fromEntries(FIELDS.map((field) => [field, body[field] === null ? "" : String(body[field] ?? "")]));
+  const texts = Object.fromEntries(FIELDS.map((field) => [field, inFull(body[field])]));
   Object.assign(row, { texts, status: body.status || "measured", replicate: body.replicate, signs: new Set(body.signs) });
+  row.stands = told(row);
 }
 
 /** Rows that need a person: what the server asks or refuses, with what can be done about each. */
@@ -427,11 +511,11 @@ async function confirmSent(entry, rules, once) {
   await afterTrouble();
 }
 
-const answersAll = (entry, given) => entry.problem.rules?.length && entry.problem.rules.every((rule) => rule.id in given);
+const answersAll = ({ problem }, given) => problem.http_status === 422 && problem.rules?.length && problem.rules.every((rule) => rule.id in given);
 
 /** Send a refused row again with what was confirmed. Nothing was stored under the old id; a new body takes a new one. */
 async function resend(entry, given) {
-  const client_id = crypto.randomUUID();
+  const client_id = newId();
   const told = Object.fromEntries(entry.row.confirmations.map(({ rule, reason }) => [rule, reason]));
   const confirmations = Object.entries({ ...told, ...given }).map(([rule, reason]) => ({ rule, reason }));
   const again = { ...entry, client_id, problem: null, row: { ...entry.row, client_id, confirmations } };
@@ -443,16 +527,20 @@ async function resend(entry, given) {
 async function afterTrouble() {
   await showTroubles();
   await count();
+  if (active) focus(active); // the button that was pressed is gone
   sync.flush();
 }
 
 async function change(entry, row) {
-  await store.drop(entry.order);
-  row.set({ state: "draft", error: null });
+  row.set({ state: "draft", error: null, stands: standsAfter(entry, row) });
   await keepDraft(row);
+  await store.drop(entry.order);
   await afterTrouble();
   activate(row, "length_mm");
 }
+
+/** Without this entry: a correction leaves a reading on record, which is not what the row shows; a first reading nothing. */
+const standsAfter = (entry, row) => (entry.body && row.id ? "on record" : null);
 
 /** Settle two readings of one place: the server is told which stands, and keeps the other in its history. */
 async function choose(entry, row, choice, reason) {
@@ -467,10 +555,13 @@ async function choose(entry, row, choice, reason) {
 async function undo() {
   const row = done.pop();
   if (!row) return;
-  await navigator.locks.request("pdx-entry-send", async () => {
+  await inTurn(async () => {
     const waiting = (await store.unsent(sheet.user)).filter((entry) => rowOf(entry.row) === row && entry.session === sheet.session);
-    if (waiting.length) await store.drop(waiting.at(-1).order);
-    else row.reasonNeeded = { question: "Why is it corrected?", choices: CORRECTED, act: "correct" };
+    if (waiting.length) {
+      await keepDraft(row);
+      await store.drop(waiting.at(-1).order);
+      row.stands = standsAfter(waiting.at(-1), row);
+    } else row.reasonNeeded = { question: "Why is it corrected?", choices: CORRECTED, act: "correct" };
   });
   row.set({ state: "draft" });
   await keepDraft(row);
@@ -528,15 +619,16 @@ function find(text) {
     rows.find((one) => one.mouse.tags.some((tag) => tag.toLowerCase() === wanted)) ??
     rows.find((one) => one.mouse.cage.toLowerCase() === wanted && !one.isDone) ??
     rows.find((one) => one.mouse.cage.toLowerCase() === wanted);
-  if (!row) return unknown(text);
   page.find.value = "";
+  if (!row) return unknown(text);
   say(`${row.title} found`);
   return activate(row);
 }
 
 function unknown(text) {
   play("no");
-  say(`${text} is no mouse or cage of this sheet`);
+  if (classify(text) === "value") say(`${text}: no field is open for it`);
+  else say(`${text} is no mouse or cage of this sheet`);
 }
 
 function say(text) {
@@ -547,7 +639,7 @@ function classify(text) {
   const wanted = text.toLowerCase();
   const known = rows.some((row) => row.mouse.tags.some((tag) => tag.toLowerCase() === wanted) || row.mouse.cage.toLowerCase() === wanted);
   if (known) return "scan";
-  return /^[0-9]{1,3}([.,][0-9]{1,2})?$/.test(text) || /^[0-9]{1,3}[.,][0-9]{1,2} ?(mm|g)$/i.test(text) ? "value" : "unknown";
+  return /^[0-9]{1,3}([.,][0-9]{1,3})? ?(mm|cm|in|"|g|kg|mg)?$/i.test(text.trim()) ? "value" : "unknown";
 }
 
 function switches() {
@@ -594,11 +686,12 @@ function drawPad() {
 }
 
 function press(key) {
+  if (key === "u") return undo();
   const input = document.activeElement?.dataset?.kind === "number" ? document.activeElement : active?.node.querySelector("input:not(:disabled)");
   if (!input) return;
   input.focus({ preventScroll: true });
   if (key === "Enter") input.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
-  else if (key === "x" || key === "u") command(key);
+  else if (key === "x") command(key);
   else {
     const selected = input.selectionStart !== input.selectionEnd;
     const kept = selected ? "" : input.value;
@@ -636,11 +729,12 @@ async function begin() {
   page.pad.addEventListener("pointerdown", (event) => event.preventDefault());
   page.pad.addEventListener("click", (event) => event.target.closest("[data-key]") && press(event.target.closest("[data-key]").dataset.key));
   page.find.addEventListener("keydown", (event) => event.key === "Enter" && find(page.find.value));
-  document.addEventListener("keydown", digitAnswers);
+  page.undo.addEventListener("click", undo);
   page.sign.addEventListener("submit", signSheet);
   page.askRemeasure.addEventListener("click", remeasure);
   setInterval(lookAround, 20_000);
-  new Bursts({ classify, onScan: find, onUnknown: unknown, onCommand: command }).listen(document);
+  const heard = { classify, onScan: find, onUnknown: unknown, onTwice: pressedTwice, onCommand: command };
+  new Bursts({ ...heard, twiceMs: sheet.limits.burst_ms }).listen(document);
   await count();
   readyOffline(sheet.urls.worker, (text) => { page.insecure.hidden = !text; page.insecure.textContent = text; }); // prettier-ignore
   navigator.storage?.persist?.();
@@ -651,8 +745,9 @@ async function begin() {
 /** What this tablet holds of the sheet: receipts first, then what waits, then what was half typed. */
 async function recall() {
   await store.forgetOld(Date.now() - 36 * 3600e3);
-  for (const { row, id, parked } of await store.receiptsOf(sheet.user, sheet.session)) {
-    recallRow(row, parked ? "parked" : "saved", id);
+  // The page is newer than a receipt unless it was opened without the network: the server has the word on the rest.
+  for (const { row, id, parked, at } of await store.receiptsOf(sheet.user, sheet.session)) {
+    if (parked ? rowOf(row)?.state === "open" : at > sheet.as_of) recallRow(row, parked ? "parked" : "saved", id);
   }
   for (const entry of await store.unsent(sheet.user)) {
     if (entry.session !== sheet.session) continue;
@@ -673,12 +768,6 @@ function recallRow(body, state, id = null) {
   if (!row || body.replicate < row.replicate) return;
   restore(row, body);
   row.set({ state, id: id ?? row.id });
-}
-
-function digitAnswers(event) {
-  if (!active?.reasonNeeded || !/^[1-9]$/.test(event.key)) return;
-  const choice = active.reasonNeeded.choices[Number(event.key) - 1];
-  if (choice) { event.preventDefault(); giveReason(active, choice); } // prettier-ignore
 }
 
 begin();

@@ -1,6 +1,7 @@
 // Sends what waits to the server and acts on its receipts. One tab of the tablet at a time, in order, and only
 // rows of the person who is signed in: another person's login never sends them.
 
+import { inTurn, newId } from "./bare.js";
 import * as store from "./store.js";
 
 const BATCH = 60;
@@ -44,7 +45,7 @@ export class Sync {
     try {
       do {
         this.again = false;
-        await navigator.locks.request("pdx-entry-send", () => this.round());
+        await inTurn(() => this.round());
       } while (this.again);
     } finally {
       this.running = false;
@@ -70,7 +71,7 @@ export class Sync {
         method: "POST",
         headers: {
           "Content-Type": "application/json",
-          "Idempotency-Key": crypto.randomUUID(),
+          "Idempotency-Key": newId(),
           "X-CSRFToken": token,
         },
         body: JSON.stringify(body),
@@ -134,7 +135,8 @@ export class Sync {
     const isStored = result.http_status === 200 || result.http_status === 201;
     if (isStored || result.parked) {
       const { client_id, session, user, row } = entry;
-      await store.receive(entry, { client_id, session, user, row, id: result.id, parked: result.parked, at: Date.now() });
+      const at = Date.now() - (this.aheadMs ?? 0); // by the server's clock, as pages are
+      await store.receive(entry, { client_id, session, user, row, id: result.id, parked: result.parked, at });
     } else {
       await store.mark({ ...entry, problem: result });
     }

@@ -1,0 +1,213 @@
+"""What tired hands and quick devices do to a sheet: rows opened again, keys pressed twice, tags among numbers."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from django.utils import timezone
+
+from studies.actions.revise_measurements import void_measurement
+from studies.models import Device
+from tests.journeys.cage import (
+    STUDY,
+    device,
+    enter,
+    make_sheet,
+    open_row,
+    open_sheet,
+    sheet,
+    stored,
+    wait_for_unsent,
+    wait_until_all_is_stored,
+)
+
+__all__ = ["sheet"]
+
+TYPED = ("11.2", "8.4", "22.5")
+ROW = (11.2, 8.4, 22.5, "measured")
+
+
+def field(page, name: str, label: str = "M001"):
+    return page.locator(f'[data-mouse="{STUDY}/{label}"] [data-field={name}]')
+
+
+def test_a_row_opened_again_sends_nothing_unless_it_changed_and_then_wants_a_reason(page, sheet):
+    open_row(page, "M001")
+    enter(page, *TYPED)
+    wait_until_all_is_stored(page)
+    open_row(page, "M001")
+    enter(page, "", "", "")
+    page.locator('[data-mouse$="M001"][data-state=saved]').wait_for()
+    assert field(page, "length_mm", "M002").is_visible()
+    assert sheet.measurements.count() == 1 and page.locator(".troubles").is_hidden()
+    open_row(page, "M001")
+    field(page, "length_mm").fill("11.9")
+    field(page, "weight_g").press("Enter")
+    page.keyboard.press("1")  # "typing slip"
+    page.locator('[data-mouse$="M001"][data-state=saved]').wait_for()
+    wait_until_all_is_stored(page)
+    current = sheet.measurements.get(revision=2)
+    assert (current.length_mm, current.width_mm, current.reason) == (11.9, 8.4, "typing slip")
+
+
+def test_a_row_changed_while_it_waits_takes_its_place_in_the_queue(page, sheet):
+    page.context.set_offline(True)
+    open_row(page, "M001")
+    enter(page, *TYPED, *TYPED)
+    wait_for_unsent(page, 2)
+    open_row(page, "M001")
+    field(page, "width_mm").fill("8.8")
+    field(page, "weight_g").press("Enter")
+    page.locator('[data-mouse$="M001"][data-state=waiting]').wait_for()
+    wait_for_unsent(page, 2)
+    page.reload()
+    wait_for_unsent(page, 2)
+    page.context.set_offline(False)
+    wait_until_all_is_stored(page)
+    assert stored(sheet) == {"M001": (11.2, 8.8, 22.5, "measured"), "M002": ROW}
+    assert sheet.measurements.count() == 2
+
+
+def test_a_unit_goes_where_it_belongs_and_nowhere_else(page, sheet):
+    open_row(page, "M001")
+    device(page, "22.4 g")
+    assert "is in g; this field is in mm" in page.get_by_role("alert").inner_text()
+    field(page, "length_mm").fill("")
+    device(page, "12,34 mm", "8.40mm", "22.5 g")
+    wait_until_all_is_stored(page)
+    assert stored(sheet) == {"M001": (12.34, 8.4, 22.5, "measured")}
+
+
+def test_a_caliper_pressed_twice_is_kept_once(page, sheet):
+    open_row(page, "M001")
+    device(page, "11.25", "11.25")
+    assert "11.25 came twice at once" in page.get_by_role("alert").inner_text()
+    assert field(page, "width_mm").input_value() == ""
+    page.wait_for_timeout(300)
+    enter(page, "8.4", "22.5")
+    wait_until_all_is_stored(page)
+    assert stored(sheet) == {"M001": (11.25, 8.4, 22.5, "measured")}
+
+
+def test_a_tag_is_no_number_however_slow_the_reader_and_whatever_ends_it(page, sheet):
+    open_row(page, "M001")
+    page.keyboard.type("985141000000003", delay=70)
+    page.keyboard.press("Enter")
+    assert field(page, "length_mm", "M003").input_value() == ""
+    page.keyboard.type("M004", delay=70)
+    page.keyboard.press("Enter")
+    assert field(page, "length_mm", "M004").input_value() == ""
+    page.keyboard.type("985141000000005")  # and no Enter
+    field(page, "length_mm", "M005").wait_for()
+    device(page, "12345678")  # of no mouse here
+    assert field(page, "length_mm", "M005").input_value() == ""
+    page.get_by_label("Find a mouse or cage").focus()
+    enter(page, "M002")
+    enter(page, *TYPED)
+    wait_until_all_is_stored(page)
+    assert stored(sheet) == {"M002": ROW}
+
+
+def test_a_reading_that_comes_during_a_question_is_no_answer(page, sheet):
+    open_row(page, "M001")
+    enter(page, "11.2", "8.4", "32.5")
+    assert "32.5 g is far from last time" in page.locator(".row-questions").inner_text()
+    enter(page, "33.1")  # weighed again: another number, asked about again
+    assert "33.1 g is far from last time" in page.locator(".row-questions").inner_text()
+    enter(page, "22.5")
+    wait_until_all_is_stored(page)
+    assert stored(sheet) == {"M001": ROW} and sheet.measurements.get().confirmations == []
+    page.keyboard.press("x")
+    page.get_by_role("group", name="Why was it not done?").wait_for()
+    device(page, "11.25")  # a caliper while a reason is asked for: no reason, and no number
+    assert page.get_by_role("group", name="Why was it not done?").is_visible()
+    assert stored(sheet) == {"M001": ROW}
+
+
+def test_the_last_row_of_a_sheet_is_undone_by_a_press(page, sheet):
+    open_row(page, "M006")
+    page.context.set_offline(True)
+    enter(page, *TYPED * 6)
+    wait_for_unsent(page, 6)
+    assert field(page, "length_mm", "M005").count() == 0
+    page.get_by_role("button", name="Undo").click()
+    wait_for_unsent(page, 5)
+    assert field(page, "length_mm", "M005").input_value() == "11.2"
+    page.context.set_offline(False)
+    wait_until_all_is_stored(page)
+    assert "M005" not in stored(sheet) and len(stored(sheet)) == 5
+
+
+def test_a_password_typed_as_fast_as_a_scanner_stays_a_password(page, sheet):
+    open_row(page, "M001")
+    enter(page, *TYPED * 6)
+    wait_until_all_is_stored(page)
+    page.get_by_label("Password").focus()
+    device(page, "not-the-right-one")
+    page.locator("[data-part=signError]:not([hidden])").wait_for()
+    assert "not-the-right-one" not in page.locator("body").inner_text()
+    sheet.refresh_from_db()
+    assert sheet.completed_at is None
+
+
+def test_a_reading_voided_elsewhere_is_to_do_again_after_a_reload(page, sheet):
+    open_row(page, "M001")
+    enter(page, *TYPED)
+    wait_until_all_is_stored(page)
+    tess = sheet.study.memberships.get().user
+    void_measurement(
+        sheet.measurements.get().pk,
+        reason="wrong mouse",
+        user=tess,
+        at=timezone.now(),
+        client_id=str(uuid4()),
+    )
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    assert page.locator('[data-mouse$="M001"]').get_attribute("data-state") == "open"
+
+
+def test_a_first_reading_refused_while_the_second_is_taken_is_shown(page, sheet):
+    """Measured again offline; the server asks about the first reading's caliper, which has left the screen."""
+    Device.objects.create(code="C1", calibration_due_on=sheet.due_on - timedelta(days=2))
+    page.get_by_label("Caliper").fill("C1")
+    page.get_by_label("Caliper").press("Tab")
+    page.context.set_offline(True)
+    open_row(page, "M001")
+    enter(page, "19.4", "8.2", "22.5")
+    page.get_by_role("button", name="Measure again").click()
+    enter(page, "11.2")
+    page.context.set_offline(False)
+    trouble = page.locator(".troubles li", has_text="M001")
+    trouble.wait_for(timeout=15_000)
+    assert field(page, "length_mm").input_value() == "11.2"
+    trouble.get_by_role("button", name="Right, for the whole sheet").click()
+    wait_until_all_is_stored(page)
+    assert sheet.measurements.get().length_mm == 19.4
+
+
+def test_implied_decimals_leave_whole_numbers_on_record_as_they_are(
+    page, live_server, transactional_db, sign_in
+):
+    session, study = make_sheet(6)
+    sign_in(study.memberships.get().user)
+    open_sheet(page, live_server, session)
+    page.get_by_role("button", name="123 is 12.3").click()
+    open_row(page, "M001")
+    enter(page, "110", "84", "220")
+    wait_until_all_is_stored(page)
+    page.reload()
+    page.wait_for_selector("html[data-ready]")
+    open_row(page, "M001")
+    enter(page, "", "", "")
+    page.locator('[data-mouse$="M001"]:not(.active)').wait_for()
+    assert stored(session) == {"M001": (11.0, 8.4, 22.0, "measured")} and session.measurements.count() == 1
+
+
+def test_a_humane_limit_is_told_without_a_network(page, sheet):
+    page.context.set_offline(True)
+    open_row(page, "M001")
+    enter(page, "20.4", "15.8", "18.4")
+    page.keyboard.press("Enter")
+    wait_for_unsent(page, 1)
+    said = page.locator("[data-part=said]").inner_text()
+    assert "the volume reached the cap of 2000 mm³" in said and "weight loss reached 15 %" in said
