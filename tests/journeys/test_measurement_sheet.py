@@ -78,6 +78,7 @@ def test_a_mouse_found_dead_at_the_head_count_is_coded_at_once(page, sheet):
     page.get_by_text("Not all are well and here").click()
     page.locator("li", has_text="M003").get_by_role("button", name="dead").click()
     wait_until_all_is_stored(page)
+    assert page.get_by_label("Length in mm, mouse M002").is_visible()  # the mouse in hand stays
     assert stored(sheet) == {"M003": (None, None, None, "dead")}
 
 

@@ -19,6 +19,7 @@ from tests.journeys.cage import (
     wait_for_unsent,
     wait_until_all_is_stored,
 )
+from tests.people import PASSWORD
 
 __all__ = ["sheet"]
 
@@ -28,6 +29,37 @@ ROW = (11.2, 8.4, 22.5, "measured")
 
 def field(page, name: str, label: str = "M001"):
     return page.locator(f'[data-mouse="{STUDY}/{label}"] [data-field={name}]')
+
+
+def test_from_today_to_the_signature_by_keyboard_alone(page, live_server, transactional_db, sign_in):
+    session, study = make_sheet(6)
+    sign_in(study.memberships.get().user)
+    page.goto(f"{live_server.url}/entry/today/")
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate(f"document.activeElement.dataset.session === '{session.pk}'"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("html[data-ready]")
+    page.keyboard.press("Enter")
+    enter(page, *TYPED, "0", "22.1", "11.2", "8.4")
+    page.keyboard.press("w")  # ulcerated
+    enter(page, "22.5")
+    page.keyboard.press("x")
+    page.get_by_role("group", name="Why was it not done?").wait_for()
+    page.keyboard.press("4")
+    enter(page, "22.3", *TYPED, *TYPED)
+    wait_until_all_is_stored(page)
+    page.wait_for_function("document.activeElement.name === 'password'")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{live_server.url}/entry/today/")
+    values = stored(session)
+    assert [values[f"M00{n}"][3] for n in range(1, 7)] == [
+        "measured", "not_palpable", "ulcerated", "not_done", "measured", "measured",
+    ]  # fmt: skip
+    session.refresh_from_db()
+    assert session.completed_at is not None
 
 
 def test_a_row_opened_again_sends_nothing_unless_it_changed_and_then_wants_a_reason(page, sheet):

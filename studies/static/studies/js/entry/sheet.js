@@ -75,8 +75,10 @@ function focus(row, field = null) {
 function next(after) {
   const place = rows.indexOf(after);
   const order = [...rows.slice(place + 1), ...rows.slice(0, place)];
-  return order.find((row) => ["open", "draft"].includes(row.state) && cages.taken.has(row.mouse.cage));
+  return order.find(isToDo);
 }
+
+const isToDo = (row) => ["open", "draft"].includes(row.state) && cages.taken.has(row.mouse.cage);
 
 function step(row, by) {
   const there = rows[rows.indexOf(row) + by];
@@ -160,7 +162,7 @@ function code(row, status, known = null) {
   if (sizeless) Object.assign(row.texts, { length_mm: "", width_mm: "" });
   const reasonNeeded =
     status === "not_done" && !known ? { question: "Why was it not done?", choices: NOT_DONE, act: "code" } : false;
-  row.set({ status, error: null, reasonNeeded });
+  row.set({ status, error: null, reasonNeeded, state: row.state === "asking" ? "draft" : row.state });
   keepDraft(row);
   if (reasonNeeded) return focus(row);
   if (!row.fields.length || known) return complete(row);
@@ -225,6 +227,7 @@ function questionsOf(row) {
 function leaveAsItWas(row) {
   const state = row.state === "draft" ? (row.id ? "saved" : "waiting") : row.state;
   row.set({ state, reason: "", error: null, reasonNeeded: false });
+  store.dropDraft(placeOf(row));
   return moveOn(row);
 }
 
@@ -244,6 +247,7 @@ async function amend(row) {
   });
   if (!isReplaced) return askWhy(row);
   row.set({ state: "waiting", stands: told(row) });
+  await store.dropDraft(placeOf(row));
   await count();
   return sync.flush();
 }
@@ -282,6 +286,7 @@ function commit(row) {
 }
 
 function moveOn(row) {
+  if (active && active !== row) return focus(active); // a row coded at the head-count: the mouse in hand stays
   const following = next(row);
   if (active === row) active = null;
   row.set({ isActive: false });
@@ -338,7 +343,6 @@ function correction(row, body) {
 
 function finished() {
   page.finish.scrollIntoView({ block: "center" });
-  page.sign.elements.password.focus({ preventScroll: true });
 }
 
 /** The signature is asked for when nothing is left to do; the server refuses it while a mouse lacks a row. */
@@ -396,6 +400,7 @@ function headCount(mouse, what) {
 
 /** A digit more makes a question's answer, and what stood, a thing of the past. */
 function typed(row) {
+  for (const { rule } of row.findings) delete row.confirmations[rule];
   if (row.state === "asking") row.node.querySelector(".row-questions")?.remove();
   if (row.state === "asking") row.state = "draft";
   return keepDraft(row);
@@ -602,7 +607,9 @@ function showQueue() {
   page.meter.value = finished;
   const missing = finish.missingText(rows);
   if (missing) page.progress.textContent += ` · ${missing}`;
+  const wasHidden = page.sign.hidden;
   page.sign.hidden = Boolean(missing) || unsent > 0;
+  if (wasHidden && !page.sign.hidden && document.activeElement === document.body) page.sign.elements.password.focus();
   page.askRemeasure.hidden = finished === 0;
 }
 
@@ -730,6 +737,7 @@ async function begin() {
   page.pad.addEventListener("click", (event) => event.target.closest("[data-key]") && press(event.target.closest("[data-key]").dataset.key));
   page.find.addEventListener("keydown", (event) => event.key === "Enter" && find(page.find.value));
   page.undo.addEventListener("click", undo);
+  document.addEventListener("keydown", beginByKey);
   page.sign.addEventListener("submit", signSheet);
   page.askRemeasure.addEventListener("click", remeasure);
   setInterval(lookAround, 20_000);
@@ -740,6 +748,13 @@ async function begin() {
   navigator.storage?.persist?.();
   document.documentElement.dataset.ready = "true";
   await sync.start();
+}
+
+/** Enter beside every field and button begins, or goes on, with the first mouse to do. */
+function beginByKey(event) {
+  if (event.key !== "Enter" || event.defaultPrevented || active || event.target !== document.body) return;
+  event.preventDefault();
+  activate(rows.find(isToDo));
 }
 
 /** What this tablet holds of the sheet: receipts first, then what waits, then what was half typed. */

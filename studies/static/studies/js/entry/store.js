@@ -72,6 +72,8 @@ export const forgetOld = (before) =>
 
 export const keepDraft = (draft) => within(["drafts"], "readwrite", (drafts) => drafts.put(draft));
 
+export const dropDraft = (place) => within(["drafts"], "readwrite", (drafts) => drafts.delete(place));
+
 export async function draftsOf(user, session) {
   const [found] = await within(["drafts"], "readonly", (store) => store.getAll());
   return found.filter((draft) => draft.user === user && draft.session === session);
