@@ -56,7 +56,8 @@ export class Bursts {
 
   /** A reader that sends nothing after its tag. */
   paused() {
-    const { text, field } = this;
+    const { field } = this;
+    const text = this.wholeTag() ?? this.text;
     if (this.classify(text) !== "scan") return;
     this.takeOut();
     this.clear();
@@ -64,7 +65,8 @@ export class Bursts {
   }
 
   end(event) {
-    const { text, field } = this;
+    const { field } = this;
+    const text = this.wholeTag() ?? this.text;
     if (text.length === 1 && /[^0-9.,]/.test(text) && this.isNumberField(field)) {
       this.stop(event);
       return this.onCommand(text);
@@ -76,6 +78,14 @@ export class Bursts {
     this.takeOut();
     this.stop(event);
     (kind === "scan" ? this.onScan : this.onUnknown)(text);
+  }
+
+  /** A tag whose reader paused stands in the number field whole, though only its end came at once. */
+  wholeTag() {
+    const whole = this.isNumberField(this.field) && this.text ? this.field.value : "";
+    if (whole === this.text || whole.length < 4 || this.classify(whole) !== "scan") return null;
+    this.before = "";
+    return whole;
   }
 
   /** A reading keeps its unit, so that grams in a field of mm are refused; and no button is pressed by its Enter. */
