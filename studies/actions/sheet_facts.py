@@ -148,7 +148,6 @@ class SessionFacts:
             return None
         earlier = self.earlier.get(found.pk, ())
         baseline = [one for one in earlier if one.session_id in self.baseline_ids]
-        first = next((one.weight_g for one in (*baseline, *earlier) if one.weight_g), None)
         now = [one for one in self.of_mouse(found.pk) if not one.is_void]
         return replace(
             self.before(found, tumor),
@@ -159,7 +158,7 @@ class SessionFacts:
             implanted_on=found.tumors.get(tumor),
             exited_on=found.exited_on,
             randomized_at=self.randomized.get(found.cohort_id, self.randomized.get(None)),
-            baseline_weight_g=_decimal(first),
+            baseline_weight_g=self.baseline_weight_g(found),
             baseline_observer=baseline[0].observer_name if baseline else "",
             other_tumors_mm3=sum(
                 (self.volume(one) or Decimal(0) for one in now if one.tumor != tumor and one.replicate == 1),
@@ -179,6 +178,12 @@ class SessionFacts:
             visits=(self._visit(last),) if last else (),
             weights=tuple((self.days[one.session_id], _decimal(one.weight_g)) for one in weighed),
         )
+
+    def baseline_weight_g(self, mouse: SheetMouse) -> Decimal | None:
+        """The weight at baseline, else the first on record: what R13 counts a loss from."""
+        weighed = [one for one in self.earlier.get(mouse.pk, ()) if one.weight_g]
+        at_baseline = (one.weight_g for one in weighed if one.session_id in self.baseline_ids)
+        return _decimal(next(at_baseline, weighed[0].weight_g if weighed else None))
 
     def of_mouse(self, pk: int) -> list[StoredReading]:
         """The mouse's current revisions in this session, voided ones included."""

@@ -1,6 +1,7 @@
 """The measurement sheet of one session: the page that carries everything the tablet needs to work alone."""
 
 import random
+from dataclasses import replace
 from datetime import date
 
 from django.http import Http404
@@ -125,7 +126,13 @@ def _mouse(facts: SessionFacts, mouse: SheetMouse) -> dict:
 
 
 def _last(facts: SessionFacts, mouse: SheetMouse, tumor: int) -> dict:
-    return last_visit(facts.before(mouse, tumor), facts.days[facts.session.pk], facts.limits)
+    known = replace(
+        facts.before(mouse, tumor),
+        strain=mouse.strain,
+        sex=mouse.sex,
+        baseline_weight_g=facts.baseline_weight_g(mouse),
+    )
+    return last_visit(known, facts.days[facts.session.pk], facts.limits)
 
 
 def last_visit(known: MouseFacts, today: float, limits: Limits) -> dict:
