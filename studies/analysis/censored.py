@@ -180,13 +180,13 @@ def fit_censored(formula: str, data: pd.DataFrame, kind: Array, near: LmmFit | N
     try:
         found = maximize_restricted(problem.units(), _start(filled, problem, near))
     except np.linalg.LinAlgError as error:
-        raise AnalysisError(_unbounded(data, kind)) from error
+        raise AnalysisError(unbounded(data, kind)) from error
     curvature = (
         np.linalg.eigvalsh(np.linalg.inv(found.covariance)) if np.isfinite(found.covariance).all() else [0.0]
     )
     if not (np.isfinite(found.loglik) and found.gradient < MOST_GRADIENT
             and curvature[0] > LEAST_CURVATURE * curvature[-1]):  # fmt: skip
-        raise AnalysisError(_unbounded(data, kind))
+        raise AnalysisError(unbounded(data, kind))
     return CensoredLmmFit(
         formula, design, filled.assembled, filled.optimum, True, problem=problem, found=found
     )
@@ -203,7 +203,8 @@ def _start(filled: LmmFit, problem: _Problem, near: LmmFit | None) -> Array:
     return np.concatenate([turned / sound.sigma, root[problem.pairs], [1 / sound.sigma]])
 
 
-def _unbounded(data: pd.DataFrame, kind: Array) -> str:
+def unbounded(data: pd.DataFrame, kind: Array) -> str:
+    """Why no maximum was found, naming the arm with most readings beyond the limit."""
     if "arm" not in data:
         return "the censored likelihood has no maximum: too few readings lie within the limits"
     hidden = pd.Series(kind != SEEN).groupby(data["arm"].to_numpy()).mean()

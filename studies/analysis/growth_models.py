@@ -23,6 +23,7 @@ from scipy.special import stdtr, stdtrit
 
 from studies.analysis.biomarker_status import MAP2K4, Biomarker
 from studies.analysis.censored import fit_censored
+from studies.analysis.censored_nested import fit_censored_nested
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p
 from studies.analysis.mixed_model import Adjust, DfMethod, LmmFit, fit_lmm_near
@@ -189,14 +190,17 @@ def difference(one: Weights, other: Weights) -> Weights:
 
 
 def growth_data(
-    frame: pd.DataFrame, plan: Plan, statuses: tuple[str, ...] | None = None, censor: bool = True
+    frame: pd.DataFrame,
+    plan: Plan,
+    statuses: tuple[str, ...] | None = None,
+    censor: bool = True,
+    censor_over_models: bool = False,
 ) -> GrowthData:
     """Readings within the plan's window, of arms with at least two mice read twice above the limit of detection.
 
-    Readings below the limit are censored in a study of one PDX model (unless told otherwise); over several, where the
-    censored likelihood is not fitted, readings of 0 are left out. `statuses` keeps the PDX models of these MAP2K4
-    statuses only. Refuses a study without a window, without a control that can be fitted, and without an arm to compare
-    with it.
+    Readings below the limit are censored in a study of one PDX model (unless told otherwise); over several, readings of
+    0 are left out (unless `censor_over_models`). `statuses` keeps the PDX models of these MAP2K4 statuses only. Refuses
+    a study without a window, without a control that can be fitted, and without an arm to compare with it.
     """
     if plan["window"] is None:
         raise AnalysisError("there is no analysis window: no day at which arms can be compared")
@@ -207,7 +211,7 @@ def growth_data(
     left_out = {"outside the window": len(read) - len(inside)}
     limit = (
         detection_limit(inside["volume_mm3"].to_numpy(), plan)
-        if censor and _may_censor(inside, plan)
+        if censor and plan["model"] == "auto" and (censor_over_models or inside["pdx_model"].nunique() == 1)
         else None
     )
     if limit is None:
@@ -239,10 +243,6 @@ def detection_limit(volumes: np.ndarray, plan: Plan) -> float | None:
     if (foreign or not limit > 0) and len(positive):
         limit = float(positive.min())
     return limit if limit > 0 and (volumes < limit).any() else None
-
-
-def _may_censor(inside: pd.DataFrame, plan: Plan) -> bool:
-    return plan["model"] == "auto" and inside["pdx_model"].nunique() == 1
 
 
 def _arms_to_fit(seen: pd.DataFrame, plan: Plan, window: tuple[float, float]) -> list[str]:
@@ -440,8 +440,12 @@ def _fit(formula: str, data: GrowthData) -> LmmFit:
 def _fit_anew(formula: str, frame: pd.DataFrame, near: LmmFit | None) -> LmmFit:
     kind = frame["kind"].to_numpy()
     try:
-        seen = bool((kind == SEEN).all())
-        fit = fit_lmm_near(formula, frame, near) if seen else fit_censored(formula, frame, kind, near)
+        if (kind == SEEN).all():
+            fit = fit_lmm_near(formula, frame, near)
+        elif frame["pdx_model"].nunique() == 1:
+            fit = fit_censored(formula, frame, kind, near)
+        else:
+            fit = fit_censored_nested(formula, frame, kind, near)
     except np.linalg.LinAlgError as error:
         raise AnalysisError(f"{formula} could not be fitted: {error}") from error
     # ln V has no unit: no caliper reads to a thousandth of a percent, so such data are made, or fitted exactly

@@ -238,10 +238,10 @@ def _left_out_notes(data: GrowthData) -> list[str]:
         return []
     return [
         f"{zeros} readings of 0 mm3 in the window have no logarithm and were left out of the mixed model, since "
-        "a censored likelihood is not fitted where the mice of several PDX models share random effects, nor to a "
-        "formula of the plan's own; they are the strongest responses, so effects are understated rather than "
-        "overstated, and no constant was put in their place. The PDX models' own fits (mixed_models_by_model) take "
-        "them as left-censored; see the sensitivity rows"
+        "the primary fit over several PDX models, or by a formula of the plan's own, does not censor; they are the "
+        "strongest responses, so effects are understated rather than overstated, and no constant was put in their "
+        "place. Beside it the left-censored likelihood over all PDX models is among the sensitivity rows, and the "
+        "models' own fits (mixed_models_by_model) take them as left-censored"
     ]
 
 

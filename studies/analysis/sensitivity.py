@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies.analysis.censored_nested import MOST_READINGS
 from studies.analysis.curves import curves_of
 from studies.analysis.diagnostics import without_far_off
 from studies.analysis.errors import AnalysisError
@@ -190,11 +191,16 @@ def _cages(asked: Asked) -> GrowthFit:
 def _censored(asked: Asked) -> GrowthFit:
     if asked.primary.name == "MC" or asked.data.n_censored:
         raise NotApplicableError("the primary is this fit")
-    if asked.data.left_out.get("volume of 0") and asked.several_models:
-        raise NotApplicableError(
-            "not fitted over several PDX models, whose mice share random effects; the models' own fits censor"
-        )
-    raise NotApplicableError("no reading in the window lies below the limit of detection")
+    if not asked.several_models or asked.plan["model"] != "auto":
+        raise NotApplicableError("no reading in the window lies below the limit of detection")
+    data = growth_data(asked.frame, asked.plan, censor_over_models=True)
+    if not data.n_censored:
+        raise NotApplicableError("no reading in the window lies below the limit of detection")
+    if len(data.frame) > MOST_READINGS:
+        raise NotApplicableError(f"more than {MOST_READINGS} readings: the PDX models' own fits censor")
+    fit = fit_m4(near(asked, data), asked.plan, square=asked.primary.square)
+    note = f"{data.n_censored} readings below {data.limit_mm3:g} mm3 enter as below that limit"
+    return replace(fit, notes=(*fit.notes, note))
 
 
 def _seen_only(asked: Asked) -> GrowthFit:

@@ -106,9 +106,8 @@ def dense_derivatives(
 
 def independent_blocks(design: Design) -> list[Array]:
     """Rows that share no random effect and no series with others."""
-    series = design.series
-    assert series is not None
-    codes = [series.codes, *(term.codes for term in design.random)]
+    series = [] if design.series is None else [design.series.codes]
+    codes = [*series, *(term.codes for term in design.random)]
     n_rows, start, links = len(design.response), len(design.response), []
     for code in codes:
         links.append(code + start)

@@ -1,0 +1,157 @@
+"""Readings below detection over several PDX models: against R's exact probabilities, REML, by law, truth, refusal."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studies.analysis import AnalysisError, analyze_study, fit_lmm
+from studies.analysis.censored_nested import _Group, _group, _Likelihood, fit_censored_nested
+from studies.analysis.tobit import ABOVE, BELOW, SEEN
+
+FOLDER = Path(__file__).parent.parent / "reference" / "inference"
+LIMIT = float(np.log(13.5))
+FORMULA = "log_volume ~ day * arm + (1 + day | pdx_model) + (0 + day | pdx_model:arm) + (1 + day | mouse)"
+
+
+def reference() -> pd.DataFrame:
+    table = pd.read_csv(FOLDER / "censored_models.csv")
+    table["arm"] = pd.Categorical(table["arm"], categories=["vehicle", "drug"])
+    return censored(table.assign(log_volume=np.log(table["volume_mm3"].clip(lower=13.5))))
+
+
+def censored(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(
+        kind=np.where(table["log_volume"] <= LIMIT, BELOW, SEEN),
+        log_volume=table["log_volume"].clip(lower=LIMIT),
+    )
+
+
+def fitted(table: pd.DataFrame, formula: str = FORMULA):
+    return fit_censored_nested(formula, table, table["kind"].to_numpy())
+
+
+def simulated(seed: int, drug: float = -0.12, models: int = 6, mice: int = 3) -> pd.DataFrame:
+    """ln V of every reading in `log_volume`, below the limit or not."""
+    random, rows = np.random.default_rng(seed), []
+    for model in range(models):
+        level, growth = 5.1 + random.normal(0, 0.15), random.normal(0, 0.015)
+        for arm, rate in (("vehicle", 0.07), ("drug", drug)):
+            own = rate + growth + random.normal(0, 0.01)
+            for mouse in range(mice):
+                start, slope = level + random.normal(0, 0.2), own + random.normal(0, 0.02)
+                rows += [(f"P{model}", arm, f"P{model} {arm} {mouse}", float(day),
+                          start + slope * day + random.normal(0, 0.15)) for day in (0, 4, 8, 12, 16, 20)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["pdx_model", "arm", "mouse", "day", "log_volume"])
+    return table.assign(arm=pd.Categorical(table["arm"], categories=["vehicle", "drug"]))
+
+
+@cache
+def one() -> tuple[pd.DataFrame, object]:
+    table = censored(simulated(1))
+    return table, fitted(table)
+
+
+def test_the_likelihood_is_that_of_the_joint_normal_but_for_laplace():
+    """R's exact log-likelihood at three parameters; fixed effects held, so b has no columns here."""
+    expected = json.loads((FOLDER / "censored_models.json").read_text())
+    table = reference()
+    assert (table["kind"] == BELOW).sum() == expected["below"] > 5
+    fit = fit_lmm(FORMULA, table)
+    x = np.column_stack([np.ones(len(table)), table["day"], table["day"] * (table["arm"] == "drug")])
+    errors = []
+    for point in expected["points"]:
+        rest = table["log_volume"].to_numpy() - x @ np.array(point["b"])
+        groups = []
+        for _, rows in table.groupby("pdx_model").indices.items():
+            of = _group(fit, np.empty((len(table), 0)), rows, table["kind"].to_numpy())
+            groups.append(_Group(of.rows, of.x, rest[rows], of.below, of.z, of.levels))
+        roots = [np.linalg.cholesky(np.atleast_2d(point[name])) / point["sigma"]
+                 for name in ("model", "response", "mouse")]  # fmt: skip
+        theta = np.concatenate(
+            [*(root[np.tril_indices(len(root))] for root in roots), [np.log(point["sigma"])]]
+        )
+        effects = [
+            np.zeros(sum(len(one) * w for one, w in zip(g.levels, (2, 1, 2), strict=True))) for g in groups
+        ]
+        found = _Likelihood(groups, [2, 1, 2], np.empty(0), effects).top(theta).loglik
+        errors.append(found - point["loglik"])
+    assert errors == pytest.approx([0.0] * 3, abs=0.1)
+    assert np.ptp(errors) < 0.05  # what moves estimates is how the error changes
+
+
+def test_without_censored_readings_it_is_reml():
+    table = simulated(2)
+    fit, expected = fitted(table.assign(kind=SEEN)), fit_lmm(FORMULA, table)
+    assert fit.loglik == pytest.approx(expected.loglik, abs=1e-5)
+    assert fit.coefficients()["estimate"].to_numpy() == pytest.approx(
+        expected.coefficients()["estimate"].to_numpy(), abs=1e-4
+    )
+    assert fit.coefficients()["se"].to_numpy() == pytest.approx(
+        expected.coefficients()["se"].to_numpy(), rel=5e-3
+    )
+
+
+def test_order_of_rows_does_not_matter():
+    table, fit = one()
+    again = fitted(table.sample(frac=1, random_state=3).reset_index(drop=True))
+    assert again.loglik == pytest.approx(fit.loglik, abs=1e-5)
+    assert again.coefficients().loc["day:arm[T.drug]", "estimate"] == pytest.approx(
+        fit.coefficients().loc["day:arm[T.drug]", "estimate"], abs=1e-4
+    )
+
+
+def test_the_effect_comes_nearer_to_that_of_every_reading_than_with_zeros_left_out():
+    """Mean over studies against the fit that knows every reading."""
+    name, far, near = "day:arm[T.drug]", [], []
+    for seed in (1, 5):
+        whole = simulated(seed)
+        table = censored(whole)
+        truth = fit_lmm(FORMULA, whole).coefficients().loc[name, "estimate"]
+        fit = one()[1] if seed == 1 else fitted(table)
+        near.append(fit.coefficients().loc[name, "estimate"] - truth)
+        far.append(
+            fit_lmm(FORMULA, table[table["kind"] == SEEN]).coefficients().loc[name, "estimate"] - truth
+        )
+    assert abs(np.mean(near)) < abs(np.mean(far)) / 2
+    assert np.mean(far) > 0  # zeros left out: the effect is understated
+
+
+def test_effects_and_residuals_are_of_the_rows_seen():
+    table, fit = one()
+    assert np.isnan(fit.residuals).sum() == (table["kind"] == BELOW).sum()
+    assert np.nanstd(fit.residuals) == pytest.approx(1, abs=0.25)
+    seen = table["kind"].to_numpy() == SEEN
+    assert np.corrcoef(fit.fitted[seen], table["log_volume"][seen])[0, 1] > 0.97
+
+
+def test_an_arm_never_seen_again_is_refused():
+    table = simulated(4)
+    gone = (table["arm"] == "drug") & (table["day"] > 0)
+    table.loc[gone, "log_volume"] = LIMIT - 3
+    with pytest.raises(AnalysisError, match='in arm "drug"'):
+        fitted(censored(table))
+
+
+def test_readings_above_a_limit_are_refused():
+    table = censored(simulated(1))
+    with pytest.raises(AnalysisError, match="below a limit only"):
+        fit_censored_nested(FORMULA, table, np.full(len(table), ABOVE))
+
+
+def test_the_study_shows_it_among_the_sensitivity_rows():
+    table = simulated(1)
+    volume = np.exp(table["log_volume"])
+    table = table.assign(volume_mm3=volume.where(volume >= 13.5, 0.0), map2k4_status="WT")
+    result = analyze_study(
+        table.drop(columns="log_volume"), {"control": "vehicle", "window": [0, 20], "day": 20}
+    ).to_dict()
+    rows = {row["variant"]: row for row in result["sensitivity"]}
+    row = rows["readings below 13.5 mm3 left-censored"]
+    primary = next(one for one in result["mixed_model"]["contrasts"] if one["family"] == "F1")
+    assert "enter as below that limit" in row["note"]
+    assert row["estimate"] < primary["estimate"]
+    assert row["ci_low"] < row["estimate"] < row["ci_high"]
