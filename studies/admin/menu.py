@@ -47,9 +47,10 @@ GROUPS = (
     ),
     (
         "System",
-        "What was done by whom, and who is locked out.",
+        "What was done by whom, what the workers do, and who is locked out.",
         (
             (models.AuditEvent, "Audit trail", "history"),
+            (models.Job, "Jobs", "pending_actions"),
             ("axes.AccessAttempt", "Sign-in locks", "lock"),
             (models.SigningFailures, "Signing locks", "draw"),
             ("mfa.Authenticator", "Second factors", "key"),

@@ -13,7 +13,7 @@ from studies.actions.audit import INSTALLATION, record_event
 from studies.actions.sign import FAILURE_LIMIT, lift_signing_lock
 from studies.admin.endpoints import ADMINISTRATORS, STAFF, Declared
 from studies.admin.scope import ReadOnlyAdmin, reach
-from studies.models import AuditEvent, SigningFailures
+from studies.models import AuditEvent, Job, SigningFailures
 from studies.terms import Role
 
 INSTALLATION_READERS = frozenset({Role.QUALITY_ASSURANCE})
@@ -51,6 +51,33 @@ class AuditEventAdmin(ReadOnlyAdmin):
         if obj is None:
             return request.user.is_superuser or bool(self.readable(request))
         return self.get_queryset(request).filter(pk=obj.pk).exists()
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    """Long work and how it stands, of the reader's studies; to administrators of all. What came of it is on the
+    study's own page: its words may name an arm.
+    """
+
+    readers = STAFF
+    shared = True
+    list_display = ("asked_at", "study", "kind", "view", "state", "step", "percent", "attempts", "worker")
+    list_filter = ("state", "kind", "view")
+    list_select_related = ("study",)
+    fields = (
+        "study", "kind", "view", "asked_by", "asked_at", "state", "step", "percent", "wants_cancel", "attempts",
+        "worker", "finished_at",
+    )  # fmt: skip
+
+    def get_queryset(self, request) -> QuerySet[Job]:
+        if request.user.is_superuser:
+            return Job.objects.all()
+        return super().get_queryset(request)
+
+    def has_view_permission(self, request, obj=None) -> bool:
+        if request.user.is_active and request.user.is_superuser:
+            return True
+        return super().has_view_permission(request, obj)
 
 
 def visible_events(request) -> Q:

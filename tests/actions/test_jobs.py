@@ -210,3 +210,35 @@ def test_a_killed_worker_s_job_is_done_by_the_next_and_stop_is_quiet(ask, tmp_pa
         _, err = worker.communicate(timeout=60)
     assert worker.returncode == 0 and "Traceback" not in err
     wait_until(lambda: not living_workers(timezone.now()), 10)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_share_the_jobs_and_each_runs_once(ask, tmp_path):
+    """Two worker clusters on one queue, as on two machines: on PostgreSQL too, where this test runs again."""
+    jobs_asked = [ask(folder=str(tmp_path), number=number) for number in range(8)]
+    (tmp_path / "go on").touch()
+    settings = connection.settings_dict
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "WORK_ON_DATABASE": str(settings["NAME"]),
+        "WORK_SECONDS": "0.4",
+    }
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.support.slow_work"], cwd=ROOT, env=environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    try:
+        wait_until(lambda: all(after(job).state == "done" for job in jobs_asked))
+        ended = [after(job) for job in jobs_asked]
+        assert [job.attempts for job in ended] == [1] * 8
+        assert len((tmp_path / "results").read_text().split()) == 8  # each worked once
+        clusters = JobWorker.objects.filter(name__in=[job.worker for job in ended]).values("parent_pid")
+        assert clusters.distinct().count() == 2
+    finally:
+        for worker in workers:
+            worker.send_signal(signal.SIGINT)
+        errors = [worker.communicate(timeout=60)[1] for worker in workers]
+    assert not any("Traceback" in error for error in errors), errors

@@ -91,6 +91,32 @@ window.pdx = window.pdx || {};
     context.restore();
   }
 
+  // Error bars of means, each in the color of its line.
+  function errorBars(plot, mice) {
+    const context = plot.ctx;
+    const cap = 3 * devicePixelRatio;
+    context.save();
+    context.lineWidth = 1.25 * devicePixelRatio;
+    mice.forEach((mouse, index) => {
+      if (!mouse.bars || !plot.series[index + 1].show) return;
+      context.strokeStyle = plot.series[index + 1].stroke(plot, index + 1);
+      context.globalAlpha = plot.series[index + 1].alpha ?? 1;
+      mouse.days.forEach((day, at) => {
+        const x = plot.valToPos(day, "x", true);
+        const [low, high] = [mouse.bars.low[at], mouse.bars.high[at]].map((value) => plot.valToPos(value, "y", true));
+        context.beginPath();
+        context.moveTo(x, low);
+        context.lineTo(x, high);
+        [low, high].forEach((y) => {
+          context.moveTo(x - cap, y);
+          context.lineTo(x + cap, y);
+        });
+        context.stroke();
+      });
+    });
+    context.restore();
+  }
+
   // The days of dosing, as a bar along the upper edge.
   function dosingBar(plot, days) {
     if (!days) return;
@@ -158,6 +184,7 @@ window.pdx = window.pdx || {};
             (self) => {
               options.lines.forEach(([value, label]) => value != null && lineAcross(self, value, label));
               dosingBar(self, options.dosing);
+              errorBars(self, options.mice);
               crosses(self, options.mice);
             },
           ],

@@ -8,8 +8,9 @@
   const readout = document.getElementById("readout");
   const legend = document.getElementById("legend");
   const table = document.getElementById("curve-table");
-  const state = { study: null, charts: [], isLog: false, isSplit: false, isMean: false, model: "", arm: "", focused: null, isFollowing: false };
+  const state = { study: null, charts: [], isLog: false, split: "none", isMean: false, model: "", arm: "", focused: null, isFollowing: false };
   const STATUSES = [["loss_of_function", ""], ["wild_type", "5 3"], ["uncertain", "1 3"], ["unknown", "4 3 1 3"]];
+  const MOST_ARMS_SPLIT = 8;
   const resting = readout.textContent;
 
   const words = (code) => (code ? code.replaceAll("_", " ") : "");
@@ -41,11 +42,16 @@
     return [...groups].sort(([a], [b]) => order.indexOf(a) - order.indexOf(b)).map(([name, byDay]) => {
       const days = [...byDay.keys()].filter((day) => byDay.get(day).length > 1).sort((a, b) => a - b);
       const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+      const sem = (values) => Math.sqrt(values.reduce((sum, value) => sum + (value - mean(values)) ** 2, 0) / (values.length - 1) / values.length);
+      const shown = (value) => (isLog ? Math.exp(value) : value);
+      const ends = (side) => days.map((day) => shown(mean(byDay.get(day)) + side * sem(byDay.get(day))));
       return {
         label: name,
         arm: name === "all mice" ? null : name,
         days,
-        volumes_mm3: days.map((day) => (isLog ? Math.exp(mean(byDay.get(day))) : mean(byDay.get(day)))),
+        volumes_mm3: ends(0),
+        bars: { low: ends(-1), high: ends(1) },
+        sem_mm3: days.map((day) => sem(byDay.get(day))),
         counts: days.map((day) => byDay.get(day).length),
       };
     });
@@ -67,33 +73,51 @@
     readout.replaceChildren(element("strong", {}, mouse.label), ` · ${facts.filter(Boolean).join(" · ")}`);
   }
 
+  // What the line under the chart says while nothing is pointed at: with means, what their bars are.
+  function rest() {
+    const bars = state.isLog
+      ? "Points are geometric means; bars reach one standard error of the mean of log volumes to each side."
+      : "Points are means; bars reach one standard error of the mean to each side.";
+    readout.textContent = state.isMean ? `${bars} Of the mice read on that day, two at least.` : resting;
+  }
+
   function follow(mouse, day) {
     if (state.isFollowing) return; // the other charts follow this one
     state.isFollowing = true;
     state.focused = mouse;
     if (mouse && day != null) tell(mouse, day);
-    else readout.textContent = resting;
+    else rest();
     state.charts.forEach((chart) => chart.focus(mouse));
     state.isFollowing = false;
   }
 
-  // One panel, or one for each biomarker status, all on the same scale.
+  // One panel; or one a biomarker status; or small multiples, a row a status and a panel an arm. All on the same scale.
   function panels(place, extraClass) {
-    const groups = state.isSplit ? STATUSES.filter(([status]) => state.study.mice.some((mouse) => mouse.status === status)) : [[null]];
+    const { mice, arms, gene } = state.study;
+    const isSmall = state.split === "arms";
+    const statuses = state.split === "none" ? [] : STATUSES.filter(([status]) => mice.some((mouse) => mouse.status === status)).map(([status]) => status);
     place.replaceChildren();
-    place.classList.toggle("is-split", groups.length > 1);
-    return groups.map(([status]) => {
-      const mice = status ? state.study.mice.filter((mouse) => mouse.status === status) : state.study.mice;
-      const host = element("div", { class: `panel-plot ${extraClass}` });
-      if (status) place.append(element("div", {}, element("p", { class: "panel-title" }, `${state.study.gene} ${words(status)}`, element("span", {}, ` n = ${mice.length}`)), host));
-      else place.append(host);
-      return { host, mice };
+    place.classList.toggle("is-split", !isSmall && statuses.length > 1);
+    place.classList.toggle("is-small", isSmall);
+    return (statuses.length ? statuses : [null]).flatMap((status) => {
+      const ofStatus = status ? mice.filter((mouse) => mouse.status === status) : mice;
+      const row = isSmall ? element("div", { class: "panel-row" }) : place;
+      if (isSmall) place.append(row);
+      const names = isSmall ? arms.map((arm) => arm.name).filter((name) => ofStatus.some((mouse) => mouse.arm === name)) : [null];
+      return names.map((name) => {
+        const own = name ? ofStatus.filter((mouse) => mouse.arm === name) : ofStatus;
+        const title = [name, status && `${gene} ${words(status)}`].filter(Boolean).join(", ");
+        const host = element("div", { class: `panel-plot ${extraClass}` });
+        if (title) row.append(element("div", {}, element("p", { class: "panel-title" }, title, element("span", {}, ` n = ${own.length}`)), host));
+        else row.append(host);
+        return { host, mice: own };
+      });
     });
   }
 
   function spiders(place, extraClass, options) {
     const drawn = panels(place, extraClass).map(({ host, mice }) => ({ host, mice: options.shownAs ? options.shownAs(mice) : mice }));
-    const values = drawn.flatMap(({ mice }) => mice).flatMap((mouse) => options.valuesOf(mouse) || []).filter((value) => value != null);
+    const values = drawn.flatMap(({ mice }) => mice).flatMap((mouse) => [...(options.valuesOf(mouse) || []), ...(mouse.bars?.low || []), ...(mouse.bars?.high || [])]).filter((value) => value != null);
     const low = values.reduce((a, b) => Math.min(a, b), Infinity);
     const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
     const days = state.study.mice.flatMap((mouse) => mouse.days);
@@ -116,7 +140,7 @@
     const onLog = (value) => (value == null ? null : Math.max(value, floor));
     state.charts = spiders(places.volume, "", {
       isLog: state.isLog,
-      unit: state.isMean ? `${state.isLog ? "geometric mean" : "mean"} tumor volume (mm³)` : "tumor volume (mm³)",
+      unit: state.isMean ? `${state.isLog ? "geometric mean × SE" : "mean ± SEM"}, tumor volume (mm³)` : "tumor volume (mm³)",
       shownAs: state.isMean ? (mice) => meansOf(mice, state.isLog) : null,
       valuesOf: (mouse) => (state.isLog ? mouse.volumes_mm3.map(onLog) : mouse.volumes_mm3),
       range: (low, high) => (state.isLog ? [roundBelow(low), high * 1.25] : [0, Math.max(high, 1) * 1.05]),
@@ -138,6 +162,7 @@
       state.charts.push(...weights);
     }
     state.charts.forEach((chart) => chart.show(isShown));
+    rest();
   }
 
   function swatch(color, dash) {
@@ -230,11 +255,29 @@
       ["Day", ({ day }) => minus(day), true],
       ["Mean volume (mm³)", ({ group, at }) => whole(group.volumes_mm3[at]), true],
       ["n", ({ group, at }) => group.counts[at], true],
+      ["SEM (mm³)", ({ group, at }) => whole(group.sem_mm3[at]), true],
     ], rows);
   }
   function refillMeans() {
     const place = means.querySelector(".table-scroll");
     if (place.childElementCount) place.replaceChildren(meanTable());
+  }
+
+  // Each mouse's weight: how often it was taken, how low it came, where it is.
+  const weights = document.getElementById("weight-table");
+  function weightTable() {
+    const taken = (mouse) => mouse.days.map((day, at) => [day, mouse.weight_change_percent?.[at]]).filter(([, change]) => change != null);
+    const lowest = (mouse) => taken(mouse).reduce((a, b) => (b[1] < a[1] ? b : a));
+    const signed = (value) => (value > 0 ? "+" : "") + minus(value);
+    const told = columns().filter(([name]) => ["Mouse", "PDX model", state.study.gene, "Arm"].includes(name));
+    return tableOf([
+      ...told,
+      ["Weighings", (mouse) => taken(mouse).length, true],
+      ["Lowest (%)", (mouse) => signed(lowest(mouse)[1]), true],
+      ["on day", (mouse) => minus(lowest(mouse)[0]), true],
+      ["Last (%)", (mouse) => signed(taken(mouse).at(-1)[1]), true],
+      ["on day", (mouse) => minus(taken(mouse).at(-1)[0]), true],
+    ], state.study.mice.filter((mouse) => taken(mouse).length));
   }
 
   const operators = document.getElementById("operator-table");
@@ -312,7 +355,7 @@
   const splitter = document.getElementById("split-choice");
   splitter.querySelectorAll("button").forEach((button) =>
     button.addEventListener("click", () => {
-      state.isSplit = button.dataset.split === "yes";
+      state.split = button.dataset.split;
       splitter.querySelectorAll("button").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
       draw();
     }),
@@ -320,8 +363,15 @@
 
   function offerSplit() {
     const found = new Set(state.study.mice.map((mouse) => mouse.status).filter(Boolean));
-    state.isSplit = found.size > 1;
-    splitter.hidden = !state.isSplit;
+    const arms = state.study.arms.length;
+    const offered = { status: found.size > 1, arms: arms > 1 && arms <= MOST_ARMS_SPLIT, none: true };
+    state.split = offered.status ? "status" : "none";
+    splitter.hidden = !(offered.status || offered.arms);
+    splitter.querySelectorAll("button").forEach((button) => {
+      button.hidden = !offered[button.dataset.split];
+      button.setAttribute("aria-pressed", String(button.dataset.split === state.split));
+      if (button.dataset.split === "arms" && offered.status) button.textContent = `By arm and ${state.study.gene}`;
+    });
   }
 
   async function start() {
@@ -337,6 +387,7 @@
     tellTrouble();
     whenOpened(table, () => tableOf(columns(), state.study.mice));
     whenOpened(means, meanTable);
+    if (weights) whenOpened(weights, weightTable);
     whenOpened(operators, operatorTable);
     document.addEventListener("themechange", () => {
       drawLegend();
