@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class StudiesConfig(AppConfig):
@@ -18,6 +18,7 @@ class StudiesConfig(AppConfig):
 
         connection_created.connect(triggers.hear_notes, dispatch_uid="studies.notes")
         # Django rebuilds an altered SQLite table without its triggers, so each migrate lays them again.
+        pre_migrate.connect(triggers.drop_before_migrate, sender=self, dispatch_uid="studies.no_triggers")
         post_migrate.connect(triggers.install_after_migrate, sender=self, dispatch_uid="studies.triggers")
         post_migrate.connect(seal_tables_of_before, sender=self, dispatch_uid="studies.seals")
         post_spawn.connect(_begin_to_beat, dispatch_uid="studies.job_worker")

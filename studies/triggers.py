@@ -457,6 +457,15 @@ def _create_postgresql_notes(table: str) -> list[str]:
     ]
 
 
+def drop_before_migrate(using: str, plan: Iterable, **kwargs) -> None:
+    """SQLite renames a table it rebuilds, which a trigger that speaks of another one forbids; laid again afterwards."""
+    from django.db import connections
+
+    connection = connections[using]
+    if connection.vendor == "sqlite" and list(plan):
+        drop(connection)
+
+
 def install_after_migrate(using: str, **kwargs) -> None:
     from django.db import connections
 

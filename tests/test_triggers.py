@@ -145,3 +145,17 @@ def test_a_missing_trigger_is_named_and_laid_again_by_migrate():
 
 def test_every_name_is_one_that_postgresql_keeps_whole():
     assert max(map(len, triggers.names("postgresql"))) <= 63
+
+
+@pytest.mark.sqlite_only
+def test_a_table_another_table_s_trigger_speaks_of_can_be_rebuilt_by_a_migration(study):
+    """As SQLite alters a constraint: the new table takes the old one's name, while triggers still stand elsewhere."""
+    rebuild = "ALTER TABLE studies_signature RENAME TO studies_signature_old"
+    with transaction.atomic():
+        triggers.drop_before_migrate("default", [])
+        assert not triggers.missing(connection)  # nothing to migrate, nothing lifted
+        triggers.drop_before_migrate("default", [("a migration", False)])
+        run_sql(rebuild)
+        run_sql("ALTER TABLE studies_signature_old RENAME TO studies_signature")
+        triggers.install_after_migrate("default")
+    assert not triggers.missing(connection)
