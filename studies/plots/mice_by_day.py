@@ -35,7 +35,7 @@ def mice_by_day(
         days, mice = [row["day"] for row in rows], [row["n"] for row in rows]
         width = 1.4 if not crowded or arm == arms[0]["arm"] else 0.7
         color = colors[arm] if not crowded or arm == arms[0]["arm"] else GHOST
-        axis.step([*days, days[-1]], [*mice, 0], where="post", color=color, linewidth=width, zorder=1 + width)
+        axis.step(days, mice, where="post", color=color, linewidth=width, zorder=1 + width)
     axis.set_ylim(0, max(row["n"] for rows in counts.values() for row in rows) * 1.06)
     axis.set_xlim(start, end)
     mark_day(axis, day)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Block, Bullets, Column, Facts, Heading, Paragraph, Section, Table
-from studies.reports.sections.study import Study, in_arm_order, record
+from studies.reports.sections.study import Study, in_arm_order, is_pooled, record
 
 
 def section(study: Study, table: pd.DataFrame) -> Section:
@@ -107,7 +107,9 @@ def deviations(study: Study) -> list[Block]:
             f"{row['mouse']} ({row['arm'] or 'no arm'}): {row.get('reason') or 'reason withheld while arms are hidden'}"
             for row in told["exclusions"]
         ]
-        blocks += [Bullets(items), Paragraph("The section on sensitivity has the result with them.", "quiet")]
+        blocks.append(Bullets(items))
+        if not is_pooled(study):
+            blocks.append(Paragraph("The section on sensitivity has the result with them.", "quiet"))
     else:
         blocks.append(Paragraph("No mouse was excluded."))
     return blocks
