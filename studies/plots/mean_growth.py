@@ -184,7 +184,8 @@ def _draw_curve(axis: "Axes", curve: Sequence[Row], color: str, dash: Any, marke
 
 
 def _label_ends(axis: "Axes", ends: Sequence[tuple[str, float, float]], colors: Mapping[str, str]) -> None:
-    bottom, top = axis.get_ylim()
+    bottom, top = axis.get_ylim()  # a line that leaves the axis is named where it leaves
+    ends = [(arm, day, min(max(height, bottom), top)) for arm, day, height in ends]
     if axis.get_yscale() == "log":
         logs = spread_labels([log(height) for *_, height in ends], 0.065 * log(top / bottom))
         heights = [exp(height) for height in logs]

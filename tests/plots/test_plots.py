@@ -9,7 +9,7 @@ from studies.plots.axes import day_limits, spread_labels, volume_ticks
 from studies.plots.body_weight import body_weight
 from studies.plots.forest import ForestLine, forest
 from studies.plots.growth_curves import growth_curves, runs_past_axis
-from studies.plots.mean_growth import mean_growth
+from studies.plots.mean_growth import geometric_growth, mean_growth
 from studies.plots.mice_by_day import mice_by_day
 from studies.plots.models_or_mice import models_or_mice_curve
 from studies.plots.style import (
@@ -237,3 +237,15 @@ def test_models_or_mice_has_a_line_and_a_dot_for_each_number_of_mice():
         "1 mouse an arm: 17 models a status, 68 mice",
         "3 mice an arm: 11 models a status, 132 mice",
     ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_line_far_below_the_axis_is_named_at_its_edge():
+    """A label that far outside would leave the axes no room at all."""
+    rows = [
+        {"arm": "A", "map2k4_status": None, "day": day, "n": 3, "mean_mm3": 1e-6, "geometric_mean_mm3": 1e-6,
+         "ci_low": 1e-7, "ci_high": 1e-5, "share_followed": 1.0}
+        for day in (0.0, 7.0)
+    ]  # fmt: skip
+    [figure] = geometric_growth(rows, [{"arm": "A", "role": "vehicle", "control": None}])
+    assert b"<svg" in to_svg(figure)
