@@ -17,7 +17,7 @@ INNER_KNOTS = 2
 FEWEST_DAYS_FOR_SPLINE, FEWEST_DAYS_OF_OWN, MOST_DAYS_OF_OWN = 5, 3, 30
 MOST_COLUMNS = 120
 MOST_READINGS_BY_ARM, MOST_READINGS_CORRELATED = 20_000, 5_000
-LARGEST_MISFIT = 0.1
+LARGEST_MISFIT, MOST_ARMS_APART = 0.1, 12
 
 
 def fit_spline(data: GrowthData, plan: Plan) -> GrowthFit:
@@ -86,6 +86,8 @@ def with_errors(primary: GrowthFit, **errors: Any) -> GrowthFit:
     most = MOST_READINGS_CORRELATED if "residual_correlation" in errors else MOST_READINGS_BY_ARM
     if len(data.frame) > most:
         raise AnalysisError(f"not fitted above {most} readings")
+    if "residual_by" in errors and len(data.arms) > MOST_ARMS_APART:
+        raise AnalysisError(f"not fitted above {MOST_ARMS_APART} arms")
     fit = fit_lmm(primary.formula, data.frame, **errors)
     notes = (
         [f"{primary.data.n_censored} readings below detection left out"] if primary.data.n_censored else []

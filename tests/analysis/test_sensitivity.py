@@ -265,6 +265,12 @@ def test_of_many_pdx_models_those_are_left_out_that_move_the_effect_furthest(mon
             furthest = pick((r for r in one_by_one if r["arm"] == arm), key=lambda r: r["estimate"])
             assert row["estimate"] == pytest.approx(furthest["estimate"], rel=1e-6)
             assert row["note"] == f"{furthest['variant'].removeprefix('without PDX model ')} left out, of 6"
+    monkeypatch.setattr(sensitivity, "MOST_ARMS_FITTED_ANEW", 1)
+    held = analyze_study(table, PLAN).to_dict()
+    row = rows("without the PDX model whose loss lowers", held)["A"]
+    again = rows("without the PDX model whose loss lowers", result)["A"]
+    assert row["estimate"] == pytest.approx(again["estimate"], rel=0.05)
+    assert row["note"] == again["note"] + ", the primary's variances held"
 
 
 def test_of_two_pdx_models_each_is_left_out():
