@@ -18,7 +18,7 @@ CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_M
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: capacity pathological-reports torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
+.PHONY: traceability coverage mutate capacity pathological-reports torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -78,6 +78,16 @@ planted-errors: $(INSTALLED_FOR_TESTS) ## measure how the measurement rules meet
 
 simulate: $(INSTALLED_FOR_TESTS) ## measure error rates into docs/error-rates.md (hours; STUDIES=2000 for a short run)
 	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 nice -n 15 $(RUN) -m tests.simulate.run --studies $(STUDIES)
+
+coverage: $(INSTALLED_FOR_TESTS) ## measure branch coverage of the core from its own tests, and of all from all (an hour)
+	@$(CLEAN_ENV) $(RUN) -m pytest -q $(WORKERS) --cov --cov-report= $(PYTEST_ARGS)
+	@$(RUN) -m coverage report --skip-covered --show-missing
+
+mutate: $(INSTALLED_FOR_TESTS) ## plant small errors in the core and see that a test fails for each (hours; TARGETS=access)
+	@$(CLEAN_ENV) OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(RUN) -m tests.mutation.run $(TARGETS)
+
+traceability: ## write docs/traceability.md, the matrix of requirements and tests
+	@$(or $(wildcard $(RUN)),python3) -m tests.support.traceability
 
 lock: ## compile both lock files again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python -m pip install uv" >&2; exit 1; }

@@ -51,12 +51,17 @@ def _owner_only(path: str, flags: int) -> int:
 
 
 def env_secret(name: str, file_name: str) -> str:
-    """A secret from the environment, else one made at the first start and kept in the data folder (0600)."""
+    """A secret from the environment; on a server for this machine alone, else one made and kept here (0600)."""
     given = env.str(name, default="")
     if given:
         if len(given) < 32:
             raise ImproperlyConfigured(f"{name} has {len(given)} characters; at least 32 are needed")
         return given
+    if HTTPS:
+        raise ImproperlyConfigured(
+            f"{name} is not set. A server that others reach (HTTPS=true) takes its secrets from the environment "
+            "alone; one that will do:  python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+        )
     path = DATA_DIR / file_name
     try:
         # O_EXCL: of two processes that start at once, one writes the secret and both read it.
@@ -98,6 +103,7 @@ SQLITE_OPTIONS = {
 }
 
 DEBUG = env_bool("DEBUG", False)
+HTTPS = env_bool("HTTPS", False)
 DATA_DIR = env_folder("PDX_DATA_DIR", BASE_DIR / "var")
 SECRET_KEY = env_secret("SECRET_KEY", "secret_key")
 AUDIT_KEY = env_secret("AUDIT_KEY", "audit_key")
@@ -105,13 +111,13 @@ AUDIT_KEY = env_secret("AUDIT_KEY", "audit_key")
 AUDIT_ANCHORS = env.str("AUDIT_ANCHORS", default=str(DATA_DIR / "audit_anchors.jsonl"))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-HTTPS = env_bool("HTTPS", False)
 DATABASES = {"default": env_database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BACKUP_FOLDER = env.str("BACKUP_FOLDER", default="")
 BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=30)
 BACKUP_EXPECTED = env_bool("BACKUP_EXPECTED", bool(BACKUP_FOLDER))
 IMPORT_LIMIT_MB = env.int("IMPORT_LIMIT_MB", default=500)
+UPLOAD_LIMIT_MB = env.int("UPLOAD_LIMIT_MB", default=15)  # of a whole request; a photo may have 12
 
 INSTALLED_APPS = [
     "studies.apps.StudiesConfig",
@@ -139,19 +145,25 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # What sets headers stands outermost, so that static files, refusals and errors carry them too.
+    "studies.middleware.OfProxy",
+    "studies.middleware.OwnOriginOnly",
     "csp.middleware.CSPMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "studies.middleware.NothingStored",
+    "studies.middleware.SizeLimit",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "studies.idle.IdleLock",
     "allauth.account.middleware.AccountMiddleware",
-    "studies.middleware.NothingStored",
     "studies.middleware.CageSideOnly",
+    "studies.middleware.SecondFactorFirst",
     "studies.middleware.AdminContentSecurityPolicy",
     "axes.middleware.AxesMiddleware",
 ]
@@ -187,6 +199,7 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "studies.accounts.HouseWordsValidator"},
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -202,6 +215,7 @@ ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE; nobody is asked on a 
 ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_login")
 ACCOUNT_RATE_LIMITS = {"login_failed": False}  # axes counts and locks, where an administrator sees it
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+SECOND_FACTOR_REQUIRED = env_bool("SECOND_FACTOR_REQUIRED", False)
 MFA_TOTP_ISSUER = "PDX tracker"
 # A passkey needs a secure origin; browsers count localhost as one, allauth only when told so.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not HTTPS
@@ -235,16 +249,27 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_VERBOSE = False
 
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = 12 * 3600  # from the sign-in, however busy (studies/idle.py)
+# Minutes alone after which a screen locks (studies/idle.py); on a registered tablet, which many hands reach, sooner.
+IDLE_MINUTES = env.int("IDLE_MINUTES", default=30)
+TABLET_IDLE_MINUTES = env.int("TABLET_IDLE_MINUTES", default=15)
+# "__Host-": only this host, over TLS, can have set the cookie. Browsers refuse the name without TLS.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 SESSION_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_HTTPONLY = True  # our pages take the token from their form or from whoami
+TABLET_COOKIE = f"{COOKIE_PREFIX}pdx_tablet"
 CSRF_FAILURE_VIEW = "studies.errors.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_TLS_PROXY", False) else None
+BEHIND_TLS_PROXY = env_bool("BEHIND_TLS_PROXY", False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS_PROXY else None
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # nothing of a page in a cookie
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

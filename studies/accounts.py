@@ -6,6 +6,7 @@ address, set by an administrator, the provider has verified; anybody else finds 
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
@@ -13,6 +14,28 @@ from studies.actions.audit import INSTALLATION, record_event
 from studies.actions.tablets import begin_shift, tablet_of
 from studies.middleware import CAGE_SIDE_ONLY, TABLET_COOKIE
 from studies.models import User
+
+# What somebody who knows the house would try first, and how much must be left of a password without it.
+HOUSE_WORDS = ("pdx", "tracker", "tumor", "mouse", "mice", "xenograft", "study", "caliper", "map2k4", "arm",
+               "vehicle", "cage", "password", "admin")  # fmt: skip
+LEAST_LEFT = 4
+
+
+class HouseWordsValidator:
+    """Refuses a password that is little more than words of this house, digits and marks."""
+
+    def validate(self, password: str, user=None) -> None:
+        left = password.lower()
+        for word in HOUSE_WORDS:
+            left = left.replace(word, "")
+        if (
+            len({letter for letter in left if letter.isalpha()}) < 2
+            or sum(map(str.isalpha, left)) < LEAST_LEFT
+        ):
+            raise ValidationError(self.get_help_text(), code="password_of_house_words")
+
+    def get_help_text(self) -> str:
+        return f"Beside words like {', '.join(HOUSE_WORDS[:4])} it needs at least {LEAST_LEFT} letters of its own."
 
 
 class ClosedAccountAdapter(DefaultAccountAdapter):

@@ -1,7 +1,74 @@
 """What every response passes through."""
 
+from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.http import HttpResponse
 from django.shortcuts import redirect
+
+
+class OwnOriginOnly:
+    """No other site may embed or read what this one serves, static files included."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        response = self.get_response(request)
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response
+
+
+class SizeLimit:
+    """A request that is too large is refused by what it says of itself, before a byte of it is read.
+
+    So is one with NUL in its address, which no name here holds and PostgreSQL does not take.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > settings.UPLOAD_LIMIT_MB * 1_000_000:
+            text = f"This is larger than {settings.UPLOAD_LIMIT_MB} MB; nothing was stored."
+            return HttpResponse(text, status=413, content_type="text/plain; charset=utf-8")
+        if "\x00" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            return HttpResponse(
+                "There is no such address.", status=400, content_type="text/plain; charset=utf-8"
+            )
+        return self.get_response(request)
+
+
+class OfProxy:
+    """Behind our own proxy the caller's address is the last one it noted; what stands before it, anybody wrote."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        noted = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+        if settings.BEHIND_TLS_PROXY and noted:
+            request.META["REMOTE_ADDR"] = noted
+        return self.get_response(request)
+
+
+class SecondFactorFirst:
+    """Where the house asks for second factors, a full sign-in without one leads to enrolling it and nowhere else."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        asked = settings.SECOND_FACTOR_REQUIRED and request.user.is_authenticated
+        at_account = request.path.startswith(("/accounts/", "/entry/whoami.json"))
+        if (
+            asked
+            and not at_account
+            and not request.session.get(CAGE_SIDE_ONLY)
+            and not is_mfa_enabled(request.user)
+        ):
+            return redirect("mfa_index")
+        return self.get_response(request)
 
 
 class NothingStored:
@@ -19,9 +86,11 @@ class NothingStored:
         return response
 
 
-TABLET_COOKIE = "pdx_tablet"
+TABLET_COOKIE = settings.TABLET_COOKIE
 CAGE_SIDE_ONLY = "cage_side_only"
-CAGE_SIDE = ("/entry/", "/api/v1/", "/accounts/login/", "/accounts/logout/", "/static/")
+CAGE_SIDE = (
+    "/entry/", "/api/v1/", "/accounts/login/", "/accounts/logout/", "/accounts/lock", "/static/",
+)  # fmt: skip
 
 
 class CageSideOnly:

@@ -14,9 +14,24 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parent.parent
 VENDOR = ROOT / "studies" / "static" / "studies" / "vendor"
 TEXT_ENDINGS = frozenset(
-    {".py", ".md", ".toml", ".txt", ".html", ".css", ".js", ".sh", ".json", ".csv", ".R", ".svg"}
+    {
+        ".py",
+        ".md",
+        ".toml",
+        ".txt",
+        ".html",
+        ".css",
+        ".js",
+        ".sh",
+        ".json",
+        ".csv",
+        ".R",
+        ".svg",
+        ".yaml",
+        ".service",
+    }
 )
-TEXT_NAMES = {"Makefile", "LICENSE", "run", ".gitignore"}
+TEXT_NAMES = {"Makefile", "LICENSE", "run", ".gitignore", "Containerfile"}
 # Spelled in two halves so that this file does not find itself.
 PRIVATE_PLACES = (
     "/wo" + "rk/",
@@ -69,6 +84,40 @@ def test_every_text_file_is_utf8_with_unix_lines_and_ends_in_one_newline():
 def test_no_file_names_a_private_place():
     found = [f"{path}: {place}" for path in our_text() for place in PRIVATE_PLACES if place in read(path)]
     assert found == []
+
+
+SECRETS = {
+    "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "API token of ours": r"\bpdx_[A-Za-z0-9_-]{40,}",
+    "cloud key": r"\bA(?:KIA|SIA)[0-9A-Z]{16}\b",
+    "token of a code host": r"\b(?:gh[pousr]_[A-Za-z0-9]{36}|glpat-[\w-]{20})",
+    "chat token": r"\bxox[abpr]-[\w-]{10,}",
+    "signed web token": r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.",
+    "password in an address": r"\w+://[^\s:/@]+:(?!PASSWORD|password|secret|\$|\{|<|port)[^\s:/@'\"]{3,}@",
+    "secret written down": r"(?i)\b(?:secret|audit|api)_key[\"']?\s*[:=]\s*[\"'][\w+/=-]{16,}[\"']",
+}
+
+
+def secrets_in(text: str) -> list[str]:
+    return [kind for kind, pattern in SECRETS.items() if re.search(pattern, text)]
+
+
+def test_no_file_holds_a_secret():
+    assert [(str(path), found) for path in our_text() if (found := secrets_in(read(path)))] == []
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "-----BEGIN RSA " + "PRIVATE KEY-----",
+        "pdx" + "_" + "k" * 43,
+        "AKIA" + "Q" * 16,
+        "postgres://pdx:" + "hunter2@db",
+        'SECRET_KEY = "' + "x" * 50 + '"',
+    ],
+)
+def test_a_secret_would_be_seen(leak):
+    assert secrets_in(f"see {leak} there")
 
 
 def test_no_file_of_data_that_is_not_ours_to_give():

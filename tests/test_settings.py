@@ -36,6 +36,7 @@ def test_a_short_secret_is_refused_by_name(monkeypatch):
 def test_a_secret_left_out_is_made_once_for_its_owner_alone(monkeypatch, tmp_path):
     monkeypatch.delenv("AUDIT_KEY", raising=False)
     monkeypatch.setattr(project, "DATA_DIR", tmp_path)
+    monkeypatch.setattr(project, "HTTPS", False)
     first = project.env_secret("AUDIT_KEY", "audit_key")
     assert project.env_secret("AUDIT_KEY", "audit_key") == first
     assert len(first) >= 32
@@ -90,6 +91,50 @@ def test_a_refused_setting_stops_the_start_and_says_its_name(tmp_path):
     )
     assert done.returncode != 0
     assert "HTTPS='perhaps'" in done.stderr
+
+
+def deployed(tmp_path, **more: str) -> dict[str, str]:
+    """The environment of a server that others reach, as docs/operations.md sets it."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PDX_DATA_DIR": str(tmp_path),
+        "HTTPS": "true",
+        "BEHIND_TLS_PROXY": "true",
+        "ALLOWED_HOSTS": "pdx.example.org",
+        "SECRET_KEY": "s3cret-" * 9,
+        "AUDIT_KEY": "aud1t-" * 9,
+    } | more
+
+
+def run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def test_a_deployment_checks_clean_and_its_cookies_are_bound_to_its_host(tmp_path):
+    environment = deployed(tmp_path)
+    done = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], environment)
+    assert done.returncode == 0 and "no issues (0 silenced)" in done.stdout, done.stderr
+    names = ("SESSION_COOKIE_NAME", "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "CSRF_COOKIE_NAME",
+             "CSRF_COOKIE_SECURE", "CSRF_COOKIE_HTTPONLY", "TABLET_COOKIE", "SECURE_HSTS_SECONDS")  # fmt: skip
+    told = run(
+        ["-c", f"import pdx_tracker.settings as s; print(*(getattr(s, n, None) for n in {names}))"],
+        environment,
+    )
+    assert told.stdout.split() == [
+        "__Host-sessionid", "True", "None", "__Host-csrftoken", "True", "True", "__Host-pdx_tablet", "31536000"
+    ]  # fmt: skip
+    assert settings.SESSION_COOKIE_HTTPONLY  # Django's own default
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "AUDIT_KEY"])
+def test_a_server_that_others_reach_does_not_start_without_its_secrets(tmp_path, name):
+    environment = deployed(tmp_path)
+    del environment[name]
+    done = run(["manage.py", "check"], environment)
+    assert done.returncode != 0 and f"{name} is not set" in done.stderr
+    assert not (tmp_path / name.lower()).exists()
 
 
 def test_passwords_are_stored_with_a_slow_hash():

@@ -10,6 +10,7 @@ from django.utils import timezone
 from studies import triggers
 from studies.actions.import_study import import_studies
 from studies.imports import read_measurement_table
+from studies.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
 FILE = b"study,mouse,arm,day,volume_mm3\nS1,1,A,0,100\nS1,1,A,3,150\n"
@@ -64,3 +65,13 @@ def test_a_dropped_trigger_is_named(imported, capsys):
     found = verdict(capsys)["broken"]
     triggers.install(connection)
     assert len(found) == len(triggers.names(connection.vendor))
+
+
+def test_the_first_person_of_an_installation_has_an_event_too(db, monkeypatch, capsys):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a plain long sentence")
+    call_command("createsuperuser", interactive=False, username="boss", email="boss@example.org")
+    event = AuditEvent.objects.get()
+    assert (event.action, event.new["username"], event.actor) == ("added at the server", "boss", None)
+    capsys.readouterr()
+    call_command("verify_audit", "--json")
+    assert json.loads(capsys.readouterr().out)["intact"]

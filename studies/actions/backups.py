@@ -29,6 +29,7 @@ FORMAT = 1
 MANIFEST, DATABASE, MEDIA = "manifest.json", "database", "media/"
 POSTGRESQL_PLACES = "/usr/lib/postgresql/*/bin"
 POSTGRESQL_HINT = "sudo apt-get install postgresql-client"
+LARGEST_MANIFEST_BYTES = 50_000_000
 
 
 class BackupRefused(Exception):
@@ -128,6 +129,8 @@ def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
     """A backup's manifest and its database, unpacked for a while and checked against its hash."""
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="restore-") as folder:
+            if archive.getinfo(MANIFEST).file_size > LARGEST_MANIFEST_BYTES:
+                raise BackupRefused(f"{path} is damaged: its manifest is larger than any we write.")
             manifest = Manifest(**json.loads(archive.read(MANIFEST)))
             if outside := [
                 name for name in manifest.media if ".." in Path(name).parts or name.startswith("/")
@@ -143,7 +146,8 @@ def opened(path: Path) -> Iterator[tuple[Manifest, Path]]:
                     f"{path} is damaged: not what its manifest says: {', '.join(damaged[:5])}."
                 )
             yield manifest, copy
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
+    # RuntimeError: an encrypted entry, one packed in a way unknown here, a manifest nested without end.
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise BackupRefused(f"{path} is no backup of this program, or damaged: {error}") from error
 
 

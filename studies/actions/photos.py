@@ -74,6 +74,7 @@ def reencoded(content: bytes) -> bytes:
             raise PhotoRefused(f"The photo has more than {MAX_PIXELS // 1_000_000} million pixels.")
         upright = ImageOps.exif_transpose(image).convert("RGB")
         upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        upright.info.clear()  # comments and whatever else the file said beside the picture
         out = io.BytesIO()
         upright.save(out, "JPEG", quality=85)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as error:

@@ -160,6 +160,8 @@ class StudyDraft:
                 text = str(self.column(name)[row])
                 if len(text) > limit:
                     yield self._error(row, name, f"is longer than the {limit} characters the record holds")
+                elif len(text.splitlines()) > 1:
+                    yield self._error(row, name, "holds a line break")
         for row in self._first_rows_of("passage"):
             digits = passage_digits(self.column("passage")[row])
             if digits and int(digits) > LARGEST_NUMBER:

@@ -3,6 +3,8 @@
 Each imported row leaves the audit event a save by hand would; exported text never starts a formula.
 """
 
+import csv
+import io
 from typing import Any
 
 from django import forms
@@ -21,14 +23,46 @@ from studies.admin.recording import needs_reason, record_save, row_facts
 from studies.admin.scope import reach
 from studies.endpoints import Endpoint
 from studies.formula_safety import guarded, unguarded
+from studies.imports import ImportRefused
+from studies.imports.decoding import decode
 from studies.models import Cage, Cohort, Mouse, PatientSample, PdxModel, Study
+
+LARGEST_TABLE_BYTES = 2_000_000
+MOST_COLUMNS = 200
+MOST_ROWS = 5000
 
 
 class RecordedImportForm(ImportForm):
+    """The file is looked at before it is parsed: its size, that it is text, and how many columns it has."""
+
     reason = forms.CharField(
         required=False, max_length=2000, widget=UnfoldAdminTextInputWidget,
         help_text="Needed where rows change what a running study has on record.",
     )  # fmt: skip
+
+    def clean_import_file(self):
+        file = self.cleaned_data["import_file"]
+        if file.size > LARGEST_TABLE_BYTES:
+            raise ValidationError("This file is over 2 MB; import it in parts.")
+        content = file.read()
+        file.seek(0)
+        try:
+            text, encoding = decode(content)
+        except ImportRefused as refused:
+            raise ValidationError([str(error) for error in refused.errors]) from None
+        if encoding != "UTF-8":
+            raise ValidationError(f"This file is {encoding} text; save it as UTF-8.")
+        if text.split("\n", 1)[0].count(",") >= MOST_COLUMNS:
+            raise ValidationError(f"This file has more than {MOST_COLUMNS} columns.")
+        try:
+            widths = [len(row) for row in csv.reader(io.StringIO(text, newline=""), strict=True)]
+        except csv.Error as error:
+            raise ValidationError(f"This file is no table that can be read: {error}.") from None
+        if len(widths) > MOST_ROWS or max(widths, default=0) > MOST_COLUMNS:
+            raise ValidationError(
+                f"At most {MOST_ROWS:,} rows of {MOST_COLUMNS} columns are imported at once."
+            )
+        return file
 
 
 class RecordedConfirmForm(ConfirmImportForm):
@@ -42,6 +76,13 @@ class RecordedResource(ModelResource):
         super().__init__(**kwargs)
         self.request, self.reason = request, reason
         self.old: dict[str, Any] | None = None
+
+    def import_data(self, *args, **kwargs):
+        """What went wrong in words; where in the program it did is for the log."""
+        result = super().import_data(*args, **kwargs)
+        for error in [*result.base_errors, *(error for row in result.rows for error in row.errors)]:
+            error.traceback = ""
+        return result
 
     def before_import_row(self, row, **kwargs) -> None:
         for name, value in row.items():

@@ -1,6 +1,9 @@
 """One stored report: its files, the snapshot it rests on, its release; and two of them compared."""
 
+import base64
+import hashlib
 import json
+import re
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -38,7 +41,10 @@ MEDIA_TYPES = {
 }
 SHOWN = {".html", ".pdf", ".txt", ".png"}  # the rest is saved
 # A report is a document of its own: nothing in it runs, posts, or loads from anywhere.
-SANDBOX = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:"
+SANDBOX = (
+    "sandbox allow-popups; default-src 'none'; img-src data:; font-src data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'; style-src"
+)
 MOST_DIFFERENCES = 500
 
 
@@ -86,8 +92,15 @@ def report_file(request, code: str, report: int, name: str) -> HttpResponse:
     response.headers["Content-Disposition"] = f'{how}; filename="{stem}-{name.replace("/", "-")}"'
     response.headers["ETag"] = f'"{file.sha256}"'
     if suffix != ".pdf":  # a browser's own PDF viewer does not open in a sandbox
-        response.headers["Content-Security-Policy"] = SANDBOX
+        response.headers["Content-Security-Policy"] = f"{SANDBOX} {_own_styles(bytes(file.content), suffix)}"
     return response
+
+
+def _own_styles(content: bytes, suffix: str) -> str:
+    """The hashes of the styles a page brings along, so that none written into it later would count."""
+    styles = re.findall(rb"<style[^>]*>(.*?)</style>", content, re.S) if suffix == ".html" else []
+    hashes = [base64.b64encode(hashlib.sha256(style).digest()).decode() for style in styles]
+    return " ".join(f"'sha256-{one}'" for one in hashes) or "'none'"
 
 
 @endpoint(access.REPORT_READERS)

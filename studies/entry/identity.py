@@ -9,7 +9,9 @@ from studies.endpoints import ANYONE, endpoint
 
 @endpoint(ANYONE)
 def whoami(request):
-    """The person's id and a CSRF token of their login; nobody where nobody is signed in."""
+    """The person's id and a CSRF token of their login; nobody where nobody is signed in or the screen is locked."""
+    if request.locked_user:
+        return JsonResponse({"user": None, "locked": request.locked_user.pk, "csrf": get_token(request)})
     if not request.user.is_authenticated:
         return JsonResponse({"user": None})
     now = int(timezone.now().timestamp() * 1000)

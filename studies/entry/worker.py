@@ -16,6 +16,7 @@ ASSETS = (
     "studies/css/app.css",
     "studies/css/entry.css",
     "studies/js/theme.js",
+    "studies/js/idle.js",
     "studies/js/entry/bare.js",
     "studies/js/entry/bursts.js",
     "studies/js/entry/cages.js",
@@ -39,7 +40,9 @@ ASSETS = (
 def service_worker(request):
     """A script of no secrets, so that a browser may look for a newer one after a login has expired."""
     context = {"version": _version(), "assets": json.dumps([static(name) for name in ASSETS])}
-    return render(request, "studies/entry/service_worker.js", context, content_type="text/javascript")
+    return render(
+        request, "studies/entry/service_worker.js", context, content_type="text/javascript; charset=utf-8"
+    )
 
 
 @cache

@@ -9,6 +9,8 @@ from studies.columns import canonical_header
 from studies.imports.errors import ImportRefused, RowError
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
+MOST_COLUMNS = 20_000  # a table with a column a gene is read; one with a million is not
+HEADER_LOOKED_AT = 20_000  # characters, enough to tell commas from semicolons
 _BLANKS = " \t\r\n\xa0\u202f\ufeff"
 
 
@@ -25,11 +27,12 @@ class Records:
     ignored: list[str]
 
 
-def read_records(text: str) -> tuple[Records, list[RowError]]:
+def read_records(text: str, most_columns: int = MOST_COLUMNS) -> tuple[Records, list[RowError]]:
     """The records of a delimited text, and the defects of its shape (ragged rows, broken quotes).
 
     Comma, semicolon or tab: the one that makes most sense of the first line. Quoted fields, any line
-    ending and blank lines are read. Refused (ImportRefused): a text without a header or without rows.
+    ending and blank lines are read. Refused (ImportRefused): a text without a header, without rows, or
+    with more columns than `most_columns`.
     """
     text, delimiter = _excel_hint(text)
     delimiter = delimiter or _delimiter_of(text)
@@ -42,6 +45,9 @@ def read_records(text: str) -> tuple[Records, list[RowError]]:
     if not filled:
         raise ImportRefused(defects)
     (header_line, header), rows = filled[0], filled[1:]
+    if len(header) > most_columns:
+        reason = f"the header has {len(header):,} columns; at most {most_columns:,} are read"
+        raise ImportRefused([RowError(header_line, None, None, reason)])
     if not rows and not defects:
         raise ImportRefused([RowError(header_line, None, None, "the file holds a header and no rows")])
     fitting = [(line, cells) for line, cells in rows if len(cells) == len(header)]
@@ -65,7 +71,7 @@ def _delimiter_of(text: str) -> str:
     first = next((line for line in io.StringIO(text, newline="") if line.strip(_BLANKS + ",;")), "")
 
     def sense(delimiter: str) -> tuple[int, int]:
-        fields = next(csv.reader([first], delimiter=delimiter), [])
+        fields = next(csv.reader([first[:HEADER_LOOKED_AT]], delimiter=delimiter), [])
         return sum(canonical_header(field) is not None for field in fields), len(fields)
 
     try:

@@ -35,6 +35,8 @@ DATES = ("born_on", "implanted_on")
 SEX_WORDS = {"f": Sex.FEMALE, "m": Sex.MALE, "female": Sex.FEMALE, "male": Sex.MALE, "other": Sex.OTHER}
 LONGEST = {"mouse": 120, "pdx_model": 60, "strain": 100, "source": 100, "site": 100, "cohort": 60}
 LONGEST_OTHER = 40
+MOST_COLUMNS = 200
+MOST_LINES = 20_000
 LARGEST_PASSAGE = 32_767
 _BY_SPELLING = {spelling: name for name, more in ALIASES.items() for spelling in (name, *more)}
 
@@ -68,7 +70,11 @@ def read_mice(content: bytes | str) -> list[MouseRow]:
     a mouse listed twice, two mice of one ear tag in a cage, an RFID twice.
     """
     text = decode(content)[0] if isinstance(content, bytes) else content
-    records, defects = read_records(text)
+    lines = text.count("\n") + text.count("\r")
+    if lines > MOST_LINES:
+        reason = f"has {lines:,} lines; at most {MOST_LINES:,} are read at once"
+        raise ImportRefused([RowError(None, None, None, reason)])
+    records, defects = read_records(text, MOST_COLUMNS)
     names = dict(_header(records, defects))
     rows = [_row(records, place, names, defects) for place in range(len(records.cells))]
     found = [row for row in rows if row is not None]

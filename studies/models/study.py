@@ -97,6 +97,12 @@ class Study(models.Model):
     def __str__(self) -> str:
         return self.code
 
+    def clean(self) -> None:
+        if not self.code.isprintable():
+            raise ValidationError(
+                {"code": "A code stands in addresses, so it holds no line break or hidden mark."}
+            )
+
     @property
     def arms_are_open(self) -> bool:
         """Whether arms may be shown by name to those entitled: an open study, or one unblinded."""

@@ -7,6 +7,7 @@ from django.db.models import F
 
 from studies import access
 from studies.endpoints import roles_held
+from studies.idle import idle_seconds
 from studies.models import WelfareAlert
 from studies.terms import StudyState
 
@@ -19,6 +20,13 @@ def doors_of(request) -> dict[str, bool]:
     """Whether the person reads the science of any study, and so the registry; whether they dose in any."""
     held = roles_held(request)
     return {"science": bool(held & access.SCIENCE_READERS), "doses": bool(held & access.DOSE_SHEET_READERS)}
+
+
+@register.simple_tag(takes_context=True)
+def idle_after(context) -> int:
+    """After how many seconds alone this screen locks; 0 is never."""
+    request = context.get("request")
+    return idle_seconds(request) if request else 0
 
 
 @register.simple_tag

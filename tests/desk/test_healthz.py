@@ -72,3 +72,11 @@ def test_figures_of_operation_are_numbers_and_name_no_study(recorded, client):
     assert {"pdx_disk_free_bytes", "pdx_audit_events_total", "pdx_queue_oldest_seconds"} <= told.keys()
     assert told['pdx_well{what="triggers"}'] == "1" and told['pdx_jobs{state="waiting"}'] == "0"
     assert recorded.code not in str(told)
+
+
+def test_a_log_line_stays_one_line():
+    forged = "/studies/x\n2026-06-10 CRITICAL all is well\r\u2028"
+    line = JsonLines().format(
+        logging.LogRecord("django.request", 30, "x.py", 1, "Not Found: %s", (forged,), None)
+    )
+    assert len(line.splitlines()) == 1 and json.loads(line)["message"].endswith(forged)

@@ -1,7 +1,9 @@
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 
+from studies.accounts import HouseWordsValidator
 from tests.people import PASSWORD, make_user
 
 LOGIN = "/accounts/login/"
@@ -80,3 +82,34 @@ def test_no_second_factor_is_skipped_on_the_way_into_the_admin(client, people):
         client.post(f"{door}?next=/admin/", {"username": "a_superuser", "password": PASSWORD}, follow=True)
         assert client.get("/admin/").status_code == 302, door
     assert client.get("/accounts/2fa/authenticate/").status_code in (200, 302)
+
+
+def test_behind_the_proxy_failures_are_counted_by_the_address_it_noted(client, people, settings):
+    settings.BEHIND_TLS_PROXY = True
+    attempt = {"login": "a_technician", "password": "wrong"}
+    for number in range(6):  # the caller's own words before the proxy's change nothing
+        client.post(LOGIN, attempt, HTTP_X_FORWARDED_FOR=f"10.0.0.{number}, 192.0.2.7")
+    assert client.post(LOGIN, attempt, HTTP_X_FORWARDED_FOR="192.0.2.7").status_code == 429
+    right = {"login": "a_technician", "password": PASSWORD}
+    assert (
+        client.post(LOGIN, right, HTTP_X_FORWARDED_FOR="192.0.2.8").status_code == 302
+    )  # no lockout by strangers
+
+
+def test_where_second_factors_are_asked_for_nothing_opens_without_one(client, people, settings):
+    settings.SECOND_FACTOR_REQUIRED = True
+    sign_in(client, "a_technician", PASSWORD)
+    for path in ("/", "/studies/", "/entry/today/"):
+        assert client.get(path).url == "/accounts/2fa/", path
+    assert client.get("/accounts/2fa/").status_code == 200
+    TOTP.activate(people.technician, "JBSWY3DPEHPK3PXP")
+    assert client.get("/studies/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "password", ["PDX-tracker-2026!", "mousemousemouse", "tumor tumor 123", "a1234567890123"]
+)
+def test_a_password_of_house_words_is_refused(password):
+    with pytest.raises(ValidationError, match="letters of its own"):
+        HouseWordsValidator().validate(password)
+    HouseWordsValidator().validate(PASSWORD)

@@ -16,6 +16,7 @@ from studies.terms import CohortKind, Sex
 
 MOST_MICE = 2000
 LARGEST_LIST_BYTES = 2_000_000
+DEFECTS_SHOWN = 200
 COMMON_STRAINS = (
     "NOD.Cg-Prkdc<scid> Il2rg<tm1Wjl>/SzJ (NSG)",
     "NOD.CB17-Prkdc<scid>/J (NOD-SCID)",
@@ -126,7 +127,8 @@ def mice(request, study: Study):
                 refused(form, error)
             except ImportRefused as error:
                 defects = error.errors
-    return show(request, study, "mice", generate=generate, listed=listed, defects=defects, way=way,
+    return show(request, study, "mice", generate=generate, listed=listed, defects=defects[:DEFECTS_SHOWN],
+                defects_count=len(defects), way=way,
                 columns=COLUMNS, strains=COMMON_STRAINS, **_housed(study))  # fmt: skip
 
 
