@@ -50,7 +50,7 @@ def test_from_today_to_the_signature_by_keyboard_alone(page, live_server, transa
     page.keyboard.press("4")
     enter(page, "22.3", *TYPED, *TYPED)
     wait_until_all_is_stored(page)
-    page.wait_for_function("document.activeElement.name === 'password'")
+    page.locator("[name=password]:focus").wait_for()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{live_server.url}/entry/today/")
