@@ -1,8 +1,8 @@
 """A director builds a report from the page, watches it come, and opens the PDF; the desk's new pages are sound."""
 
 import threading
-import time
 from io import BytesIO
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -16,7 +16,7 @@ from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_mod
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-HELD = ("Analyzing the mixed model", "Setting the PDF")
+HELD = ("Analyzing", "Drawing", "Setting the PDF")
 
 
 @pytest.fixture
@@ -37,14 +37,15 @@ def opened(people):
 
 @pytest.fixture
 def worker(monkeypatch):
-    """Takes up the first job in a thread, once `worker.set()` lets it; each step is held until the page shows it."""
-    go = threading.Event()
+    """Takes up the first job in a thread once `worker.set()` lets it; a held step waits until the page has shown it."""
+    go, seen = threading.Event(), {words: threading.Event() for words in HELD}
     step = Progress.step
 
     def seen_step(self, name, percent):
         step(self, name, percent)
-        if name in HELD or name.startswith("Drawing growth"):
-            time.sleep(1.5)  # a page asks every second
+        for words, shown in seen.items():
+            if name.startswith(words):
+                shown.wait(60)
 
     def work() -> None:
         go.wait(60)
@@ -57,8 +58,10 @@ def worker(monkeypatch):
     monkeypatch.setattr(Progress, "step", seen_step)
     thread = threading.Thread(target=work)
     thread.start()
-    yield go
+    yield SimpleNamespace(set=go.set, seen=seen)
     go.set()
+    for shown in seen.values():
+        shown.set()
     thread.join(120)
 
 
@@ -72,8 +75,9 @@ def test_a_report_is_asked_for_followed_and_opened(
     assert page.get_by_text("No worker is running").is_visible()
     assert_accessible()
     worker.set()
-    for step in ("Analyzing", "Drawing", "Setting the PDF"):
+    for step, shown in worker.seen.items():
         page.get_by_text(step).first.wait_for(timeout=60_000)
+        shown.set()
     row = page.get_by_role("row").filter(has_text="as they are now")
     row.wait_for(timeout=120_000)
     assert_accessible()
