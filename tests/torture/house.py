@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 
 import psycopg
@@ -120,8 +121,8 @@ class House:
                 return reply.status, json.load(reply)
         except urllib.error.HTTPError as error:
             return error.code, {}
-        except (OSError, ValueError):
-            return 0, {}  # no reply: whether it was stored is not known
+        except (OSError, ValueError, HTTPException):
+            return 0, {}  # no reply, or half of one: whether it was stored is not known
 
     def _post_and_leave(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict]:
         lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{self.port}", f"Content-Length: {len(body)}"]
