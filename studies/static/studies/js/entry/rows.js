@@ -126,7 +126,7 @@ export class SheetRow {
   body() {
     const shown = ["length_mm", "width_mm", ...(this.fields.includes("weight_g") ? ["weight_g"] : [])];
     const fields = element("div", { class: "row-fields" }, ...shown.map((field) => this.input(field)), this.statusField());
-    return [fields, this.signButtons(), this.errorLine(), this.questions(), this.reasons(), this.pageLink()].filter(Boolean);
+    return [fields, this.errorLine(), this.questions(), this.reasons(), this.signButtons(), this.pageLink()].filter(Boolean);
   }
 
   input(field) {
