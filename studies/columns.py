@@ -69,6 +69,7 @@ _STATUS_WORDS: dict[str, BiomarkerStatus] = {
 _PROVES_LOSS = {"loss_of_function", "lof", "loss", "knockout", "ko", "deleted"}
 
 # Decimal and thousands separators never stand in a header, so folding them away is safe.
+LONGEST_HEADER = 200  # a name; looking for a unit in a long run of brackets would take minutes
 _UNIT_TAIL = re.compile(r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$")
 
 
@@ -80,6 +81,8 @@ def fold(text: str) -> str:
 
 def canonical_header(header: str) -> str | None:
     """The canonical column a header means, or None: "Tumour volume (mm³)" -> "volume_mm3", "KRAS" -> None."""
+    if len(header) > LONGEST_HEADER:
+        return None
     with_unit = fold(_UNIT_TAIL.sub(r" \1", header))
     without_unit = fold(_UNIT_TAIL.sub("", header))
     return _BY_SPELLING.get(with_unit) or _BY_SPELLING.get(without_unit)
