@@ -21,6 +21,7 @@ PURE = (
     "doses",
     "forecast",
     "formula_safety",
+    "wording",
     "analysis",
     "randomization",
     "alerts",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy.special import chdtrc, fdtrc, gammaincinv, ndtr, stdtr
 
+from studies import wording
 from studies.analysis.curves import Curves, curves_of, volumes_at
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.adjust import adjust_p, holm
@@ -216,7 +217,9 @@ def _of_model(model: str, curves: Curves, plan: Plan) -> dict[str, Any]:
             raise AnalysisError("fewer than two arms, the control among them, have two mice on this day")
         row |= {"kruskal": kruskal_wallis(list(held.values())), "dunn": dunn(held, control)}
         if zeros := sum(int((values <= 0).sum()) for values in held.values()):
-            raise AnalysisError(f"{zeros} mice have a volume of 0, which has no logarithm: read the ranks")
+            raise AnalysisError(
+                f"{wording.mice(zeros)} with a volume of 0, which has no logarithm: read the ranks"
+            )
         logs = {name: np.log(values) for name, values in held.items()}
         row["geometric_means"] = {name: float(np.exp(values.mean())) for name, values in logs.items()}
         row |= {

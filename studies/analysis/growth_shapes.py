@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from studies import wording
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth_models import GrowthData, GrowthFit, fit_m1, fit_m4, tgi_day
 from studies.analysis.mixed_model import fit_lmm
@@ -74,7 +75,11 @@ def fit_through_origin(data: GrowthData, plan: Plan) -> GrowthFit:
     formula = f"log_relative_volume ~ 0 + {fixed}" + "".join(f" + (0 + day | {group})" for group in groups)
     kept = replace(data, frame=later.reset_index(drop=True))
     lost = len(set(data.mice["mouse"]) - set(later["mouse"]))
-    notes = (f"{lost} mice without a reading on day {first:g}, or with no other, left out",) if lost else ()
+    notes = (
+        (f"{wording.mice(lost)} without a reading on day {first:g}, or with no other, left out",)
+        if lost
+        else ()
+    )
     cap = float(max(data.mice["pdx_model"].nunique() - data.mice["map2k4"].nunique(), 1)) if several else None
     return GrowthFit(kept, formula, fit_lmm(formula, kept.frame), "M1c", cap, notes)
 
@@ -90,7 +95,9 @@ def with_errors(primary: GrowthFit, **errors: Any) -> GrowthFit:
         raise AnalysisError(f"not fitted above {MOST_ARMS_APART} arms")
     fit = fit_lmm(primary.formula, data.frame, **errors)
     notes = (
-        [f"{primary.data.n_censored} readings below detection left out"] if primary.data.n_censored else []
+        [f"{wording.readings(primary.data.n_censored)} below detection left out"]
+        if primary.data.n_censored
+        else []
     )
     return replace(primary, data=data, fit=fit, notes=(*notes, *_errors_found(fit, errors)))
 

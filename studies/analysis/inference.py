@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies import wording
 from studies.analysis.censored import CensoredLmmFit, bootstrap
 from studies.analysis.diagnostics import diagnostics
 from studies.analysis.errors import AnalysisError
@@ -231,17 +232,17 @@ def _left_out_notes(data: GrowthData) -> list[str]:
     zeros = data.left_out.get("volume of 0", 0)
     if data.n_censored:
         return [
-            f"{data.n_censored} readings below {data.limit_mm3:g} mm3 enter the likelihood as below that limit "
-            "(left-censored); no constant was put in their place"
+            f"{wording.readings(data.n_censored)} below {data.limit_mm3:g} mm3 taken into the likelihood as below "
+            "that limit (left-censored); no constant was put in their place"
         ]
     if not zeros:
         return []
     return [
-        f"{zeros} readings of 0 mm3 in the window have no logarithm and were left out of the mixed model, since "
-        "the primary fit over several PDX models, or by a formula of the plan's own, does not censor; they are the "
+        f"{wording.readings(zeros)} of 0 mm3 in the window left out of the mixed model, for 0 has no logarithm and "
+        "the primary fit over several PDX models, or by a formula of the plan's own, does not censor; zeros are the "
         "strongest responses, so effects are understated rather than overstated, and no constant was put in their "
         "place. Beside it the left-censored likelihood over all PDX models is among the sensitivity rows, and the "
-        "models' own fits (mixed_models_by_model) take them as left-censored"
+        "models' own fits (mixed_models_by_model) take zeros as left-censored"
     ]
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from studies import wording
 from studies.analysis.cells import refuse
 from studies.analysis.errors import Defect
 from studies.terms import MeasurementStatus as Status
@@ -75,7 +76,9 @@ def sum_tumors(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     tumors = table.groupby("key")["tumor"].nunique()
     if (tumors <= 1).all():
         return table
-    notes.append(f"{int((tumors > 1).sum())} mice carry several tumors; the volumes of a mouse are summed")
+    notes.append(
+        f"{wording.mice(int((tumors > 1).sum()))} with several tumors; the volumes of a mouse are summed"
+    )
     rank = {status: place for place, status in enumerate(SEVERITY)}
     table = table.assign(severity=table["status"].map(rank))
     grouped = table.groupby(KEYS, sort=False, as_index=False)
@@ -165,14 +168,20 @@ def _settle_status(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     absent = status.isin([Status.NOT_PALPABLE, Status.TOO_SMALL]) & volume.isna()
     volume[absent] = 0.0
     if too_small := int((absent & (status == Status.TOO_SMALL)).sum()):
-        notes.append(f"{too_small} tumors too small to measure stand as 0 mm3, below the limit of detection")
+        notes.append(
+            f"{too_small} {wording.noun(too_small, 'tumor')} too small to measure, taken as 0 mm3, below the "
+            "limit of detection"
+        )
     excluded = (status == Status.EXCLUDED) & volume.notna()
     if excluded.any():
-        notes.append(f"{int(excluded.sum())} readings with status excluded were set aside")
+        notes.append(f"{wording.readings(int(excluded.sum()))} with status excluded set aside")
         volume[excluded] = np.nan
     claimed = (status == Status.MEASURED) & volume.isna()
     if claimed.any():
-        notes.append(f"{int(claimed.sum())} rows say measured but hold no volume; they count as not done")
+        rows = int(claimed.sum())
+        notes.append(
+            f"{rows} {wording.noun(rows, 'row')} marked measured but without a volume, counted as not done"
+        )
     status[(status == "") & (volume > 0)] = Status.MEASURED
     status[(volume == 0) & status.isin(["", Status.MEASURED])] = Status.NOT_PALPABLE
     status[((status == "") & volume.isna()) | claimed] = Status.NOT_DONE

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from studies import wording
 from studies.analysis.censored_nested import MOST_READINGS
 from studies.analysis.curves import curves_of
 from studies.analysis.diagnostics import without_far_off
@@ -200,7 +201,7 @@ def _censored(asked: Asked) -> GrowthFit:
     if len(data.frame) > MOST_READINGS:
         raise NotApplicableError(f"more than {MOST_READINGS} readings: the PDX models' own fits censor")
     fit = fit_m4(near(asked, data), asked.plan, square=asked.primary.square)
-    note = f"{data.n_censored} readings below {data.limit_mm3:g} mm3 enter as below that limit"
+    note = f"{wording.readings(data.n_censored)} below {data.limit_mm3:g} mm3 taken as below that limit"
     return replace(fit, notes=(*fit.notes, note))
 
 
@@ -243,7 +244,7 @@ def _without_far_off(asked: Asked) -> GrowthFit:
     if rest is None:
         raise NotApplicableError("no reading lies beyond 3 residual SD")
     fit = fit_primary(near(asked, rest), asked.plan)
-    return replace(fit, notes=(f"{rest.left_out['far off']} readings left out",))
+    return replace(fit, notes=(f"{wording.readings(rest.left_out['far off'])} left out",))
 
 
 def _window_by_share(asked: Asked, share: float) -> GrowthFit:

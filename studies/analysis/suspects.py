@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from studies import wording
+
 FEWEST_PADDED = 2
 LARGE_MM3, FALL = 300.0, 0.5
 FEWEST_TURNS, TURN = 4, np.log(2.0)
@@ -30,13 +32,15 @@ def suspicions(frame: pd.DataFrame) -> list[str]:
     notes = []
     if padded:
         notes.append(
-            f"{len(padded)} mice fall from a large tumor to 0 in one visit and stay there ({_named(padded)}): zeros "
+            f"{wording.mice(len(padded))} with a fall from a large tumor to 0 in one visit, and 0 ever after "
+            f"({_named(padded)}): zeros "
             "that fill up the table after a mouse left look like this, and count as tumors not palpable; if so, leave "
             "these cells empty and give the exit reason"
         )
     if merged:
         notes.append(
-            f"{len(merged)} mice swing between two sizes from visit to visit ({_named(merged)}): two animals under "
+            f"{wording.mice(len(merged))} with swings between two sizes from visit to visit "
+            f"({_named(merged)}): two animals under "
             "one id look like this; if so, give each its own id"
         )
     return notes

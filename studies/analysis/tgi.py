@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from studies import wording
 from studies.analysis.curves import Baseline, Curves, areas_to_day, baselines, curves_of, volumes_at
 from studies.analysis.errors import AnalysisError
 from studies.analysis.intervals import Sample, fieller
@@ -146,7 +147,7 @@ def compare_arms(
     else:
         percent, low, high, notes = _percent(treated, vehicle, confidence)
     if first := int((treated.fallback & treated.known).sum() + (vehicle.fallback & vehicle.known).sum()):
-        notes.append(f"{first} mice have no reading in day -3 to 0: their first reading is V0")
+        notes.append(f"{wording.mice(first)} without a reading in day -3 to 0: the first reading is V0")
     return Tgi(
         arm[0], percent, low, high, *_counts(treated), "; ".join(notes) or None, control[0], mice.day,
         mice.method, *_counts(vehicle),
@@ -185,7 +186,7 @@ def _model_percent(
 ) -> tuple[float | None, float | None, float | None, list[str]]:
     """Least squares of ln V on ln V0 and arm, t with n - 3 degrees of freedom."""
     if zeros := int(treated.zero.sum() + vehicle.zero.sum()):
-        return None, None, None, [f"{zeros} mice have a volume of 0, which has no logarithm"]
+        return None, None, None, [f"{wording.mice(zeros)} with a volume of 0, which has no logarithm"]
     treated, vehicle = treated.select(treated.known), vehicle.select(vehicle.known)
     if not len(treated.values) or not len(vehicle.values):
         return None, None, None, [ABSENT]

@@ -9,6 +9,7 @@ given, since the first hides mice that left.
 import numpy as np
 import pandas as pd
 
+from studies import wording
 from studies.analysis.curves import BASELINE_LAST_DAY
 from studies.analysis.tables import COLUMNS, NormalizedTable, normalize_table
 from studies.terms import ExitReason, YesNoUnknown
@@ -149,7 +150,10 @@ def _tolerability(row: dict) -> dict[str, bool | str | None]:
     if heavy := loss > MTD_MEAN_LOSS_PERCENT:
         reasons.append(f"mean loss of {loss:.1f} %")
     if counted > allowed:
-        reasons.append(f"{counted} deaths counted as treatment-related among {row['n_enrolled']} mice")
+        reasons.append(
+            f"{counted} {wording.noun(counted, 'death')} counted as treatment-related among "
+            f"{wording.mice(row['n_enrolled'])}"
+        )
     return {
         "over_mtd": heavy or counted > allowed,
         "over_mtd_attributed": heavy or proven > allowed,

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from math import floor, isfinite, log10
 from typing import Any
 
+from studies import wording
+
 LOWEST_PERCENT = -999.0
 AS_GOOD_AS_ZERO = 1e-15  # a variance at its boundary is 0 but for rounding
 MINUS, THIN, MISSING = "\N{MINUS SIGN}", "\N{THIN SPACE}", "\N{EN DASH}"
@@ -97,7 +99,7 @@ def interval(low: float | None, high: float | None, kind: str) -> str:
 
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """ "1 mouse", "12 mice"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}".replace(",", THIN)
+    return f"{number:,} {wording.noun(number, noun, plural)}".replace(",", THIN)
 
 
 def joined(items: list[str]) -> str:

@@ -152,6 +152,6 @@ def test_the_study_shows_it_among_the_sensitivity_rows():
     rows = {row["variant"]: row for row in result["sensitivity"]}
     row = rows["readings below 13.5 mm3 left-censored"]
     primary = next(one for one in result["mixed_model"]["contrasts"] if one["family"] == "F1")
-    assert "enter as below that limit" in row["note"]
+    assert "taken as below that limit" in row["note"]
     assert row["estimate"] < primary["estimate"]
     assert row["ci_low"] < row["estimate"] < row["ci_high"]

@@ -106,14 +106,14 @@ def test_baseline_is_the_last_reading_of_day_minus_3_to_0():
 
 def test_without_one_the_first_reading_serves_and_is_noted():
     table = together(curve("v", "V", {5: 100, 21: 500}), curve("t", "T", {0: 100, 21: 300}))
-    assert "1 mice have no reading in day -3 to 0" in only(table).note
+    assert "1 mouse without a reading in day -3 to 0" in only(table).note
 
 
 @pytest.mark.parametrize(("day", "falls_back"), [(-3, False), (-2, False), (-3.5, True), (4, True)])
 def test_the_baseline_window_is_day_minus_3_to_0_in_the_treated_arm_too(day, falls_back):
     table = together(curve("v", "V", {0: 100, 21: 500}), curve("t", "T", {day: 100, 21: 300}))
     assert only(table).percent == pytest.approx(50)
-    assert ("1 mice have no reading" in (only(table).note or "")) == falls_back
+    assert ("1 mouse without a reading" in (only(table).note or "")) == falls_back
 
 
 def test_a_baseline_day_means_exactly_that_day():

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import patsy
 
+from studies import wording
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.formula import MixedFormula, RandomTerm, parse_formula
 from studies.analysis.lmm.orthogonal import poly
@@ -240,7 +241,7 @@ def _check_classes(series: Series, classes: Array, class_name: str, name: str) -
 
 
 def _missing_note(dropped: int) -> tuple[str, ...]:
-    return (f"{dropped} rows with a missing value were left out.",) if dropped else ()
+    return (f"{dropped} {wording.noun(dropped, 'row')} with a missing value left out.",) if dropped else ()
 
 
 def _row_weights(weights: object, table: pd.DataFrame) -> Array | None:

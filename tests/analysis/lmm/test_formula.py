@@ -103,7 +103,7 @@ def test_rows_with_missing_cells_are_left_out_and_counted():
     holed.loc[7, "arm"] = None
     design = build_design("y ~ arm + (1 | mouse)", holed)
     assert len(design.response) == 21
-    assert design.notes == ("3 rows with a missing value were left out.",)
+    assert design.notes == ("3 rows with a missing value left out.",)
     assert set(design.kept_rows) == set(range(24)) - {2, 5, 7}
 
 
