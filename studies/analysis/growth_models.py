@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from studies import wording
 from studies.analysis.biomarker_status import MAP2K4, Biomarker
 from studies.analysis.censored import fit_censored
 from studies.analysis.censored_nested import fit_censored_nested
@@ -255,8 +256,8 @@ def _arms_to_fit(seen: pd.DataFrame, plan: Plan, window: tuple[float, float]) ->
     control = plan["control"]
     if control not in arms:
         raise AnalysisError(
-            f'the control "{control}" has {fitted.get(control, 0)} mice with two readings above the limit of detection '
-            f"{span}; {FEWEST_MICE} are needed: a longer window, or another control (plan: window, control)"
+            f'the control "{control}" has {wording.mice(fitted.get(control, 0))} with two readings above the limit of '
+            f"detection {span}; {FEWEST_MICE} are needed: a longer window, or another control (plan: window, control)"
         )
     if len(arms) < 2:
         counts = ", ".join(f"{arm} {fitted.get(arm, 0)}" for arm in plan["roles"] if arm != control)

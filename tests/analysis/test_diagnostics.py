@@ -61,7 +61,7 @@ def test_a_sensitivity_row_leaves_it_out():
     result = analyzed(spoiled())
     [row] = [row for row in result["sensitivity"] if "residual SD" in row["variant"]]
     primary = next(row for row in result["sensitivity"] if row["variant"] == "primary")
-    assert row["note"] == "1 readings left out"
+    assert row["note"] == "1 reading left out"
     assert row["se"] < primary["se"]
 
 

@@ -204,7 +204,7 @@ def test_one_mouse_an_arm_of_one_model_has_no_inference():
     table = together(
         curve("v", "vehicle", {0: 100, 7: 200, 14: 400}), curve("t", "A", {0: 100, 7: 120, 14: 150})
     )
-    assert "has 1 mice with two readings" in only_note(table)
+    assert "has 1 mouse with two readings" in only_note(table)
 
 
 def test_a_single_visit_has_no_slope():
@@ -222,7 +222,7 @@ def test_zeros_of_several_models_are_left_out_and_told():
     table.loc[(table["mouse"] == "PDX-1 A 1") & (table["day"] == 14), "volume_mm3"] = 0
     result = analyze_study(table, PLAN).to_dict()
     assert result["mixed_model"]["diagnostics"]["left_out"]["volume of 0"] == 1
-    assert any("readings of 0 mm3" in note for note in result["notes"])
+    assert any("1 reading of 0 mm3" in note for note in result["notes"])
 
 
 def test_a_model_given_by_the_plan_is_fitted_as_it_stands():

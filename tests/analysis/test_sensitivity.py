@@ -106,7 +106,7 @@ def test_a_mouse_without_a_first_reading_has_no_relative_volume():
     table = one_model()
     table = table[(table["mouse"] != "PDX-1 A 1") | (table["day"] > 0)]
     assert rows("relative volumes", analyze_study(table, PLAN).to_dict())["A"]["note"].startswith(
-        "1 mice without"
+        "1 mouse without"
     )
 
 
