@@ -75,9 +75,11 @@ FORMSET_PAGE = """{% extends "base.html" %}{% block main %}<form method="post">{
 {% endfor %}</table><button>Save</button></form>{% endblock %}"""
 
 
-def formset_page(request, session_id: int):
-    """Django's own way, as a careful developer writes it: a modelformset of the fields a row of the sheet sends, none
-    of them a select box of mice or sessions, mice and cages joined, behind the same check of the person's role.
+def formset_page(request, session_id: int, kind: str):
+    """Django's own way: a modelformset of the session's rows, mice and cages joined, behind the same role check.
+
+    `stock` is the page whose POST the saving is compared with: a row names its mouse, to choose among the study's.
+    `lean` has the fields a row of the sheet sends, and hides what is not typed: no select box of mice at all.
     """
     from django.forms import HiddenInput, modelformset_factory
     from django.http import HttpResponse
@@ -85,18 +87,24 @@ def formset_page(request, session_id: int):
     from django.template import engines
 
     from studies import access
-    from studies.models import Measurement, MeasurementSession
+    from studies.models import Measurement, MeasurementSession, Mouse
 
-    if "forms" not in STOCK:
-        hidden = dict.fromkeys(HIDDEN_FIELDS, HiddenInput)
-        fields = (*SHEET_FIELDS, *HIDDEN_FIELDS)
-        STOCK["forms"] = modelformset_factory(Measurement, fields=fields, widgets=hidden, extra=0)
+    if kind not in STOCK:
+        fields, hidden = (FIELDS, ("session",)) if kind == "stock" else (
+            (*SHEET_FIELDS, *HIDDEN_FIELDS), HIDDEN_FIELDS
+        )  # fmt: skip
+        widgets = dict.fromkeys(hidden, HiddenInput)
+        STOCK[kind] = modelformset_factory(Measurement, fields=fields, widgets=widgets, extra=0)
         STOCK["template"] = engines["django"].from_string(FORMSET_PAGE)
     session = get_object_or_404(
         MeasurementSession, pk=session_id, study__in=access.studies_of(request.user, access.ENTRY_ROLES)
     )
     rows = Measurement.objects.filter(session=session).select_related("mouse__cage").order_by("mouse")
-    return HttpResponse(STOCK["template"].render({"rows": STOCK["forms"](queryset=rows)}, request))
+    forms = STOCK[kind](queryset=rows)
+    if kind == "stock":
+        for form in forms:
+            form.fields["mouse"].queryset = Mouse.objects.filter(study=session.study_id)
+    return HttpResponse(STOCK["template"].render({"rows": forms}, request))
 
 
 STOCK: dict[str, Any] = {}  # made once, as a module of a project would
@@ -110,7 +118,7 @@ def urls_with_stock() -> type:
     from studies.access import ENTRY_ROLES
     from studies.endpoints import endpoint
 
-    stock = path("stock/<int:session_id>/", endpoint(ENTRY_ROLES)(formset_page))
+    stock = path("<slug:kind>/<int:session_id>/", endpoint(ENTRY_ROLES)(formset_page))
     return type("Urls", (), {"urlpatterns": [*urls.urlpatterns, stock]})
 
 
@@ -184,15 +192,22 @@ def _ratios(vendor: str) -> list[Ratio]:
     yardstick = min(formset() for _ in range(2))
     sheet, row = (min(post(rows) for _ in range(REPEATS)) for rows in (MICE, 1))
     full = MeasurementSession.objects.filter(study=study, due_on__lt=date(2027, 1, 1)).latest("due_on")
+    page = opened(f"/entry/sessions/{full.pk}/", mice[-1].key)
     what = f"with 90,000 measurements in {vendor}, saving"
     against = "a modelformset POST of 60 rows"
     return [
         Ratio(
             f"with 90,000 measurements in {vendor}, opening the sheet of 60 mice",
-            "a modelformset page of the same rows and fields, without any select box of mice",
-            opened(f"/entry/sessions/{full.pk}/", mice[-1].key),
+            "the page of the modelformset whose POST saving is compared with",
+            page,
             opened(f"/stock/{full.pk}/", "form-59-length_mm"),
             at_least=8,
+        ),
+        Ratio(
+            "the same page",
+            "a lean modelformset page that lets nobody choose a mouse",
+            page,
+            opened(f"/lean/{full.pk}/", "form-59-length_mm"),
         ),
         Ratio(
             f"{what} 60 rows in one batch, rules, audit and commit included",
