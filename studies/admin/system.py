@@ -55,12 +55,11 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
-    """Long work and how it stands, of the reader's studies; to administrators of all. What came of it is on the
-    study's own page: its words may name an arm.
+    """Long work and how it stands, of the reader's studies; the list tells administrators of all studies' jobs. What
+    came of one is on the study's own page: its words may name an arm.
     """
 
     readers = STAFF
-    shared = True
     list_display = ("asked_at", "study", "kind", "view", "state", "step", "percent", "attempts", "worker")
     list_filter = ("state", "kind", "view")
     list_select_related = ("study",)
@@ -76,7 +75,7 @@ class JobAdmin(ReadOnlyAdmin):
 
     def has_view_permission(self, request, obj=None) -> bool:
         if request.user.is_active and request.user.is_superuser:
-            return True
+            return obj is None or access.studies_of(request.user).filter(pk=obj.study_id).exists()
         return super().has_view_permission(request, obj)
 
 

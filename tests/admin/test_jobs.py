@@ -40,7 +40,8 @@ def test_a_job_shows_with_its_step_to_staff_of_its_study_and_to_administrators(c
 
 
 def test_nobody_changes_removes_or_reads_the_message_of_a_job(client, job, people):
-    client.force_login(people.superuser)
+    administrator = make_user("administrator", is_staff=True, is_superuser=True)
+    client.force_login(join(administrator, people.study, Role.ADMINISTRATOR))
     page = client.get(reverse("admin:studies_job_change", args=[job.pk]))
     assert page.status_code == 200 and "canarywing" not in page.content.decode()
     assert (
