@@ -27,7 +27,6 @@ from studies.models import (
     Study,
     StudyMembership,
     StudyPdxModel,
-    SyringeCode,
     User,
     WelfareAlert,
 )
@@ -42,7 +41,7 @@ def whole(db) -> Study:
     """An active study with a row in every table that is locked with it."""
     plant_acceptance(3, now=NOW)
     study, user = Study.objects.get(code="ACC-OPEN"), User.objects.get(username="acc_director")
-    mouse, arm = study.mice.first(), study.arms.first()
+    mouse = study.mice.first()
     common = {"study": study}
     day = study.sessions.first()
     WelfareAlert.objects.create(**common, mouse=mouse, **fill(WelfareAlert, user, session=day))
@@ -62,7 +61,6 @@ def whole(db) -> Study:
     Photo.objects.create(mouse=mouse, **fill(Photo, user))
     Randomization.objects.create(**common, **fill(Randomization, user))
     StudyPdxModel.objects.create(**common, **fill(StudyPdxModel, user, pdx_model=mouse.pdx_model))
-    SyringeCode.objects.create(**common, arm=arm, code="Q1")
     return study
 
 
