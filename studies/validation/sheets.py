@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import pairwise
+from itertools import groupby
 from math import log
 
 from studies.terms import MeasurementStatus
@@ -95,6 +95,7 @@ def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found
 CAGE_REACH = 5  # a cage holds at most five mice
 # Squared spreads over the two rows: crosswise they fit, straight they do not. Neighbors are swapped more often.
 SWAP_FITS, SWAP_GAIN, NEIGHBORS_GAIN = 8.0, 10.0, 6.0
+OWN_FITS = 3.0  # what three numbers of an honest row come to on average
 COPY_GAIN, FELT_GAIN = 0.0, 6.0  # two mice without a tumor often weigh the same
 SMALL_MM = 3  # a tumor at the limit of detection honestly reads the same again
 # Of the log ratio between visits. Length and width grow together, so their ratio tells a mouse best.
@@ -135,7 +136,7 @@ def _felt_mm3(reading: Reading) -> Decimal | None:
 
 
 def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
-    """R23: the last visit's length and width again for several mice running, or the row above again."""
+    """R23: the last visit's length and width again for several mice running, or one row written twice."""
     run: list[int] = []
     for place, row in enumerate([*rows, None]):
         if row is not None and _is_copy(row):
@@ -147,25 +148,29 @@ def copied_down(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
                 yield copied, soft("R23", "length_mm", message)
         run = []
     growth = common_growth(rows)
-    for place, pair in enumerate(pairwise(rows)):
-        for copied, (row, other) in ((place, pair), (place + 1, pair[::-1])):
-            if row.is_new and _is_neighbors(row, other, growth):
-                who = other.reading.row.mouse
-                yield copied, soft("R23", "mouse", f"has length, width and weight of its neighbor {who}")
+    for place, other in _alike(rows):
+        if rows[place].is_new and _is_neighbors(rows[place], rows[other], growth):
+            who = rows[other].reading.row.mouse
+            yield place, soft("R23", "mouse", f"has length, width and weight of its neighbor {who}")
+
+
+def _alike(rows: Sequence[SheetRow]) -> Iterator[tuple[int, int]]:
+    """Both orders of two neighbors with the same values; three and more running are no slip of one row."""
+    for values, found in groupby(range(len(rows)), key=lambda place: _values(rows[place])):
+        places = tuple(found)
+        if values and len(places) == 2:
+            yield from (places, places[::-1])
 
 
 def _is_neighbors(row: SheetRow, other: SheetRow, growth: float) -> bool:
-    """Whether a row repeats its neighbor's values, and these fit the neighbor's last visit better than its own.
+    """Whether a row's values fit its neighbor's last visit better than its own, and its own badly.
 
-    Without a last visit there is nothing to fit: a length, width and weight all the same again are asked about.
+    Without a last visit nothing tells which mouse they are of.
     """
-    values = _values(row)
-    if values is None or values != _values(other):
-        return False
     own, others = misfit(row.reading, row.last, growth), misfit(row.reading, other.last, growth)
     if own is None or others is None:
-        return values[0] is not None and row.last is None
-    return own - others > (COPY_GAIN if values[0] else FELT_GAIN)
+        return False
+    return own > OWN_FITS and own - others > (COPY_GAIN if row.reading.length_mm else FELT_GAIN)
 
 
 def _values(row: SheetRow) -> tuple[Decimal | None, Decimal | None, Decimal] | None:

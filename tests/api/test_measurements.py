@@ -69,6 +69,18 @@ def test_a_place_that_is_taken_is_a_conflict_with_both_values(api):
     assert kept["http_status"] == 201
 
 
+def test_a_plain_sheet_of_equal_numbers_is_stored_without_a_question(api, people):
+    """Ten mice with last visits of their own, and one size written for all of them."""
+    before = api.session.due_on - timedelta(days=3)
+    earlier = MeasurementSession.objects.create(study=people.study, due_on=before)
+    for number, mouse in enumerate(api.mice):
+        make_measurement(
+            earlier, mouse, length_mm=9 + number / 10, width_mm=7.5 + number / 20, weight_g=21 + number / 5
+        )
+    results = api.results(*(api.row(place, length_mm=10, width_mm=8, weight_g=22) for place in range(10)))
+    assert [(one["http_status"], one["rules"]) for one in results] == [(201, [])] * 10
+
+
 def test_one_sheet_with_a_client_id_twice_stores_it_once(api):
     row = api.row()
     assert [one["http_status"] for one in api.results(row, row)] == [201, 200]

@@ -110,13 +110,27 @@ def test_r23_finds_the_row_above_written_again_where_it_does_not_fit():
     assert not any(verdict.findings for verdict in judge(same, SHEET, NOW))
 
 
-def test_r23_finds_the_row_above_written_again_at_a_first_visit():
-    """Nothing to compare with, but three numbers alike to a tenth are no chance; other numbers ask nothing."""
-    new = [MouseFacts(f"M{place}") for place in range(3)]
-    for weight, expected in (("22.2", [True, True, False]), ("22.3", [False] * 3)):
-        written = [CLEAN[0], replace(CLEAN[0], mouse="M1", weight_g=weight), CLEAN[2]]
-        found = judge(list(zip(written, new, strict=True)), SHEET, NOW)
-        assert ["R23" in {one.rule for one in verdict.findings} for verdict in found] == expected
+def test_r23_asks_about_no_plain_sheet_of_equal_numbers():
+    """First visits have nothing to compare with; where many rows are alike no single one was written twice."""
+    first = [MouseFacts(one.key) for one in MICE]
+    apart = [mouse(0, "9", "7.5", "20"), *MICE[1:]]
+    for n_rows, mice, expected in (
+        (2, first, set()),
+        (5, first, set()),
+        (2, apart, {"R23"}),
+        (5, apart, set()),
+    ):
+        alike = [replace(row, length_mm="10.4", width_mm="8.3", weight_g="22.3") for row in CLEAN[:n_rows]]
+        found = judge(list(zip(alike, mice[:n_rows], strict=True)), SHEET, NOW)
+        assert {one.rule for verdict in found for one in verdict.findings} & {"R16", "R23"} == expected
+
+
+def test_r23_counts_no_row_as_its_own_neighbor():
+    """A row sent twice in one sheet, and a reading taken again, are the same mouse's."""
+    for again in (CLEAN[0], replace(CLEAN[0], replicate=2)):
+        for one in (MICE[0], MouseFacts(MICE[0].key)):
+            found = judge([(CLEAN[0], one), (again, one)], SHEET, NOW)
+            assert not any(told.rule == "R23" for verdict in found for told in verdict.findings)
 
 
 def test_r16_and_r23_know_a_mouse_whose_tumor_cannot_be_felt():
