@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Max, Min
 
 from studies import access
-from studies.forecast import crossing_day
+from studies.forecast import LAST_VISITS, crossing_day
 from studies.frames import MouseCurve, growth_curves
 from studies.models import ArmAgent, Study, User
 from studies.plots.style import arm_colors
@@ -27,6 +27,7 @@ def curves_document(study: Study, viewer: User) -> dict[str, Any]:
         "arms": _arms(study, viewer),
         "last_day": max(study.schedule_days, default=None),
         "dosing_days": _dosing_days(study),
+        "forecast_visits": LAST_VISITS,
         "mice": [_mouse(curve, cap) for curve in growth_curves(study, viewer)],
     }
 

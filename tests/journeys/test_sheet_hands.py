@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from studies.actions.revise_measurements import void_measurement
 from studies.models import Device
@@ -43,11 +44,16 @@ def test_from_today_to_the_signature_by_keyboard_alone(page, live_server, transa
     page.wait_for_selector("html[data-ready]")
     page.keyboard.press("Enter")
     enter(page, *TYPED, "0", "22.1", "11.2", "8.4")
-    page.keyboard.press("w")  # ulcerated
+    page.keyboard.press(
+        "w"
+    )  # and a moment later, as a hand does: within 50 ms it would be a device's "w22.5"
+    expect(field(page, "status", "M003")).to_have_value("ulcerated")
     enter(page, "22.5")
     page.keyboard.press("x")
-    page.get_by_role("group", name="Why was it not done?").wait_for()
+    why = page.get_by_role("group", name="Why was it not done?")
+    why.wait_for()
     page.keyboard.press("4")
+    why.wait_for(state="hidden")
     enter(page, "22.3", *TYPED, *TYPED)
     wait_until_all_is_stored(page)
     page.locator("[name=password]:focus").wait_for()

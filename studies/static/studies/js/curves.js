@@ -325,7 +325,7 @@
     const count = (n) => `${n || "no"} ${n === 1 ? "mouse reaches" : "mice reach"} the cap`;
     const facts = [`Forecast: ${count(within(7))} within 7 days of day ${minus(lastDay)}`];
     if (end != null && end > lastDay) facts.push(`${within(end - lastDay) || "none"} by the last measurement on day ${end}`);
-    place.textContent = `${facts.join(", ")} (log-linear, last 4 visits).`;
+    place.textContent = `${facts.join(", ")} (log-linear, last ${state.study.forecast_visits} visits).`;
   }
 
   function label() {

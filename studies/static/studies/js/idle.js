@@ -2,12 +2,13 @@
 // as it is, so that neither a half-filled form nor a row that waits is lost; the server locks the session by itself too.
 (() => {
   "use strict";
-  const dialog = document.getElementById("idle-lock");
+  const { content } = document.getElementById("idle-lock-template");
+  const dialog = document.importNode(content, true).querySelector("dialog"); // in the page only while it is locked
   const { user, after, lock: lockUrl, unlock: unlockUrl, whoami } = dialog.dataset;
   const limit = Number(after) * 1000;
   const key = `pdx-awake-${user}`; // every tab of this person's, so that none locks while another is in use
   const [form, secret] = [dialog.querySelector("form"), dialog.querySelector("input")];
-  const [error, goOn] = [dialog.querySelector("[role=alert]"), document.getElementById("idle-go-on")];
+  const [error, goOn] = [dialog.querySelector("[role=alert]"), dialog.querySelector("#idle-go-on")];
   const JSON_WANTED = { Accept: "application/json" };
   let mine = Date.now();
   let told = 0;
@@ -41,6 +42,7 @@
     document.documentElement.dataset.locked = "true";
     error.textContent = "";
     goOn.hidden = true;
+    document.body.append(dialog);
     dialog.showModal();
     secret.focus();
   }
@@ -55,8 +57,10 @@
     delete document.documentElement.dataset.locked;
     secret.value = "";
     dialog.close();
+    dialog.remove();
     told = 0;
     touch();
+    window.dispatchEvent(new Event("unlocked"));
   }
 
   async function unlock() {
@@ -94,7 +98,7 @@
   });
   goOn.addEventListener("click", uncover);
   dialog.addEventListener("cancel", (event) => event.preventDefault());
-  dialog.addEventListener("close", () => document.documentElement.dataset.locked && dialog.showModal());
+  dialog.addEventListener("close", () => document.documentElement.dataset.locked && !dialog.open && dialog.showModal());
   document.getElementById("lock-now")?.addEventListener("click", () => lock().catch(withoutNetwork));
   for (const kind of ["pointerdown", "keydown", "touchstart", "wheel"]) {
     window.addEventListener(kind, touch, { capture: true, passive: true });

@@ -29,7 +29,7 @@ export class Sync {
   }
 
   start() {
-    window.addEventListener("online", () => this.flush());
+    for (const news of ["online", "unlocked"]) window.addEventListener(news, () => this.flush());
     window.addEventListener("offline", () => this.say("offline"));
     setInterval(() => this.flush(), EVERY_MS);
     return this.flush();
