@@ -11,6 +11,7 @@ from studies.actions.sign import Signer, sign
 from studies.actions.welfare import unanswered_reds
 from studies.models import Measurement, MeasurementSession, Signature
 from studies.terms import SignatureMeaning, SignedAct
+from studies.wording import mice, noun
 
 
 class NotSignable(ValueError):
@@ -50,10 +51,12 @@ def sign_session(session_id: int, signer: Signer, *, at: datetime) -> Signature:
         if because := closed_because(session, study):
             raise NotSignable(because)
         if missing := unmeasured(load_session(session)):
-            raise NotSignable(f"{len(missing)} mice have no reading and no code: {', '.join(missing[:10])}")
+            raise NotSignable(f"{mice(len(missing))} without a reading or a code: {', '.join(missing[:10])}")
         if reds := unanswered_reds(session):
             named = "; ".join(str(alert) for alert in reds[:10])
-            raise NotSignable(f"say first what is done about {len(reds)} red alerts: {named}")
+            raise NotSignable(
+                f"say first what is done about {len(reds)} {noun(len(reds), 'red alert')}: {named}"
+            )
         session.completed_at = at
         session.save(update_fields=["completed_at"])
         record = session_record(session)

@@ -7,7 +7,9 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from studies.actions.revise_measurements import void_measurement
-from studies.models import Device
+from studies.actions.welfare import answer_alert
+from studies.models import Device, WelfareAlert
+from studies.terms import AlertAction
 from tests.journeys.cage import (
     STUDY,
     device,
@@ -57,6 +59,11 @@ def test_from_today_to_the_signature_by_keyboard_alone(page, live_server, transa
     enter(page, "22.3", *TYPED, *TYPED)
     wait_until_all_is_stored(page)
     page.locator("[name=password]:focus").wait_for()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("alert").get_by_text("M003: open ulcer").wait_for()  # red: first, what is done about it
+    alert, tess = WelfareAlert.objects.red().get(), study.memberships.get().user
+    answer_alert(alert, AlertAction.DAILY_CHECK, "", actor=tess, at=timezone.now())
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{live_server.url}/entry/today/")
