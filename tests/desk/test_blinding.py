@@ -142,6 +142,8 @@ def said(response) -> bytes:
     if response.headers.get("Content-Type", "").startswith("application/pdf"):
         body = "".join(page.extract_text() for page in PdfReader(io.BytesIO(body)).pages).encode()
         del response.headers["Content-Length"]  # of a file that tells the second it was made in
+    if b"pdx_disk_free_bytes" in body:
+        del response.headers["Content-Length"]  # of figures of the machine, taken out below
     kept = {name: value for name, value in response.headers.items() if name not in OF_THE_MOMENT}
     text = str(sorted(kept.items())).encode() + body
     text = re.sub(rb'name="(csrfmiddlewaretoken|client_id)" value="[\w-]+"', b"", text)
