@@ -86,5 +86,6 @@ def test_the_charts_do_what_the_desk_is_for(running, people, page, live_server, 
     )
     page.locator("summary", has_text="The weights as a table").click()
     rows = page.locator("#weight-table tbody tr")
+    rows.last.wait_for()
     assert rows.count() == 8 and rows.nth(6).locator("td").nth(4).inner_text() == "−6.4"
     assert_accessible()

@@ -29,7 +29,7 @@ def sheet(transactional_db, live_server, page, sign_in, settings):
 
 def wait_with_a_hand_on_the_screen(page):
     """Until all is stored; a key now and then keeps a screen awake that locks so soon."""
-    for _ in range(60):
+    for _ in range(120):
         page.keyboard.press("Shift")
         if page.locator('[data-unsent="0"]').count():
             return

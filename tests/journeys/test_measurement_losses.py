@@ -51,6 +51,19 @@ def test_a_reply_lost_after_the_commit_stores_nothing_twice(page, sheet):
     assert stored(sheet) == {"M001": ROW} and sheet.measurements.count() == 1
 
 
+def test_a_request_that_hangs_is_given_up_and_sent_again(page, sheet):
+    page.add_init_script(
+        "const after = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = (ms) => after(ms / 60)"
+    )
+    page.reload()
+    hung = []
+    page.route(POSTS, lambda route: hung.append(route) if not hung else route.continue_())
+    open_row(page, "M001")
+    enter(page, *TYPED)
+    wait_until_all_is_stored(page)
+    assert hung and stored(sheet) == {"M001": ROW} and sheet.measurements.count() == 1
+
+
 def test_a_server_that_cannot_store_now_is_asked_again(page, sheet):
     answers = iter([503, 507])
 

@@ -6,6 +6,7 @@ import * as store from "./store.js";
 
 const BATCH = 60;
 const EVERY_MS = 5000;
+const PATIENCE_MS = 30_000; // a request that hangs is given up and sent again; a replay stores nothing twice
 const CLOCK_MS = 2 * 60_000; // a tablet's clock further off than this is set right by the server's
 
 /** The rows of one sheet that stand together at the head of the queue; a correction or a choice goes alone. */
@@ -69,6 +70,7 @@ export class Sync {
     try {
       response = await fetch(`${this.urls.api}${path}`, {
         method: "POST",
+        signal: AbortSignal.timeout(PATIENCE_MS),
         headers: {
           "Content-Type": "application/json",
           "Idempotency-Key": newId(),
@@ -108,7 +110,10 @@ export class Sync {
   async identify() {
     let response;
     try {
-      response = await fetch(this.urls.whoami, { headers: { Accept: "application/json" } });
+      response = await fetch(this.urls.whoami, {
+        headers: { Accept: "application/json" },
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      });
     } catch {
       this.say("offline");
       return null;
