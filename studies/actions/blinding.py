@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
-from django.conf import settings
-from django.core.mail import send_mail
 from django.db import transaction
 
 from studies import access
 from studies.actions.audit import allocation_chain, record_event
+from studies.actions.letters import write_letter
 from studies.actions.sign import Signer, sign
 from studies.models import Arm, ArmMask, AuditEvent, Mouse, Reveal, Study, User
 from studies.terms import SignatureMeaning, SignedAct
@@ -73,7 +72,7 @@ def reveal_in_emergency(
                      new={"mouse": mouse.label, "notified": notified.username})  # fmt: skip
         sign(reveal, reveal_record(reveal), signer, act=SignedAct.REVEAL, meaning=SignatureMeaning.APPROVED,
              study=study, reason=reveal.reason)  # fmt: skip
-        transaction.on_commit(lambda: _notify(reveal), robust=True)
+        _notify(reveal)
         return reveal, access.arm_told_by(reveal)
 
 
@@ -112,15 +111,15 @@ def open_notices(user: User) -> list[Reveal]:
 
 def _notify(reveal: Reveal) -> None:
     """By e-mail where the person has an address; on their home page in any case. Neither names an arm."""
-    if reveal.notified.email:
-        send_mail(
-            f"{reveal.study.code}: emergency unblinding of mouse {reveal.mouse.label}",
-            f"{reveal.revealed_to} was told the arm of mouse {reveal.mouse.label} in study {reveal.study.code} at "
-            f"{reveal.revealed_at:%Y-%m-%d %H:%M} UTC.\n\nReason: {reveal.reason}\n\n"
-            "Your name was given as the second person. Sign in and confirm that you have read this.\n",
-            settings.DEFAULT_FROM_EMAIL,
-            [reveal.notified.email],
-        )
+    write_letter(
+        reveal.study,
+        [reveal.notified.email],
+        f"{reveal.study.code}: emergency unblinding of mouse {reveal.mouse.label}",
+        f"{reveal.revealed_to} was told the arm of mouse {reveal.mouse.label} in study {reveal.study.code} at "
+        f"{reveal.revealed_at:%Y-%m-%d %H:%M} UTC.\n\nReason: {reveal.reason}\n\n"
+        "Your name was given as the second person. Sign in and confirm that you have read this.\n",
+        at=reveal.revealed_at,
+    )
 
 
 def _letters(count: int) -> list[str]:
