@@ -84,7 +84,7 @@ def next_session(study: Study, now: datetime) -> DueSession | None:
 
 def mice_on_study(study: Study):
     """Mice that neither left nor were excluded."""
-    return _on_study().filter(study=study)
+    return on_study().filter(study=study)
 
 
 def mice_of(session: MeasurementSession):
@@ -93,14 +93,15 @@ def mice_of(session: MeasurementSession):
     return mice.filter(cohort=session.cohort_id) if session.cohort_id else mice
 
 
-def _on_study():
+def on_study():
+    """Mice of all studies that neither left nor were excluded."""
     return Mouse.objects.filter(exit__isnull=True, exclusion__isnull=True)
 
 
 def _counted(sessions: Sequence[MeasurementSession], today: dict[int, date]) -> list[DueSession]:
     """The sessions in their order with their cages counted, in two queries for all of them."""
     mice = list(
-        _on_study()
+        on_study()
         .filter(study__in={one.study_id for one in sessions})
         .values_list("pk", "study", "cohort", "cage__room", "cage__rack", "cage__code")
     )

@@ -7,8 +7,9 @@ from datetime import date, datetime
 
 from django.db.models import Count, Min
 
+from studies import worklist
 from studies.days import local_date
-from studies.models import Cohort, Measurement, MeasurementSession, Mouse, ParkedRow, Study, WelfareAlert
+from studies.models import Cohort, Measurement, MeasurementSession, ParkedRow, Study, WelfareAlert
 from studies.terms import AlertLevel
 
 
@@ -74,7 +75,7 @@ class Standing:
 def standings(studies: Sequence[Study], now: datetime) -> list[Standing]:
     """How each study stands, in their order."""
     found = {study.pk: Standing(study, local_date(now, study.time_zone)) for study in studies}
-    present = Mouse.objects.filter(study__in=found, exit__isnull=True, exclusion__isnull=True)
+    present = worklist.on_study().filter(study__in=found)
     of_cohort: dict[tuple[int, int | None], int] = defaultdict(int)
     for study, cohort, n in present.order_by().values_list("study", "cohort").annotate(n=Count("pk")):
         of_cohort[study, cohort] = n
@@ -96,7 +97,8 @@ def standings(studies: Sequence[Study], now: datetime) -> list[Standing]:
 def _add_sessions(found: dict[int, Standing], of_cohort: dict[tuple[int, int | None], int]) -> None:
     dated = MeasurementSession.objects.filter(study__in=found, due_on__isnull=False)
     read = dict(
-        Measurement.objects.filter(session__in=dated, mouse__exit__isnull=True, mouse__exclusion__isnull=True)
+        Measurement.objects.valid()
+        .filter(session__in=dated, mouse__in=worklist.on_study())
         .order_by()
         .values_list("session")
         .annotate(n=Count("mouse", distinct=True))

@@ -59,6 +59,15 @@ def test_a_second_tumor_and_a_correction_are_not_a_second_mouse(running):
     assert standing_of(running).gaps[0].missing == 1
 
 
+def test_a_voided_reading_is_missing_as_on_the_worklist(running):
+    session = running.sessions.first()
+    make_measurement(
+        session, running.mice.get(label="M1"), revision=2, is_void=True,
+        reason="wrong mouse",
+    )  # fmt: skip
+    assert standing_of(running).gaps[0].missing == 2
+
+
 def test_a_study_without_dates_has_nothing_late(db):
     standing = standing_of(make_study("PDX-OLD-01"))
     assert (standing.late, standing.missing, standing.next, standing.percent) == ([], 0, None, None)
