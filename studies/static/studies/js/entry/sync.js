@@ -66,26 +66,28 @@ export class Sync {
     if (!token) return false;
     batch = await Promise.all(batch.map((entry) => this.onTime(entry)));
     const { path, body } = requestOf(batch);
-    let response;
-    try {
-      response = await fetch(`${this.urls.api}${path}`, {
-        method: "POST",
-        signal: AbortSignal.timeout(PATIENCE_MS),
-        headers: {
-          "Content-Type": "application/json",
-          "Idempotency-Key": newId(),
-          "X-CSRFToken": token,
-        },
-        body: JSON.stringify(body),
-      });
-    } catch {
-      return this.say("offline");
-    }
+    const response = await this.ask(`${this.urls.api}${path}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "Idempotency-Key": newId(), "X-CSRFToken": token },
+      body: JSON.stringify(body),
+    });
+    if (!response) return false;
     if (response.status === 401 || response.status === 403) return this.say("signed-out");
     if (response.status !== 200) return this.failed(response, batch);
-    const answer = await response.json();
+    const { answer } = response;
     for (const [place, result] of (answer.results ?? [answer]).entries()) await this.answer(batch[place], result);
     return true;
+  }
+
+  /** Status and what the server answers, or null, and said, where it does not answer whole in time. */
+  async ask(url, options) {
+    try {
+      const response = await fetch(url, { ...options, signal: AbortSignal.timeout(PATIENCE_MS) });
+      return { status: response.status, answer: response.ok ? await response.json() : null };
+    } catch {
+      this.say("offline");
+      return null;
+    }
   }
 
   /**
@@ -108,18 +110,10 @@ export class Sync {
 
   /** A fresh CSRF token where the signed-in person is the one whose rows wait; null, and said, where not. */
   async identify() {
-    let response;
-    try {
-      response = await fetch(this.urls.whoami, {
-        headers: { Accept: "application/json" },
-        signal: AbortSignal.timeout(PATIENCE_MS),
-      });
-    } catch {
-      this.say("offline");
-      return null;
-    }
+    const response = await this.ask(this.urls.whoami, { headers: { Accept: "application/json" } });
+    if (!response) return null;
     if (response.status >= 500) return this.say("busy") || null;
-    const who = response.ok ? await response.json() : { user: null };
+    const who = response.answer ?? { user: null };
     if (who.now) this.aheadMs = Date.now() - who.now;
     if (who.user === this.user) return who.csrf;
     this.say(who.user === null ? "signed-out" : "someone-else");
