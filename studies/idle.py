@@ -11,6 +11,7 @@ from contextlib import suppress
 from django.conf import settings
 from django.contrib.auth import authenticate, logout, user_logged_in
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import UpdateError
 from django.db import DatabaseError
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
@@ -112,7 +113,8 @@ def _note(request: HttpRequest) -> None:
     if by_itself or clock() - request.session.get(SEEN, 0) <= NOTE_EVERY_SECONDS:
         return
     request.session[SEEN] = clock()
-    with suppress(DatabaseError):  # a database that only reads still shows its pages
+    # A database that only reads still shows its pages; a session ended meanwhile is told at the next request.
+    with suppress(DatabaseError, UpdateError):
         request.session.save()
     request.session.modified = False
 

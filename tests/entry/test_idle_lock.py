@@ -76,6 +76,16 @@ def test_what_a_page_asks_by_itself_keeps_nobody_signed_in(client, technician, c
     assert answer["user"] == technician.pk
 
 
+def test_a_session_that_ends_while_its_request_runs_breaks_nothing(client, technician, clock, rf):
+    request = rf.get("/studies/")
+    request.session = client.session
+    request.session.get(idle.SEEN)  # read before the end
+    clock(2)
+    client.session.delete()
+    idle._note(request)
+    assert not client.session.exists(request.session.session_key)
+
+
 def test_another_persons_password_unlocks_nothing_and_five_failures_end_the_session(
     client, people, technician, clock
 ):

@@ -80,3 +80,35 @@ def test_without_a_network_the_sheet_goes_on_and_sends_after_unlocking(page, she
     page.wait_for_selector("#idle-lock", state="detached")
     wait_with_a_hand_on_the_screen(page)
     assert stored(sheet) == {"M001": ROW}
+
+
+def test_hands_quicker_than_the_network_unlock_once(page, sheet, settings):
+    """The password is given before the server heard of the lock, which must not come after the unlocking."""
+    held = []
+    settings.IDLE_MINUTES = 10
+    page.route("**/accounts/lock/", lambda route: held.append(route))
+    page.wait_for_selector("#idle-lock[open]", timeout=30_000)
+    page.fill("#idle-secret", PASSWORD)
+    page.keyboard.press("Enter")
+    while not held:
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(500)  # time for a page that does not wait to open itself
+    held.pop().continue_()
+    page.wait_for_selector("#idle-lock", state="detached")
+    open_row(page, "M001")
+    enter(page, *TYPED)
+    wait_with_a_hand_on_the_screen(page)
+    assert stored(sheet) == {"M001": ROW}
+
+
+def test_a_lock_the_server_never_heard_of_opens_to_no_wrong_password(page, sheet, settings):
+    settings.IDLE_MINUTES = 10
+    page.route("**/accounts/lock/", lambda route: route.abort())
+    page.wait_for_selector("#idle-lock[open]", timeout=30_000)
+    page.fill("#idle-secret", "not the password")
+    page.keyboard.press("Enter")
+    page.get_by_text("There is no network").wait_for()
+    assert page.locator("#idle-lock[open]").count() == 1
+    page.unroute("**/accounts/lock/")
+    page.keyboard.press("Enter")
+    page.get_by_text("This is not it").wait_for()

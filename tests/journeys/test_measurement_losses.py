@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -207,8 +208,9 @@ def test_a_killed_browser_loses_no_committed_row(
 def kill_browser(profile: Path) -> None:
     """SIGKILL to every process of the browser that works in this profile."""
     for process in Path("/proc").iterdir():
-        if process.name.isdigit() and str(profile) in (process / "cmdline").read_text(errors="ignore"):
-            os.kill(int(process.name), signal.SIGKILL)
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            if process.name.isdigit() and str(profile) in (process / "cmdline").read_text(errors="ignore"):
+                os.kill(int(process.name), signal.SIGKILL)
     time.sleep(0.5)
 
 

@@ -12,6 +12,8 @@
   const JSON_WANTED = { Accept: "application/json" };
   let mine = Date.now();
   let told = 0;
+  let telling = null; // the request by which the server hears of this cover, once it is made
+  let isTold = false; // before that, the server's word that nobody is locked out opens nothing
 
   const who = (query = "") => fetch(whoami + query, { headers: JSON_WANTED }).then((answer) => answer.json());
   const isLocked = () => dialog.open;
@@ -33,12 +35,13 @@
       // this tab then counts for itself
     }
     if (mine - told < Math.min(60_000, limit / 3)) return;
-    told = mine;
-    who("?awake").then((answer) => answer.locked && cover(), () => {});
+    const asked = (told = mine); // an answer that was overtaken by an unlocking covers nothing
+    who("?awake").then((answer) => answer.locked && told === asked && cover(true), () => {});
   }
 
-  function cover() {
+  function cover(serverKnows) {
     if (isLocked()) return;
+    isTold = serverKnows;
     document.documentElement.dataset.locked = "true";
     error.textContent = "";
     goOn.hidden = true;
@@ -47,10 +50,25 @@
     secret.focus();
   }
 
-  async function lock() {
-    cover();
-    const { csrf } = await who();
-    if (csrf) await fetch(lockUrl, { method: "POST", headers: { "X-CSRFToken": csrf } });
+  function lock() {
+    cover(false);
+    return tell();
+  }
+
+  /** Once at a time, and again at the next try where the network failed. */
+  function tell() {
+    if (isTold) return Promise.resolve();
+    telling ??= tellServer().finally(() => (telling = null));
+    return telling;
+  }
+
+  async function tellServer() {
+    const { user: seen, csrf } = await who();
+    if (seen === Number(user)) {
+      const answer = await fetch(lockUrl, { method: "POST", headers: { ...JSON_WANTED, "X-CSRFToken": csrf } });
+      if (!answer.ok) throw new Error(`not locked: ${answer.status}`);
+    }
+    isTold = true;
   }
 
   function uncover() {
@@ -64,6 +82,7 @@
   }
 
   async function unlock() {
+    await tell(); // else an answer from before the lock would open it, and the lock then come after
     const now = await who();
     if (now.user === Number(user)) return uncover(); // another tab was unlocked
     if (now.locked !== Number(user)) return location.reload(); // signed out, or someone else: the server decides
@@ -86,8 +105,9 @@
 
   function look() {
     if (isLocked()) {
+      if (!isTold) return void tell().catch(() => {});
       if (Date.now() - lastTouch() < limit && !document.hidden) {
-        who().then((answer) => answer.user === Number(user) && uncover(), () => {});
+        who().then((answer) => answer.user === Number(user) && isTold && uncover(), () => {});
       }
     } else if (limit && Date.now() - lastTouch() > limit) lock().catch(withoutNetwork);
   }
