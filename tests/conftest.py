@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 
 from tests.support import databases, doctor
@@ -13,6 +14,9 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 hypothesis_settings.register_profile("same-everywhere", derandomize=True, deadline=None)
 hypothesis_settings.register_profile("explore", deadline=None)
+hypothesis_settings.register_profile(
+    "first-failure", derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate]
+)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same-everywhere"))
 
 

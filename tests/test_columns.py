@@ -2,7 +2,14 @@
 
 import pytest
 
-from studies.columns import ALIASES, biomarker_status, canonical_header
+from studies.columns import (
+    ALIASES,
+    LONGEST_HEADER,
+    NO_VARIANT,
+    ROLE_WORDS,
+    biomarker_status,
+    canonical_header,
+)
 from studies.terms import BiomarkerStatus
 
 
@@ -64,3 +71,18 @@ def test_status_words(word, status, noted):
 
 def test_an_unreadable_word_has_no_status():
     assert biomarker_status("perhaps") == (None, None)
+
+
+def test_a_header_is_read_up_to_its_longest():
+    assert canonical_header("day".ljust(LONGEST_HEADER)) == "day" and LONGEST_HEADER == 200
+    assert canonical_header("day".ljust(LONGEST_HEADER + 1)) is None
+
+
+def test_the_words_of_a_control_and_of_no_variant():
+    assert {word for word, is_control in ROLE_WORDS.items() if is_control} == {
+        "control",
+        "vehicle",
+        "untreated",
+    }
+    assert {"treated", "treatment"} == {word for word, is_control in ROLE_WORDS.items() if not is_control}
+    assert {"0", "wt", "wild_type", "wild type", "none", "no"} == NO_VARIANT

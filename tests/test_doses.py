@@ -20,6 +20,7 @@ def test_a_dose_is_read_with_its_unit(text, mg_per_kg):
 
 def test_ten_microliters_a_gram_are_ten_milliliters_a_kilogram():
     assert volume_ml_per_kg("10 µL/g") == volume_ml_per_kg("10 mL/kg") == 10
+    assert volume_ml_per_kg("0.01 L/kg") == volume_ml_per_kg("10000 µL/kg") == 10
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from math import exp
+from math import exp, log
 
 import pytest
 
@@ -51,3 +51,8 @@ def test_the_welfare_rules_and_the_desk_see_the_same_course():
 def test_one_day_alone_has_no_rate():
     assert growth_rate_per_day([7, 7, 7], [100, 110, 120]) is None
     assert growth_rate_per_day([], []) is None
+
+
+def test_a_rate_wants_three_days():
+    assert growth_rate_per_day([0, 7], [100, 200]) is None
+    assert growth_rate_per_day([0, 7, 14], [100, 200, 400]) == pytest.approx(log(2) / 7)

@@ -7,6 +7,7 @@ format whose `refused` is set is recognized in order to be refused, such as a ba
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ def read_device_line(text: str) -> DeviceLine:
     return DeviceLine(refused=f"{line[:40]!r} is no line of a known device")
 
 
-def _in_our_unit(known: DeviceFormat, parts: dict[str, str | None]) -> DeviceLine:
-    value = Decimal((parts["value"] or "0").replace(",", "."))
+def _in_our_unit(known: DeviceFormat, parts: dict[str, Any]) -> DeviceLine:
+    value = Decimal(parts["value"].replace(",", "."))
     unit = (parts.get("unit") or known.unit).lower()
     if unit in ("in", "inch", '"'):
         return DeviceLine(refused=f"the device reads in inches ({value}): set it to mm", format_id=known.id)

@@ -70,7 +70,9 @@ class LimitsRefused(ValueError):
 
 def with_overrides(limits: Limits, overrides: Mapping[str, Any], version: str) -> Limits:
     """`limits` with a study's own values, as stored in JSON (numbers as text). Raises LimitsRefused."""
-    kinds = {limit.name: getattr(limits, limit.name) for limit in fields(Limits) if limit.name != "version"}
+    kinds = {
+        limit.name: type(getattr(limits, limit.name)) for limit in fields(Limits) if limit.name != "version"
+    }
     read: dict[str, Any] = {}
     for name, value in overrides.items():
         if name not in kinds:
@@ -79,14 +81,14 @@ def with_overrides(limits: Limits, overrides: Mapping[str, Any], version: str) -
     return replace(limits, version=version, **read)
 
 
-def _limit(name: str, value: Any, default: Decimal | int) -> Decimal | int:
+def _limit(name: str, value: Any, kind: type = Decimal) -> Decimal | int:
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         raise LimitsRefused(f"{name}: {value!r} is no number") from None
     if not number.is_finite() or number < 0:
         raise LimitsRefused(f"{name}: {value!r} is not a number from 0 up")
-    if isinstance(default, Decimal):
+    if kind is Decimal:
         return number
     if number != int(number):
         raise LimitsRefused(f"{name}: {value!r} is no whole number")
@@ -98,7 +100,7 @@ def _weights(value: Any) -> dict[str, tuple[Decimal, Decimal]]:
         raise LimitsRefused("strain_weights_g maps a strain, or strain|sex, to its lowest and highest weight")
     table = {}
     for key, pair in value.items():
-        low, high = (_limit(f"strain_weights_g {key}", end, Decimal("0")) for end in pair)
+        low, high = (_limit(f"strain_weights_g {key}", end) for end in pair)
         if low >= high:
             raise LimitsRefused(f"strain_weights_g {key}: {low} is not below {high}")
         table[str(key)] = (Decimal(low), Decimal(high))

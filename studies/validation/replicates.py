@@ -20,9 +20,10 @@ class Agreement:
 
 def cv_percent(values: Sequence[float]) -> float | None:
     """Standard deviation (n - 1) over mean, in percent; None below two readings or at a mean of 0."""
-    n, mean = len(values), sum(values) / len(values) if values else 0.0
-    if n < 2 or mean == 0:
+    n = len(values)
+    if n < 2 or sum(values) == 0:
         return None
+    mean = sum(values) / n
     return 100 * sqrt(sum((value - mean) ** 2 for value in values) / (n - 1)) / mean
 
 

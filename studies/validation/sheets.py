@@ -67,8 +67,10 @@ def unit_slip(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
 
 
 def _ratios(reading: Reading, last: Visit, names: tuple[str, ...]) -> list[Decimal]:
+    """Now over then, of each name; none at all where a value is missing."""
     pairs = [(reading.numbers[name].value, getattr(last, name)) for name in names]
-    return [now / then for now, then in pairs if now and then] if all(a and b for a, b in pairs) else []
+    found = [now / then for now, then in pairs if now and then]
+    return found if len(found) == len(names) else []
 
 
 def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:

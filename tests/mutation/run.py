@@ -1,196 +1,265 @@
-"""Plant one error at a time in a module and see that its tests fail: `make mutate`.
+"""Plant one error at a time and see that a test fails: `make mutate`.
 
-    python -m tests.mutation.run [--every N] [--kinds KIND ...] [--json FILE] NAME ...
+    python -m tests.mutation.run [--sample N] [--seed N] [--kinds KIND ...] [--again] NAME ...
 
-NAME is one of TARGETS. Each mutant lives in a forked process: Django is set up once, the child takes the mutated
-module in, runs the tests until the first failure, and is gone. A mutant that takes ten times as long as the tests
-themselves counts as killed. What survived is printed with its line, to be met by a test or found to change nothing.
+NAME is one of TARGETS. Django and the tests are loaded once; each mutant lives in a forked child, where the changed
+code takes the place of the loaded one. First the tests run unchanged, to learn which reach which line and how long
+each takes. A mutant is then met by the tests that reach its statement, those that killed most for their time first, and
+by their neighbors in the same file, until one fails; it has ten times the time they took. What runs only while modules
+are imported is planted before the import. Verdicts are kept in var/mutation a mutant at a time, so that a run goes on
+where it was stopped.
 """
 
 import argparse
-import importlib.util
+import ast
+import hashlib
 import json
 import os
-import signal
+import random
+import shutil
 import sys
+import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent.parent
-KILLED, SURVIVED = "killed", "survived"
-KINDS = ["comparison", "condition", "number", "sign"]
+os.environ.setdefault("PDX_TEST_FOLDER", tempfile.mkdtemp(prefix="pdx-mutants-"))
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+os.environ["HYPOTHESIS_PROFILE"] = "first-failure"
+
+from tests.mutation.equivalent import reason_of
+from tests.mutation.graft import ROOT, graft, loaded_functions, plant
+from tests.mutation.mutants import KINDS, Mutant, mutants
+from tests.mutation.reach import Reach, measured
+from tests.mutation.running import in_child, make_empty_database, run_items, with_collected
+from tests.mutation.targets import TARGETS, Target
+
+KEPT = ROOT / "var" / "mutation"
 
 
 @dataclass(frozen=True)
-class Target:
-    """Modules to change and the tests that must notice. `package` is taken in anew, a single module in its place."""
+class Planted:
+    """A mutant of a module, made from its `source`."""
 
-    modules: tuple[str, ...]
-    tests: tuple[str, ...]
+    path: Path
+    source: str
+    mutant: Mutant
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.source.encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        return self.name, self.digest, self.mutant.number
+
+    @property
+    def text(self) -> str:
+        """The line of the source, without its indentation."""
+        return self.source.splitlines()[self.mutant.line - 1].strip()
+
+    def code(self):
+        tree = ast.parse(self.source)
+        for mutant in mutants(tree):
+            if mutant.number == self.mutant.number:
+                return compile(tree, str(self.path), "exec")
+        raise LookupError(self)
 
 
-def modules_of(folder: str) -> tuple[str, ...]:
-    return tuple(
-        sorted(str(path.relative_to(ROOT)) for path in (ROOT / folder).glob("*.py") if path.stat().st_size)
+def all_of(target: Target, kinds: Iterable[str]) -> list[Planted]:
+    found = []
+    for path in target.files():
+        source = path.read_text(encoding="utf-8")
+        found += [Planted(path, source, one) for one in mutants(ast.parse(source)) if one.kind in kinds]
+    return found
+
+
+class Verdicts:
+    """What became of each mutant, kept on disk as soon as it is known."""
+
+    def __init__(self, name: str):
+        KEPT.mkdir(parents=True, exist_ok=True)
+        self.path = KEPT / f"{name}.jsonl"
+        self.known: dict[tuple, dict] = {}
+        if self.path.exists():
+            for line in self.path.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                self.known[row["path"], row["digest"], row["number"]] = row
+
+    def add(self, planted: Planted, verdict: str, by: str, seconds: float) -> None:
+        mutant = planted.mutant
+        row = {"path": planted.name, "digest": planted.digest, "number": mutant.number, "line": mutant.line,
+               "kind": mutant.kind, "what": mutant.what, "text": planted.text,
+               "verdict": verdict, "by": by, "seconds": round(seconds, 2)}  # fmt: skip
+        self.known[planted.key] = row
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+class Chooser:
+    """Which tests meet a mutant, in which order; it learns which kill."""
+
+    def __init__(self, reach: Reach, most_seconds: float):
+        self.reach, self.most_seconds = reach, most_seconds
+        self.kills: Counter[str] = Counter()
+
+    def ordered(self, tests: Iterable[str]) -> list[str]:
+        seconds = self.reach.seconds
+        return sorted(tests, key=lambda test: (-(self.kills[test] + 0.1) / (seconds[test] + 0.02), test))
+
+    def tests_of(self, planted: Planted) -> tuple[list[str], float]:
+        """The tests in order and the seconds they took unchanged, at most `most_seconds` of them."""
+        if planted.mutant.function:
+            direct = self.reach.reaching(planted.name, planted.mutant.lines)
+        else:
+            direct = self.reach.touching(planted.name)
+        files = {test.partition("::")[0] for test in direct}
+        beside = {test for test in self.reach.seconds if test.partition("::")[0] in files} - set(direct)
+        chosen, sum_seconds = [], 0.0
+        for test in [*self.ordered(direct), *self.ordered(beside)]:
+            if chosen and sum_seconds + self.reach.seconds[test] > self.most_seconds:
+                continue
+            chosen.append(test)
+            sum_seconds += self.reach.seconds[test]
+        return chosen, sum_seconds
+
+
+def met_by(failed: object) -> tuple[str, str]:
+    """The verdict and who gave it, from what a child said: a test, "" for none, None for a child that died."""
+    if failed is None:
+        return "killed", "time or crash"
+    return ("killed", str(failed)) if failed else ("survived", "")
+
+
+def meet_loaded(waiting: list[Planted], target: Target, chooser: Chooser, verdicts: Verdicts) -> None:
+    """Mutants in bodies of functions: everything is collected, the child swaps the body and runs the tests."""
+
+    def loop(session) -> None:
+        items = {item.nodeid: item for item in session.items}
+        functions = loaded_functions()
+        for planted in waiting:
+            tests, seconds = chooser.tests_of(planted)
+            code = planted.code()
+
+            def work(code=code, tests=tests) -> str:
+                graft(functions, code)
+                return run_items(session, [items[test] for test in tests if test in items])
+
+            began = time.monotonic()
+            verdict, by = met_by(in_child(work, 10 * seconds + 5))
+            chooser.kills[by] += verdict == "killed"
+            verdicts.add(planted, verdict, by, time.monotonic() - began)
+
+    with_collected(target.tests, loop)
+
+
+def meet_imported(planted: Planted, chooser: Chooser, verdicts: Verdicts) -> None:
+    """A mutant in what runs while modules are imported: the child plants it, then imports everything."""
+    tests, seconds = chooser.tests_of(planted)
+    code = planted.code()
+
+    def work() -> str:
+        plant(planted.path, code)
+        failed = ["not collected"]
+        with_collected(tuple(tests), lambda session: failed.__setitem__(0, run_items(session, session.items)))
+        return failed[0]
+
+    began = time.monotonic()
+    verdict, by = met_by(in_child(work, 10 * seconds + 30))
+    chooser.kills[by] += verdict == "killed"
+    verdicts.add(planted, verdict, by, time.monotonic() - began)
+
+
+def mutate(name: str, given: argparse.Namespace) -> dict:
+    target, verdicts = TARGETS[name], Verdicts(name)
+    every = all_of(target, given.kinds)
+    asked = every
+    if given.sample and given.sample < len(every):
+        asked = sorted(random.Random(given.seed).sample(every, given.sample), key=lambda one: one.key)
+    waiting = [one for one in asked if is_open(one, verdicts, given.again)]
+    print(f"{name}: {len(every)} mutants, {len(asked)} asked for, {len(waiting)} to meet", flush=True)
+    if waiting:
+        reach = measured(KEPT / f"{name}.reach.json", target)
+        chooser = Chooser(reach, given.most_seconds)
+        for one in [one for one in waiting if is_unreached(one, reach)]:
+            verdicts.add(one, "survived", "reached by no test", 0)
+        rest = [one for one in waiting if not is_unreached(one, reach)]
+        loaded = [one for one in rest if is_called(one, reach)]
+        if loaded:
+            in_child(lambda: meet_loaded(loaded, target, chooser, verdicts))
+            verdicts = Verdicts(name)
+            chooser.kills.update(row["by"] for row in verdicts.known.values() if row["verdict"] == "killed")
+        for one in rest:
+            if not is_called(one, reach):
+                meet_imported(one, chooser, verdicts)
+    return told(name, len(every), asked, verdicts)
+
+
+def is_open(planted: Planted, verdicts: Verdicts, again: bool) -> bool:
+    row = verdicts.known.get(planted.key)
+    return not reason_of(planted.name, planted.text, planted.mutant.what) and (
+        row is None or (again and row["verdict"] == "survived")
     )
 
 
-TARGETS = {
-    "validation": Target(
-        modules_of("studies/validation"),
-        ("tests/validation/test_rules.py", "tests/validation/test_sheets.py"),
-    ),
-    "access": Target(("studies/access.py",), ("tests/test_access.py",)),
-    "randomization": Target(modules_of("studies/randomization"), ("tests/randomization",)),
-    "imports": Target(modules_of("studies/imports"), ("tests/imports",)),
-    "alerts": Target(modules_of("studies/alerts"), ("tests/alerts",)),
-}
+def is_called(planted: Planted, reach: Reach) -> bool:
+    return bool(planted.mutant.function) and bool(reach.reaching(planted.name, planted.mutant.lines))
 
 
-class OwnDatabase:
-    """The test database as it stands on disk, made once by the first, unchanged run."""
-
-    def __init__(self):
-        import pytest
-
-        @pytest.fixture(scope="session")
-        def django_db_setup(django_db_blocker):
-            from django.db import connection
-
-            with django_db_blocker.unblock():
-                connection.close()
-                connection.settings_dict["NAME"] = str(connection.settings_dict["TEST"]["NAME"])
-
-        self.django_db_setup = django_db_setup
+def is_unreached(planted: Planted, reach: Reach) -> bool:
+    return (
+        bool(planted.mutant.function)
+        and not is_called(planted, reach)
+        and not reach.at_import(planted.name, planted.mutant.lines)
+    )
 
 
-def take_in(path: str, source: str) -> None:
-    """Let the module at `path` be `source`, for whoever imports it from now on and for whoever has it already."""
-    module_name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    code = compile(source, str(ROOT / path), "exec")
-    package = module_name if path.endswith("__init__.py") else module_name.rpartition(".")[0]
-    if package == "studies":
-        exec_into(sys.modules[module_name], code)
-        return
-    loaded = [name for name in sys.modules if name == package or name.startswith(package + ".")]
-    for name in loaded:
-        del sys.modules[name]
-    sys.meta_path.insert(0, Instead(module_name, code, path.endswith("__init__.py")))
-    importlib.import_module(package)
-
-
-def exec_into(module, code) -> None:
-    run = getattr(__import__("builtins"), "ex" + "ec")  # the one place where changed code is meant to run
-    run(code, module.__dict__)
-
-
-class Instead:
-    """Finds one module, as changed."""
-
-    def __init__(self, name: str, code, is_package: bool):
-        self.name, self.code, self.is_package = name, code, is_package
-
-    def find_spec(self, name, path=None, target=None):
-        if name != self.name:
-            return None
-        place = ROOT / name.replace(".", "/") if self.is_package else None
-        spec = importlib.util.spec_from_loader(name, self, is_package=self.is_package)
-        if place:
-            spec.submodule_search_locations = [str(place)]
-        return spec
-
-    def create_module(self, spec):
-        return None
-
-    def exec_module(self, module) -> None:
-        exec_into(module, self.code)
-
-
-def verdict(path: str, source: str, tests: tuple[str, ...], seconds: float) -> str:
-    child = os.fork()
-    if child == 0:
-        silent = os.open(os.environ.get("MUTATION_LOG", os.devnull), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(silent, 1)
-        os.dup2(silent, 2)
-        signal.alarm(int(seconds) + 1)
-        code = 1
-        try:
-            import pytest
-
-            take_in(path, source)
-            options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:randomly"]
-            code = int(pytest.main([*options, *tests], plugins=[OwnDatabase()]))
-        finally:
-            os._exit(0 if code == 0 else 1)
-    _, status = os.waitpid(child, 0)
-    return SURVIVED if status == 0 else KILLED
-
-
-def set_up() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-    os.environ.setdefault("HYPOTHESIS_PROFILE", "same-everywhere")
-    import django
-
-    django.setup()
-    import hypothesis  # noqa: F401 - loaded once, not in every child
-    import openpyxl  # noqa: F401
-    import pandas  # noqa: F401
-    import pytest  # noqa: F401
-    from django.test.utils import setup_databases
-
-    setup_databases(verbosity=0, interactive=False, keepdb=True)
-    from django.db import connections
-
-    connections.close_all()
-
-
-def mutate(name: str, every: int, kinds: list[str], seconds: float) -> dict:
-    from tests.mutation.mutants import mutants
-
-    target = TARGETS[name]
-    counted: Counter = Counter()
-    survivors = []
-    began = time.monotonic()
-    first = target.modules[0]
-    if verdict(first, (ROOT / first).read_text(encoding="utf-8"), target.tests, 900) != SURVIVED:
-        raise SystemExit(f"{name}: the tests fail without any mutant")
-    limit = max(20, 10 * (time.monotonic() - began))
-    number = 0
-    for path in target.modules:
-        for mutant in mutants((ROOT / path).read_text(encoding="utf-8")):
-            number += mutant.kind in kinds
-            if mutant.kind not in kinds or number % every:
-                continue
-            if time.monotonic() - began > seconds:
-                counted["not tried"] += 1
-                continue
-            what = f"{path}:{mutant.line} {mutant.kind}: {mutant.what}"
-            found = verdict(path, mutant.source, target.tests, limit)
-            counted[f"{mutant.kind} {found}"] += 1
-            if found == SURVIVED:
-                survivors.append(what)
-                print(what, flush=True)
-    return {"target": name, "counted": dict(sorted(counted.items())), "survivors": survivors}
+def told(name: str, n_all: int, asked: list[Planted], verdicts: Verdicts) -> dict:
+    counts: dict[str, Counter] = defaultdict(Counter)
+    for one in asked:
+        if reason_of(one.name, one.text, one.mutant.what):
+            counts[one.mutant.kind]["equivalent"] += 1
+        else:
+            row = verdicts.known.get(one.key, {"verdict": "not met", "by": ""})
+            counts[one.mutant.kind][row["verdict"]] += 1
+            if row["verdict"] == "survived":
+                mutant = one.mutant
+                print(f"{one.name}:{mutant.line} {mutant.kind} {mutant.what} | {one.text} | {row['by']}")
+    total = sum(counts.values(), Counter())
+    share = total["killed"] / max(1, total["killed"] + total["survived"])
+    return {"target": name, "mutants": n_all, "asked": len(asked), **total, "killed_share": round(share, 4),
+            "by_kind": {kind: dict(found) for kind, found in sorted(counts.items())}}  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="try every Nth mutant only")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument(
-        "--seconds", type=float, default=1e9, help="stop planting after this long, and say so"
-    )
-    parser.add_argument("--json", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--sample", type=int, help="meet so many mutants of a target, drawn at random")
+    parser.add_argument("--seed", type=int, default=20260101)
+    parser.add_argument("--again", action="store_true", help="meet those again that survived before")
+    parser.add_argument("--most-seconds", type=float, default=60, help="of tests to a mutant")
     parser.add_argument("names", nargs="*", choices=[*TARGETS, []], default=list(TARGETS))
     given = parser.parse_args()
-    set_up()
-    results = [mutate(name, given.every, given.kinds, given.seconds) for name in given.names]
-    for result in results:
-        print(json.dumps({"target": result["target"], **result["counted"]}))
-    if given.json:
-        given.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    sys.dont_write_bytecode = True
+    import hypothesis  # noqa: F401 - these are loaded once, not in every child
+    import openpyxl  # noqa: F401
+    import pandas  # noqa: F401
+    import pytest_django  # noqa: F401
+    import scipy.optimize
+    import scipy.stats  # noqa: F401
+
+    try:
+        in_child(make_empty_database)
+        for name in given.names:
+            print(json.dumps(mutate(name, given)), flush=True)
+    finally:
+        shutil.rmtree(os.environ["PDX_TEST_FOLDER"], ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
@@ -20,6 +21,8 @@ from studies.validation import (
     day_number,
     judge,
     read_row,
+    stored_reading,
+    volume_of,
     with_overrides,
 )
 
@@ -90,7 +93,9 @@ def test_the_table_runs_from_r1_to_r30_in_order():
         ([12], "R1"),
         ({}, "R1"),
         (D("1E+1"), "R1"),
+        ("9" * 12, ""),
         ("9" * 13, "R1"),
+        (Fraction(12), "R1"),
         ("12.345", "R2"),
         ("1,234", "R2"),
         (D("12.300"), "R2"),
@@ -107,6 +112,27 @@ def test_r1_to_r3_numbers(text, rule):
     assert {one for one in ("R1", "R2", "R3") if said(one, row)} == ({rule} if rule else set())
     if not rule:
         assert read_row(row, SHEET).length_mm == D(str(text).strip(" \t\r\n").rstrip("mM ").replace(",", "."))
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        ("١٢", "the digits 0 to 9"),
+        ("1２", "the digits 0 to 9"),
+        ("-12", "has a sign"),
+        ("−12", "has a sign"),
+        ("1e+1", "has an exponent"),
+        ("1,2E1", "has an exponent"),
+        ("1-2", "is no number"),
+        ("1.234,5", "thousands mark"),
+        ("1 234", "thousands mark"),
+        ("é", "is no number"),
+        ("twelve", "is no number"),
+    ],
+)
+def test_r1_says_what_is_wrong_with_a_number(text, why):
+    (verdict,) = judge([(replace(ROW, length_mm=text), MOUSE)], SHEET, NOW)
+    assert why in next(one.message for one in verdict.findings if one.rule == "R1")
 
 
 @pytest.mark.parametrize(
@@ -209,6 +235,12 @@ def test_r9_leaves_a_small_tumor_its_millimeter():
     small = replace(MOUSE, visits=(Visit(TODAY - 3, D(4), D(4), D(32)),))
     assert said("R9", replace(ROW, length_mm="5.50", width_mm="4"), small) == ""
     assert said("R9", replace(ROW, length_mm="5.51", width_mm="4"), small) == "soft"
+
+
+@pytest.mark.parametrize("width, expected", [("0.9", ""), ("0.49", "soft")])
+def test_r9_a_tiny_tumor_may_lose_its_millimeter_and_a_half(width, expected):
+    tiny = replace(MOUSE, visits=(Visit(TODAY - 3, D(2), D(2), D(4)),))
+    assert said("R9", replace(ROW, length_mm="2", width_mm=width), tiny) == expected
 
 
 @pytest.mark.parametrize(
@@ -382,6 +414,11 @@ def test_r25_a_blank_needs_a_code(fields, expected):
     assert found in ("", "soft") if expected == "*" else found == expected
 
 
+def test_r25_a_sign_is_one_of_those_known():
+    assert said("R25", replace(ROW, signs=("hunched",))) == ""
+    assert said("R25", replace(ROW, signs=("hunched", "cheerful"))) == "hard"
+
+
 @pytest.mark.parametrize("coded, mice, expected", [(1, 5, ""), (1, 4, "soft"), (2, 10, ""), (3, 10, "soft")])
 def test_r25_more_of_the_sheet_coded_than_usual(coded, mice, expected):
     blank = replace(ROW, length_mm=None, width_mm=None, status="not_done")
@@ -470,6 +507,8 @@ def test_a_reason_never_settles_a_refusal():
 def test_every_limit_can_be_a_studys_own_and_a_bad_one_is_refused_by_name():
     sheet = replace(SHEET, limits=with_overrides(Limits(), {"length_high_mm": "9.99"}, "2.1"))
     assert said("R4", sheet=sheet) == "soft" and sheet.limits.version == "2.1"
+    least = with_overrides(Limits(), {"length_low_mm": 0, "jump_fraction": "0.5", "burst_ms": 0}, "2.2")
+    assert (least.length_low_mm, least.jump_fraction, least.burst_ms) == (0, D("0.5"), 0)
     for bad in (
         {"length": 1},
         {"length_max_mm": "x"},
@@ -478,9 +517,35 @@ def test_every_limit_can_be_a_studys_own_and_a_bad_one_is_refused_by_name():
         {"late_hours": 1.5},
         {"strain_weights_g": 3},
         {"strain_weights_g": {"NSG": [3, 2]}},
+        {"strain_weights_g": {"NSG": [3, 3]}},
     ):
         with pytest.raises(LimitsRefused, match=next(iter(bad))):
             with_overrides(Limits(), bad, "1.0")
+
+
+def test_refusals_questions_and_notices_are_told_apart():
+    row = replace(ROW, length_mm="51", width_mm="26", weight_g="41")
+    (verdict,) = judge([(row, replace(MOUSE, baseline_weight_g=D(60)))], SHEET, NOW)
+    assert {one.rule for one in verdict.refusals} == {"R4", "R7"}
+    assert {one.rule for one in verdict.open_questions} == {"R4", "R11"}
+    assert {one.rule for one in verdict.notices} == {"R10", "R13", "R14"}
+
+
+@pytest.mark.parametrize(
+    "formula, height, expected",
+    [("half_lw2", None, "320"), ("half_lwh", D(5), "200"), ("half_lwh", None, "320"), ("pi6_lw2", None, "335.1"),
+     ("pi6_lw2", D(5), "335.1")],
+)  # fmt: skip
+def test_a_volume_follows_the_studys_formula_and_the_default_where_no_height_was_taken(
+    formula, height, expected
+):
+    assert float(volume_of(D(8), D(10), formula, height)) == pytest.approx(float(expected), abs=0.01)
+
+
+def test_a_reading_on_record_has_the_values_given_and_blanks_beside_them():
+    found = stored_reading("M1", 2, "measured", length_mm=D(10), weight_g=D(22))
+    assert (found.length_mm, found.width_mm, found.weight_g) == (D(10), None, D(22)) and found.row.tumor == 2
+    assert found.has_size_text and not stored_reading("M1", 1, "not_done", weight_g=D(22)).has_size_text
 
 
 def test_severities_have_words():

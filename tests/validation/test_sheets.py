@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import log
 
 import pytest
 
@@ -18,9 +19,12 @@ from studies.validation import (
     judge,
     limits_json,
     read_device_line,
+    read_row,
     windows,
+    with_overrides,
 )
 from studies.validation.replicates import agreement, cv_percent
+from studies.validation.sheets import SheetRow, common_growth, misfit
 
 D = Decimal
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -79,6 +83,58 @@ def test_r3_asks_for_the_unit_when_most_of_the_sheet_is_a_tenth(n_slipped, expec
     ]
 
 
+@pytest.mark.parametrize(
+    "last, now, asks",
+    [
+        ("16", "1.00", False),
+        ("16", "1.01", True),
+        ("10", "1.59", True),
+        ("10", "1.60", False),
+        ("1.2", "7.50", False),
+        ("1.2", "7.51", True),
+        ("1.2", "19.19", True),
+        ("1.2", "19.20", False),
+    ],
+)
+def test_r3_takes_for_a_slip_what_growth_cannot_explain(last, now, asks):
+    """Within 1.6 times of a tenth, or of ten times, the last value."""
+    mice = [mouse(number, last, last, "22") for number in range(3)]
+    found = judge(list(zip(rows(*[(now, now, "22")] * 3), mice, strict=True)), SHEET, NOW)
+    assert {"R3" in {one.rule for one in verdict.findings} for verdict in found} == {asks}
+    told = {(one.field, one.message) for verdict in found for one in verdict.findings if one.rule == "R3"}
+    times = "0.1" if D(now) < D(last) else "10"
+    message = f"3 of 3 rows are near {times} times their last values: were these read in cm?"
+    assert told == ({("length_mm", message)} if asks else set())
+
+
+@pytest.mark.parametrize(
+    "now, asks",
+    [("0.03", True), ("0.04", False), ("12500", False), ("12501", True), ("31999", True), ("32010", False)],
+)
+def test_r3_asks_for_the_unit_of_weights_where_a_studys_limits_let_them_pass(now, asks):
+    wide = with_overrides(Limits(), {"weight_min_g": 0, "weight_max_g": 100000}, "1.1")
+    mice = [mouse(number, "9", "8", "20") for number in range(3)]
+    sheet = replace(SHEET, limits=wide)
+    found = judge(list(zip(rows(*[("9.5", "8.4", now)] * 3), mice, strict=True)), sheet, NOW)
+    assert {"R3" in {one.rule for one in verdict.findings} for verdict in found} == {asks}
+
+
+def test_r3_compares_rows_whose_length_and_width_are_both_known():
+    """Of three mice slipped alike, the third has no last width: two are too few."""
+    mice = [mouse(number, "10", "9", "22") for number in range(3)]
+    without = replace(mice[2], visits=(replace(mice[2].last, width_mm=None),))
+    for third, n_asked in ((mice[2], 3), (without, 0)):
+        pairs = list(zip(rows(*[("1.0", "0.9", "22")] * 3), [*mice[:2], third], strict=True))
+        found = judge(pairs, SHEET, NOW)
+        assert sum("R3" in {one.rule for one in verdict.findings} for verdict in found) == n_asked
+
+
+def test_r3_wants_three_rows_to_compare():
+    mice = [mouse(number, "10", "9", "22") for number in range(2)]
+    found = judge(list(zip(rows(*[("1.0", "0.9", "22")] * 2), mice, strict=True)), SHEET, NOW)
+    assert not any(one.rule == "R3" for verdict in found for one in verdict.findings)
+
+
 def test_r3_asks_about_new_rows_only():
     tenth = [replace(r, length_mm=str(D(r.length_mm) / 10), width_mm=str(D(r.width_mm) / 10)) for r in CLEAN]
     assert asked("R3", tenth, stored=4) == [4]
@@ -125,6 +181,13 @@ def test_r23_asks_about_no_plain_sheet_of_equal_numbers():
         assert {one.rule for verdict in found for one in verdict.findings} & {"R16", "R23"} == expected
 
 
+def test_r23_needs_a_last_visit_of_both_neighbors():
+    for mice in ([MouseFacts("M0"), MICE[1]], [MICE[1], MouseFacts("M0")]):
+        alike = [replace(CLEAN[0], mouse=one.key) for one in mice]
+        found = judge(list(zip(alike, mice, strict=True)), SHEET, NOW)
+        assert not any(one.rule == "R23" for verdict in found for one in verdict.findings)
+
+
 def test_r23_counts_no_row_as_its_own_neighbor():
     """A row sent twice in one sheet, and a reading taken again, are the same mouse's."""
     for again in (CLEAN[0], replace(CLEAN[0], replicate=2)):
@@ -147,6 +210,95 @@ def test_r16_and_r23_know_a_mouse_whose_tumor_cannot_be_felt():
     assert found(nothing, something) == [set(), set()]
     assert found(replace(something, mouse="M0"), replace(nothing, mouse="M1")) == [{"R16"}, {"R16"}]
     assert found(nothing, replace(nothing, mouse="M1")) == [set(), {"R23"}]
+
+
+@pytest.mark.parametrize("apart, expected", [(5, [0, 5]), (6, [])])
+def test_r16_looks_as_far_as_a_cage_reaches(apart, expected):
+    """Five mice to a cage: the sixth row before or after is never the same cage's."""
+    mice = [mouse(number, f"{6 + number}", f"{5 + number}", f"{20 + number}") for number in range(7)]
+    values = [(f"{6.3 + number:.1f}", f"{5.2 + number:.1f}", f"{20 + number}") for number in range(7)]
+    values[0], values[apart] = values[apart], values[0]
+    found = judge(list(zip(rows(*values), mice, strict=True)), SHEET, NOW)
+    assert [
+        p for p, verdict in enumerate(found) if "R16" in {one.rule for one in verdict.findings}
+    ] == expected
+
+
+@pytest.mark.parametrize("other, expected", [(1, [0, 1]), (2, [])])
+def test_r16_suspects_neighbors_sooner(other, expected):
+    """Crosswise both fit, straight they are 8 off: enough for two rows running, not for two further apart."""
+    values = [("8.0", "7.0", "30")] * 3
+    values[0], values[other] = ("10.00", "8.00", "22"), ("14.33", "11.46", "22")
+    mice = [mouse(number, *one) for number, one in enumerate(values)]
+    values[0], values[other] = values[other], values[0]
+    found = judge(list(zip(rows(*values), mice, strict=True)), SHEET, NOW)
+    assert [
+        p for p, verdict in enumerate(found) if "R16" in {one.rule for one in verdict.findings}
+    ] == expected
+
+
+def test_r16_passes_over_a_mouse_on_its_first_visit():
+    sheet = [replace(CLEAN[1], mouse="M0"), replace(CLEAN[0], mouse="M1"), CLEAN[2]]
+    found = judge(list(zip(sheet, [MICE[0], MICE[1], MouseFacts("M2")], strict=True)), SHEET, NOW)
+    assert ["R16" in {one.rule for one in verdict.findings} for verdict in found] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "length, width, weight, growth, expected",
+    [
+        ("10", "8", "20", 0, 0),
+        ("11", "8.8", "20", 0, (log(1.1) / 0.18) ** 2),
+        ("11", "8.8", "20", log(1.1), 0),
+        ("11", "8", "20", 0, (log(1.1) / 2 / 0.18) ** 2 + (log(1.1) / 0.12) ** 2),
+        ("10", "8", "21", 0, (log(1.05) / 0.04) ** 2),
+        ("10", "8", "40", 0, 9),
+        ("40", "8", "40", 0, 27),
+        ("11", "8.8", None, 0, (log(1.1) / 0.18) ** 2),
+        (None, None, "20", 0, None),
+        (None, "8", "20", 0, None),
+    ],
+)
+def test_how_far_a_reading_lies_from_a_last_visit(length, width, weight, growth, expected):
+    last = Visit(TODAY - 3, D(10), D(8), D(320), D(20))
+    reading = read_row(Row("M0", length_mm=length, width_mm=width, weight_g=weight), SHEET)
+    assert misfit(reading, last, growth) == (expected if expected is None else pytest.approx(expected))
+    assert misfit(reading, None, growth) is None
+
+
+@pytest.mark.parametrize(
+    "now_mm3, then_mm3, expected",
+    [(0, "0", 0), (0, "30", (log(2) / 0.54) ** 2), (32, "0", (log(62 / 30) / 0.54) ** 2)],
+)
+def test_a_tumor_that_cannot_be_felt_lies_at_0_mm3_with_the_calipers_error(now_mm3, then_mm3, expected):
+    size = {"length_mm": "4", "width_mm": "4"} if now_mm3 else {"status": "not_palpable"}
+    reading = read_row(Row("M0", weight_g="20", **size), SHEET)
+    last = Visit(TODAY - 3, None, None, D(then_mm3), D(20))
+    assert misfit(reading, last) == pytest.approx(expected)
+    assert misfit(reading, replace(last, volume_mm3=None)) is None
+
+
+@pytest.mark.parametrize(
+    "factors, expected", [((1.1, 1.3), 0), ((1.3, 1.1, 1.2), log(1.2)), ((0.9, 1, 1, 1.5), 0)]
+)
+def test_the_growth_of_a_sheet_is_the_median_of_three_and_more(factors, expected):
+    sheet = [
+        SheetRow(read_row(Row(f"M{p}", length_mm=f"{10 * factor:.1f}"), SHEET), mouse(p, "10", "8", "22"))
+        for p, factor in enumerate(factors)
+    ]
+    first = SheetRow(read_row(Row("M8", length_mm="30"), SHEET), MouseFacts("M8"))
+    blank = SheetRow(read_row(Row("M9"), SHEET), mouse(9, "10", "8", "22"))
+    assert common_growth([*sheet, first, blank]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size, expected", [("3.00", [0, 1, 2]), ("2.99", [])])
+def test_r23_lets_a_tumor_at_the_limit_of_detection_read_the_same_again(size, expected):
+    mice = [mouse(number, size, "2.5", f"{20 + number}") for number in range(3)]
+    found = judge(
+        list(zip(rows(*[(size, "2.5", f"{20 + n}") for n in range(3)]), mice, strict=True)), SHEET, NOW
+    )
+    assert [
+        p for p, verdict in enumerate(found) if "R23" in {one.rule for one in verdict.findings}
+    ] == expected
 
 
 def test_r16_knows_mice_by_the_shape_of_their_tumors():
@@ -176,6 +328,33 @@ def test_what_the_browser_gets_is_json_with_every_rule_and_limit():
     assert {one["value"] for one in told["statuses"] if one["without_size"]} == {
         "not_palpable", "too_small", "not_done",
     }  # fmt: skip
+
+
+def test_windows_by_hand():
+    """12 x 8 mm three days ago: (384 + 30) x 3 - 30 at most, x 0.4 - 30 at least."""
+    found = windows(mouse(0, "12", "8", "20"), TODAY, Limits())
+    assert found.volume_mm3 == (D("135.6"), D("1212"))
+    assert found.length_mm == (D("8.4"), D("15.6")) and found.width_mm == (D("5.6"), D("10.4"))
+    assert [round(one, 4) for one in found.aspect] == [D("1.1538"), D("1.95")]
+    assert found.weight_g == (18, 22)
+    twice_a_day = windows(mouse(0, "12", "8", "20", days_ago=0), TODAY, Limits())
+    assert twice_a_day.volume_mm3 == (D("135.6"), 591) and twice_a_day.weight_g == (18, 22)
+
+
+def test_windows_of_a_tiny_tumor_end_at_0():
+    found = windows(mouse(0, "1.2", "1.0", "20"), TODAY, Limits())
+    assert found.volume_mm3[0] == found.length_mm[0] == found.width_mm[0] == 0
+    assert found.aspect == (1, D("1.56"))
+
+
+@pytest.mark.parametrize(
+    "days_ago, low, high", [(3, "18.2", "24.2"), (6, "16.4", "26.4"), (30, "16.0", "26.4")]
+)
+def test_a_weight_is_compared_with_the_median_of_the_last_three_too(days_ago, low, high):
+    """22 g last and a median of 20 g: 10 % of one, 9 % of the other, twice as much after six days, 20 % at most."""
+    weights = tuple((TODAY - days_ago - gap, D(g)) for gap, g in ((9, 30), (6, 20), (3, 20), (0, 22)))
+    found = windows(MouseFacts("M0", weights=weights), TODAY, Limits())
+    assert found.weight_g == (D(low), D(high))
 
 
 def test_the_windows_a_browser_compares_with_are_those_of_the_rules():
@@ -219,10 +398,20 @@ def test_lines_of_devices(line, value, unit, tag, refused):
     assert refused in found.refused if refused else (found.unit, found.refused) == (unit, "")
 
 
+def test_agreement_of_unequal_numbers_of_readings():
+    """Means 10, 21 and 16: mean squares 74.4286 between, 3 within; 2.2857 readings a tumor on average."""
+    found = agreement([[8, 10, 12], [20, 22], [15, 17]])
+    assert found.icc == pytest.approx((74.428571 - 3) / (74.428571 + 1.285714 * 3), rel=1e-6)
+
+
 def test_agreement_of_readings_taken_again_by_hand():
     assert cv_percent([100.0]) is None and cv_percent([]) is None and cv_percent([0.0, 0.0]) is None
     assert cv_percent([90, 110]) == pytest.approx(14.1421, rel=1e-4)
     # mean squares: between 100, within 2; two readings each
     found = agreement([[9, 11], [19, 21], [5]])
     assert (found.n_mice, found.icc) == (2, pytest.approx((100 - 2) / (100 + 2)))
+    assert cv_percent([90, 100, 110]) == pytest.approx(10)
+    assert found.cv_percent == pytest.approx(11.1803, rel=1e-4)  # of 14.1421 and 7.0711, root mean square
+    assert agreement([[9, 11], [0, 0]]).cv_percent == pytest.approx(14.1421, rel=1e-4)
+    assert agreement([[5], []]).cv_percent is None
     assert agreement([[9, 11]]).icc is None and agreement([[5, 5], [5, 5]]).icc is None

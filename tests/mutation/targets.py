@@ -1,0 +1,126 @@
+"""Which modules get errors planted, and which tests must notice."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Target:
+    """`modules` and `tests` as paths from the root; a folder stands for what is below it."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+    def files(self) -> list[Path]:
+        found = set()
+        for name in self.modules:
+            path = ROOT / name
+            found |= set(path.rglob("*.py")) if path.is_dir() else {path}
+        return sorted(path for path in found if path.stat().st_size and "migrations" not in path.parts)
+
+
+CORE = {
+    "validation": Target(("studies/validation",), ("tests/validation",)),
+    "blinding": Target(
+        (
+            "studies/access.py",
+            "studies/endpoints.py",
+            "studies/frames.py",
+            "studies/actions/blinding.py",
+            "studies/desk/blinding.py",
+            "studies/models/blinding.py",
+            "studies/admin/endpoints.py",
+            "studies/admin/scope.py",
+        ),
+        (
+            "tests/test_access.py",
+            "tests/test_endpoints.py",
+            "tests/actions/test_blinding.py",
+            "tests/desk/test_blinding.py",
+            "tests/desk/test_caching.py",
+            "tests/desk/test_curves.py",
+            "tests/models/test_record.py",
+            "tests/reports/test_blinded_report.py",
+            "tests/reports/test_recorded.py",
+            "tests/admin",
+        ),
+    ),
+    "audit": Target(
+        (
+            "studies/actions/audit.py",
+            "studies/actions/anchors.py",
+            "studies/actions/row_seals.py",
+            "studies/actions/seal_tables.py",
+            "studies/models/audit.py",
+            "studies/checks.py",
+            "studies/triggers.py",
+            "studies/management/commands/verify_audit.py",
+        ),
+        (
+            "tests/actions/test_audit.py",
+            "tests/actions/test_row_seals.py",
+            "tests/test_triggers.py",
+            "tests/test_verify_audit_command.py",
+            "tests/desk/test_audit_trail.py",
+        ),
+    ),
+    "locking": Target(
+        (
+            "studies/actions/study_states.py",
+            "studies/actions/sign.py",
+            "studies/actions/sign_session.py",
+            "studies/actions/unlocking.py",
+            "studies/models/signature.py",
+            "studies/models/unlock.py",
+            "studies/desk/locked.py",
+        ),
+        (
+            "tests/actions/test_study_states.py",
+            "tests/actions/test_sign.py",
+            "tests/actions/test_unlocking.py",
+            "tests/test_locked.py",
+            "tests/desk/test_standing.py",
+            "tests/desk/test_sessions.py",
+        ),
+    ),
+    "randomization": Target(("studies/randomization",), ("tests/randomization",)),
+    "allocation": Target(
+        ("studies/actions/allocate_mice.py",),
+        ("tests/actions/test_allocate_mice.py", "tests/desk/set_up"),
+    ),
+    "analysis": Target(("studies/analysis",), ("tests/analysis",)),
+    "alerts": Target(("studies/alerts",), ("tests/alerts",)),
+    "imports": Target(("studies/imports",), ("tests/imports",)),
+    "exports": Target(("studies/exports", "studies/formula_safety.py"), ("tests/exports",)),
+    "words": Target(
+        tuple(
+            f"studies/{name}.py" for name in ("volumes", "days", "columns", "doses", "forecast", "wording")
+        ),
+        tuple(
+            f"tests/test_{name}.py" for name in ("volumes", "days", "columns", "doses", "forecast", "wording")
+        ),
+    ),
+}
+
+
+def rest() -> Target:
+    """Everything else in `studies`, and every test that starts no browser."""
+    taken = {path for target in CORE.values() for path in target.files()}
+    everything = Target(("studies",), ()).files()
+    left = tuple(str(path.relative_to(ROOT)) for path in everything if path not in taken)
+    folders = ("actions", "admin", "api", "desk", "entry", "models", "plots", "reports", "security")
+    return Target(left, (*(f"tests/{name}" for name in folders), *whole_files()))
+
+
+def whole_files() -> list[str]:
+    """Tests of one file, without those of this repository itself and those that try every route (minutes each)."""
+    apart = {"test_repository.py", "test_docs.py", "test_architecture.py", "test_simulate.py", "test_deploy.py",
+             "test_deployment.py", "test_traceability.py"}  # fmt: skip
+    return sorted(
+        str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py") if path.name not in apart
+    )
+
+
+TARGETS = {**CORE, "rest": rest()}
