@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from studies.days import local_date
 from studies.models import Cage, Measurement, MeasurementSession, Study
@@ -63,25 +64,32 @@ def enter(page, *texts: str) -> None:
         page.keyboard.press("Enter")
 
 
-def device(page, *lines: str) -> None:
-    """What a device that acts as a keyboard writes, each line within a millisecond and ended by Enter."""
+def device(page, *lines: str, end: str = "Enter") -> None:
+    """What a device that acts as a keyboard writes: a key a millisecond, however slow this machine is."""
     page.evaluate(
-        """(lines) => {
+        """([lines, end]) => {
+            let at = performance.now();
             const press = (key) => {
                 const target = document.activeElement;
                 const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+                Object.defineProperty(event, "timeStamp", { value: at++ });
                 const goes = target.dispatchEvent(event);
                 if (goes && key.length === 1) document.execCommand("insertText", false, key);
                 if (goes && key === "Enter") target.matches("button") ? target.click() : target.form?.requestSubmit();
             };
-            for (const line of lines) [...line, "Enter"].forEach(press);
+            for (const line of lines) [...line, ...(end ? [end] : [])].forEach(press);
         }""",
-        list(lines),
+        [lines, end],
     )
 
 
 def open_row(page, label: str) -> None:
     page.locator(f'[data-mouse="{STUDY}/{label}"]').click()
+
+
+def expect_field(page, label: str, name: str = "length_mm"):
+    """What the field of a mouse shows, once it does."""
+    return expect(page.locator(f'[data-mouse="{STUDY}/{label}"] [data-field={name}]'))
 
 
 def wait_until_all_is_stored(page) -> None:

@@ -18,6 +18,7 @@ from studies.models import (
 )
 from studies.terms import ArmRole
 from tests.factories import make_arm, make_measurement, make_mouse
+from tests.support.browser import next_page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,7 +56,8 @@ def test_a_mouse_leaves_in_three_presses_and_its_alert_is_closed(
     page.goto(f"{live_server.url}/entry/sessions/{mouse.welfare_alerts.get().session_id}/")
     assert page.get_by_label("Red welfare alerts").is_visible()
     page.locator('[data-mouse$="M001"]').first.click()
-    page.get_by_role("link", name="Exit, history and photos").click()
+    with next_page(page):
+        page.get_by_role("link", name="Exit, history and photos").click()
     assert_accessible()
     page.get_by_text("tumor size", exact=True).click()
     page.get_by_role("button", name="Record the exit").click()
@@ -67,7 +69,8 @@ def test_a_mouse_leaves_in_three_presses_and_its_alert_is_closed(
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 360, "height": 760})
     page.goto(f"{live_server.url}/")
-    page.get_by_label("Red welfare alerts").get_by_role("link").click()
+    with next_page(page):
+        page.get_by_label("Red welfare alerts").get_by_role("link").click()
     assert fits(page, 360)
     assert_accessible()
     page.get_by_label("What is done").select_option("euthanize")
@@ -80,7 +83,8 @@ def test_a_dose_is_given_in_one_press(page, live_server, sign_in, people, mouse,
     page.set_viewport_size({"width": 360, "height": 760})
     sign_in(people.doser)
     page.goto(f"{live_server.url}/")
-    page.get_by_role("link", name="Doses").click()
+    with next_page(page):
+        page.get_by_role("link", name="Doses").click()
     assert page.get_by_text("0.22 mL").first.is_visible() and fits(page, 360)
     assert_accessible()
     page.get_by_role("button", name="Given, mouse M001, R3D").click()
@@ -88,6 +92,7 @@ def test_a_dose_is_given_in_one_press(page, live_server, sign_in, people, mouse,
     assert (Dose.objects.get().given_ml, Dose.objects.get().syringe) == (0.224, "R3D")
     page.get_by_label("Not given in full, mouse M002, R3D").click()
     assert_accessible()
-    page.get_by_role("link", name="Lots and formulations").click()
+    with next_page(page):
+        page.get_by_role("link", name="Lots and formulations").click()
     assert fits(page, 360)
     assert_accessible()

@@ -30,6 +30,7 @@ from tests.desk.test_parked_rows import ROW
 from tests.factories import make_arm, make_measurement, make_mouse
 from tests.journeys.cage import STUDY, device, enter, make_sheet, open_row, open_sheet
 from tests.people import join, make_user
+from tests.support.browser import next_page
 
 PICTURES = os.environ.get("CAGE_PICTURES")
 VIEWS = (("light", 360), ("dark", 360), ("light", 768), ("dark", 1280)) if not PICTURES else tuple(
@@ -126,7 +127,8 @@ def test_a_mouse_from_its_readings_to_its_samples(
     look("correction")
     page.goto(where)
     page.get_by_text("tumor size", exact=True).click()
-    page.get_by_role("button", name="Record the exit").click()
+    with next_page(page):
+        page.get_by_role("button", name="Record the exit").click()
     now = timezone.now()
     Exit.objects.update(excised_tumor_g=1.9, necropsy_note="firm, one lobe")
     MouseSample.objects.create(
@@ -173,6 +175,7 @@ def test_tablets_and_parked_rows(page, live_server, transactional_db, sign_in, p
     page.get_by_label("PIN").fill("1111")
     page.locator(".people label").first.click()
     page.get_by_role("button", name="Take over").click()
+    page.get_by_role("alert").get_by_text("This is not the PIN").wait_for()
     look("switch")
     sign_in(people.study_director)
     make_mouse(study, "M001")

@@ -36,9 +36,23 @@ def running(people):
     return study
 
 
-def picture(page, at: int = 0) -> str:
+def picture(page) -> str:
     """What the chart's canvas shows."""
-    return page.locator("#volume-plot canvas").nth(at).evaluate("canvas => canvas.toDataURL()")
+    return page.locator("#volume-plot canvas").first.evaluate("canvas => canvas.toDataURL()")
+
+
+def wait_for_another_picture(page, than: str) -> None:
+    page.evaluate(
+        """async (than) => {
+            const shown = () => document.querySelector("#volume-plot canvas").toDataURL();
+            while (shown() === than) await new Promise(requestAnimationFrame);
+        }""",
+        than,
+    )
+
+
+def let_it_draw(page) -> None:
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def test_the_charts_do_what_the_desk_is_for(running, people, page, live_server, sign_in, assert_accessible):
@@ -46,46 +60,48 @@ def test_the_charts_do_what_the_desk_is_for(running, people, page, live_server, 
     page.goto(f"{live_server.url}/studies/{running.code}/")
     page.wait_for_selector("[data-drawn=yes]")
     panels = page.locator("#volume-plot .panel-title")
-    assert panels.all_inner_texts() == ["MAP2K4 loss of function n = 4", "MAP2K4 wild type n = 4"]
+    expect(panels).to_have_text(["MAP2K4 loss of function n = 4", "MAP2K4 wild type n = 4"])
     expect(page.locator("#forecast")).to_have_text(
         "Forecast: 4 mice reach the cap within 7 days of day 14, "
         "4 by the last measurement on day 21 (log-linear, last 3 visits)."
     )
 
     page.get_by_role("button", name="By arm and MAP2K4").click()
-    assert panels.all_inner_texts() == [
+    expect(panels).to_have_text([
         "vehicle, MAP2K4 loss of function n = 2", "binimetinib, MAP2K4 loss of function n = 2",
         "vehicle, MAP2K4 wild type n = 2", "binimetinib, MAP2K4 wild type n = 2",
-    ]  # fmt: skip
+    ])  # fmt: skip
     assert_accessible()
 
     page.get_by_role("button", name="Together").click()
+    expect(panels).to_have_count(0)
+    let_it_draw(page)
     linear = picture(page)
     page.get_by_role("button", name="Log").click()
-    assert picture(page) != linear
+    wait_for_another_picture(page, linear)
     page.get_by_role("button", name="Linear").click()
+    expect(page.get_by_role("button", name="Linear")).to_have_attribute("aria-pressed", "true")
+    let_it_draw(page)
     resting = picture(page)
     box = page.locator("#volume-plot .u-over").bounding_box()
     for place in range(4, 20):  # until a curve is near
         page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * place / 20)
+        let_it_draw(page)
         if "·" in page.locator("#readout").inner_text():
             break
-    assert (
-        "mm³" in page.locator("#readout").inner_text() and "M" in page.locator("#readout strong").inner_text()
-    )
-    assert picture(page) != resting  # the others are dimmed
+    expect(page.locator("#readout")).to_contain_text("mm³")
+    expect(page.locator("#readout strong")).to_contain_text("M")
+    wait_for_another_picture(page, resting)  # the others are dimmed
     page.mouse.move(0, 0)
 
     page.get_by_role("button", name="Means").click()
-    assert "standard error of the mean" in page.locator("#readout").inner_text()
-    assert picture(page) != resting
+    expect(page.locator("#readout")).to_contain_text("standard error of the mean")
+    wait_for_another_picture(page, resting)
     page.locator("summary", has_text="The means as a table").click()
-    assert (
-        page.locator("#mean-table th").last.inner_text() != ""
-        and "SEM" in page.locator("#mean-table thead").inner_text()
-    )
+    expect(page.locator("#mean-table thead")).to_contain_text("SEM")
+    expect(page.locator("#mean-table th").last).not_to_be_empty()
     page.locator("summary", has_text="The weights as a table").click()
     rows = page.locator("#weight-table tbody tr")
-    rows.last.wait_for()
-    assert rows.count() == 8 and rows.nth(6).locator("td").nth(4).inner_text() == "−6.4"
+    expect(rows).to_have_count(8)
+    expect(rows.nth(6).locator("td").nth(4)).to_have_text("−6.4")
     assert_accessible()

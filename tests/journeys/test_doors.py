@@ -1,6 +1,7 @@
 """The desk and the admin in a real browser: light and dark, wide and narrow, by keyboard, under their policy."""
 
 import pytest
+from playwright.sync_api import expect
 
 from studies.models import User, WelfareLimits
 from studies.terms import ArmRole, BiomarkerStatus, Role, StudyState
@@ -99,7 +100,7 @@ def test_a_mouse_is_followed_by_pointing_at_its_curve(live_server, page, sign_in
     page.locator("#volume-plot").scroll_into_view_if_needed()
     over = page.locator("#volume-plot .u-over").first.bounding_box()  # the panel of loss of function
     page.mouse.move(over["x"] + over["width"] - 3, over["y"] + 12)  # the highest curve at its last day
-    page.wait_for_function("document.querySelector('#readout strong')")
+    page.locator("#readout strong").wait_for()
     told = page.inner_text("#readout")
     assert "M003" in told and "binimetinib" in told and "day 14" in told
 
@@ -112,12 +113,12 @@ def test_one_arm_is_shown_alone_by_keyboard_and_the_log_scale_is_a_press_away(
     arm = page.get_by_role("button", name="binimetinib")
     arm.focus()
     page.keyboard.press("Enter")
-    assert page.get_by_role("button", name="binimetinib").get_attribute("aria-pressed") == "true"
+    expect(page.get_by_role("button", name="binimetinib")).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Log").press("Enter")
-    assert page.get_by_role("button", name="Log").get_attribute("aria-pressed") == "true"
-    assert page.locator("#volume-plot canvas").count() == 2  # a panel for each MAP2K4 status
+    expect(page.get_by_role("button", name="Log")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#volume-plot canvas")).to_have_count(2)  # a panel for each MAP2K4 status
     page.get_by_role("button", name="Together").press("Enter")
-    assert page.locator("#volume-plot canvas").count() == 1
+    expect(page.locator("#volume-plot canvas")).to_have_count(1)
 
 
 def test_the_table_holds_every_curve_of_the_chart(live_server, page, sign_in, measured, people):
@@ -125,8 +126,7 @@ def test_the_table_holds_every_curve_of_the_chart(live_server, page, sign_in, me
     open_page(page, f"{live_server.url}/studies/{measured.code}/")
     page.get_by_text("The curves as a table").click()
     rows = page.locator("#curve-table tbody tr")
-    rows.first.wait_for()
-    assert rows.count() == 4
+    expect(rows).to_have_count(4)
     assert rows.nth(0).inner_text().split("\t") == [
         "M000", "BR-0", "wild type", "3", "288", "14", "352", "",
     ]  # fmt: skip
@@ -137,6 +137,7 @@ def test_the_theme_is_chosen_by_a_press_and_kept(live_server, page, sign_in, mea
     sign_in(people.technician)
     open_page(page, f"{live_server.url}/")
     page.get_by_role("button", name="Dark theme").click()
+    page.wait_for_selector("html[data-theme=dark]")
     open_page(page, f"{live_server.url}/studies/")
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
 
@@ -147,8 +148,9 @@ def test_the_first_stop_of_the_keyboard_skips_to_the_content(live_server, page, 
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
+    page.wait_for_selector("#content:focus")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "q"
+    page.wait_for_selector("#q:focus")
 
 
 def test_a_director_gives_a_reason_and_finds_it_in_the_trail(live_server, page, sign_in, measured, people):

@@ -1,6 +1,7 @@
 """From the front door to a study, in a real browser, and what a screen reader would trip over on the way."""
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.people import PASSWORD
 
@@ -34,7 +35,7 @@ def test_a_wrong_password_is_said_and_lets_nobody_in(people, page, live_server, 
     page.get_by_label("User name").fill(people.technician.username)
     page.get_by_label("Password").fill("not this one")
     page.get_by_role("button", name="Sign in", exact=True).click()
-    assert page.get_by_role("alert").is_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
     assert_accessible()
     page.goto(f"{live_server.url}/studies/")
     assert "/accounts/login/" in page.url

@@ -6,6 +6,8 @@ from decimal import Decimal
 from itertools import product
 from random import Random
 
+from playwright.sync_api import expect
+
 from studies.entry.sheet import last_visit
 from studies.terms import Role
 from studies.validation import (
@@ -25,6 +27,7 @@ from studies.volumes import FORMULAS
 from tests.api.generated_sheets import EDGE_LENGTHS, EDGE_WEIGHTS, EDGE_WIDTHS, JUNK, draw_row
 from tests.journeys.cage import (
     enter,
+    expect_field,
     make_sheet,
     open_row,
     open_sheet,
@@ -162,7 +165,7 @@ def test_not_palpable_after_a_palpable_tumor_is_asked_about_at_once(page, sheet)
     page.route("**/api/v1/**", lambda route: route.abort())  # the network plays no part in it
     open_row(page, "M001")
     enter(page, "0", "22.1")
-    assert "not palpable, after 320 mm³" in page.locator(".row-questions").inner_text()
+    expect(page.locator(".row-questions")).to_contain_text("not palpable, after 320 mm³")
     page.unroute("**/api/v1/**")
     page.keyboard.press("Enter")
     wait_until_all_is_stored(page)
@@ -180,9 +183,10 @@ def test_what_only_the_server_can_ask_is_listed_and_answered_once(
     open_row(page, "M001")
     enter(page, "11.2", "8.4", "22.5", "10.9", "8.1", "21.9")
     trouble = page.locator(".troubles li", has_text="M001")
-    assert "tess measured this mouse at baseline" in trouble.inner_text()
+    expect(trouble).to_contain_text("tess measured this mouse at baseline")
     trouble.get_by_role("button", name="Right, for the whole sheet").click()
     wait_until_all_is_stored(page)
+    expect_field(page, "M003").to_be_focused()
     enter(page, "11.3", "8.2", "22.0")  # the third is not asked again
     wait_until_all_is_stored(page)
     assert len(stored(session)) == 3

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from studies.models import Measurement, ParkedRow, Study
 from studies.terms import Role, StudyState
 from tests.factories import make_measurement
 from tests.journeys.cage import (
     enter,
+    expect_field,
     make_sheet,
     open_row,
     open_sheet,
@@ -23,6 +25,7 @@ from tests.journeys.cage import (
     wait_until_all_is_stored,
 )
 from tests.people import join, make_user
+from tests.support.browser import next_page
 
 __all__ = ["sheet"]
 
@@ -53,12 +56,24 @@ def test_a_reply_lost_after_the_commit_stores_nothing_twice(page, sheet):
 
 
 def test_a_request_that_hangs_is_given_up_and_sent_again(page, sheet):
-    page.add_init_script(
-        "const after = AbortSignal.timeout.bind(AbortSignal); AbortSignal.timeout = (ms) => after(ms / 60)"
-    )
+    page.add_init_script("""
+        window.patience = [];
+        AbortSignal.timeout = (ms) => {
+            const one = new AbortController();
+            window.patience.push(() => ms <= 30_000 && one.abort());
+            return one.signal;
+        };
+    """)
     page.reload()
     hung = []
-    page.route(POSTS, lambda route: hung.append(route) if not hung else route.continue_())
+
+    def hang_the_first(route):
+        if hung:
+            return route.continue_()
+        hung.append(route)
+        return page.evaluate("window.patience.forEach((ends) => ends())")  # its half minute is over
+
+    page.route(POSTS, hang_the_first)
     open_row(page, "M001")
     enter(page, *TYPED)
     wait_until_all_is_stored(page)
@@ -86,7 +101,8 @@ def test_a_sheet_reached_from_today_opens_offline_once_its_worker_has_control(
     session, study = make_sheet(6)
     sign_in(study.memberships.get().user)
     page.goto(f"{live_server.url}/entry/today/")
-    page.click(f'[data-session="{session.pk}"]')
+    with next_page(page):
+        page.click(f'[data-session="{session.pk}"]')
     page.evaluate("""async () => {
         while (!navigator.serviceWorker.controller) await new Promise((go) => setTimeout(go, 10));
     }""")
@@ -107,7 +123,7 @@ def test_an_expired_login_keeps_the_rows_until_the_next(page, sheet):
     open_row(page, "M001")
     enter(page, *TYPED)
     wait_for_unsent(page, 1, "sign in again")
-    assert page.get_by_role("link", name="Sign in").is_visible()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
     page.context.add_cookies([kept])
     wait_until_all_is_stored(page)
     assert stored(sheet) == {"M001": ROW}
@@ -159,7 +175,8 @@ def test_of_two_people_on_one_mouse_the_second_chooses(page, sheet, answer, valu
     open_row(page, "M001")
     enter(page, *TYPED)
     trouble = page.locator(".troubles li")
-    assert "10.4 × 8.8 mm" in trouble.inner_text() and "11.2 × 8.4 mm" in trouble.inner_text()
+    expect(trouble).to_contain_text("10.4 × 8.8 mm")
+    expect(trouble).to_contain_text("11.2 × 8.4 mm")
     trouble.get_by_role("button", name=answer).click()
     wait_until_all_is_stored(page)
     assert stored(sheet) == {"M001": values}
@@ -201,7 +218,7 @@ def test_a_killed_browser_loses_no_committed_row(
     wait_until_all_is_stored(page)
     assert stored(session) == {"M001": ROW}
     open_row(page, "M002")
-    assert page.get_by_label("Length in mm, mouse M002").input_value() == "10.9"  # typed, not yet completed
+    expect_field(page, "M002").to_have_value("10.9")  # typed, not yet completed
     context.close()
 
 
@@ -232,7 +249,7 @@ def test_an_insecure_connection_is_said_and_rows_are_stored_all_the_same(
     page.goto(f"{address}/entry/sessions/{session.pk}/")
     page.wait_for_selector("html[data-ready]")
     assert page.evaluate("[isSecureContext, Boolean(crypto.randomUUID || navigator.locks)]") == [False, False]
-    assert "This connection is not secure" in page.locator("[data-part=insecure]").inner_text()
+    expect(page.locator("[data-part=insecure]")).to_contain_text("This connection is not secure")
     page.context.set_offline(True)
     open_row(page, "M001")
     enter(page, *TYPED)

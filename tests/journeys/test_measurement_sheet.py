@@ -1,12 +1,18 @@
 """At the cage, in a real browser: a sheet entered with keys alone, with and without the network."""
 
+from functools import partial
+
+from playwright.sync_api import expect
+
 from tests.journeys.cage import (
     enter,
+    expect_field,
     make_sheet,
     open_row,
     open_sheet,
     sheet,
     stored,
+    wait_for_unsent,
     wait_until_all_is_stored,
 )
 from tests.people import PASSWORD
@@ -19,7 +25,7 @@ def test_enter_carries_from_field_to_field_and_from_mouse_to_mouse(page, sheet, 
     enter(page, "11.2", "8.4", "22.5", "10.9", "8,1", "21.9")
     wait_until_all_is_stored(page)
     assert stored(sheet) == {"M001": (11.2, 8.4, 22.5, "measured"), "M002": (10.9, 8.1, 21.9, "measured")}
-    assert page.get_by_label("Length in mm, mouse M003").is_visible()
+    expect_field(page, "M003").to_be_visible()
     assert_accessible()
 
 
@@ -27,10 +33,9 @@ def test_what_is_entered_without_a_network_outlives_a_reload_and_is_sent_once(pa
     page.context.set_offline(True)
     open_row(page, "M001")
     enter(page, "11.2", "8.4", "22.5")
-    page.wait_for_selector('[data-unsent="1"]')
+    wait_for_unsent(page, 1, "no connection")
     page.reload()
-    page.wait_for_selector('[data-unsent="1"]')
-    assert "no connection" in page.locator("[data-unsent]").inner_text()
+    wait_for_unsent(page, 1, "no connection")
     page.context.set_offline(False)
     wait_until_all_is_stored(page)
     assert stored(sheet) == {"M001": (11.2, 8.4, 22.5, "measured")}
@@ -39,8 +44,8 @@ def test_what_is_entered_without_a_network_outlives_a_reload_and_is_sent_once(pa
 def test_a_scan_selects_its_mouse_and_lands_in_no_field(page, sheet):
     open_row(page, "M001")
     enter(page, "985141000000003")
-    length = page.get_by_label("Length in mm, mouse M003")
-    assert length.is_visible() and length.input_value() == ""
+    expect_field(page, "M003").to_be_focused()
+    expect_field(page, "M003").to_have_value("")
 
 
 def test_one_key_codes_a_tumor_that_cannot_be_felt(page, sheet):
@@ -53,8 +58,8 @@ def test_one_key_codes_a_tumor_that_cannot_be_felt(page, sheet):
 def test_an_impossible_width_is_named_and_kept_on_the_screen(page, sheet):
     open_row(page, "M001")
     enter(page, "11.2", "98")
-    assert "98 mm cannot be a mouse tumor: 9.8?" in page.get_by_role("alert").inner_text()
-    assert page.get_by_label("Width in mm, mouse M001").input_value() == "98"
+    expect(page.get_by_role("alert")).to_contain_text("98 mm cannot be a mouse tumor: 9.8?")
+    expect_field(page, "M001", "width_mm").to_have_value("98")
     assert stored(sheet) == {}
 
 
@@ -63,6 +68,7 @@ def test_a_complete_sheet_is_signed_with_name_and_password(page, sheet, live_ser
     enter(page, *["11.2", "8.4", "22.5"] * 5)
     page.keyboard.press("x")
     page.get_by_role("button", name="no time").click()
+    expect_field(page, "M006", "weight_g").to_be_focused()
     enter(page, "22.1")
     wait_until_all_is_stored(page)
     page.get_by_label("Password").fill(PASSWORD)
@@ -78,7 +84,7 @@ def test_a_mouse_found_dead_at_the_head_count_is_coded_at_once(page, sheet):
     page.get_by_text("Not all are well and here").click()
     page.locator("li", has_text="M003").get_by_role("button", name="dead").click()
     wait_until_all_is_stored(page)
-    assert page.get_by_label("Length in mm, mouse M002").is_visible()  # the mouse in hand stays
+    expect_field(page, "M002").to_be_focused()  # the mouse in hand stays
     assert stored(sheet) == {"M003": (None, None, None, "dead")}
 
 
@@ -96,9 +102,9 @@ def test_implied_decimals_take_at_most_twelve_key_presses_a_mouse(page, sheet):
 def test_a_question_is_answered_by_enter_or_by_measuring_again(page, sheet):
     open_row(page, "M001")
     enter(page, "19.4", "8.2", "22.5")
-    question = page.locator(".row-questions")
-    assert "length 19.4 mm is far from last time" in question.inner_text()
+    expect(page.locator(".row-questions")).to_contain_text("length 19.4 mm is far from last time")
     page.get_by_role("button", name="Measure again").click()
+    expect_field(page, "M001").to_have_value("")
     enter(page, "11.2", "8.4", "22.4")
     wait_until_all_is_stored(page)
     replicates = sheet.measurements.order_by("replicate").values_list("replicate", "length_mm")
@@ -112,6 +118,7 @@ def test_undo_corrects_what_is_stored_with_a_reason(page, sheet):
     wait_until_all_is_stored(page)
     page.keyboard.press("u")
     page.get_by_role("button", name="typing slip").click()
+    expect_field(page, "M001").to_be_focused()
     page.get_by_label("Length in mm, mouse M001").fill("11.9")
     enter(page, "", "", "")
     page.locator('[data-mouse$="M001"][data-state=saved]').wait_for()
@@ -129,10 +136,16 @@ def test_a_caliper_on_a_serial_port_fills_the_field_in_hand(page, live_server, t
     sign_in(study.memberships.get().user)
     open_sheet(page, live_server, session)
     page.get_by_role("button", name="Connect a device").click()
+    page.get_by_text("the device is connected").wait_for()
     open_row(page, "M001")
-    for text in ("01A+000", "11.21\r", "8.4 mm\r\n", "ST,GS,+ 22.41 g\r\n"):
-        page.evaluate("text => window.sends(text)", text)
-        page.wait_for_timeout(150)
+    send = partial(page.evaluate, "text => window.sends(text)")
+    send("01A+000")
+    send("11.21\r")
+    expect_field(page, "M001", "width_mm").to_be_focused()
+    send("8.4 mm\r\n")
+    expect_field(page, "M001", "weight_g").to_be_focused()
+    send("ST,GS,+ 22.41 g\r\n")
+    expect_field(page, "M002").to_be_focused()
     wait_until_all_is_stored(page)
     assert stored(session) == {"M001": (11.21, 8.4, 22.41, "measured")}
 
@@ -150,4 +163,4 @@ def test_sixty_mice_at_the_speed_of_devices(page, live_server, transactional_db,
         (float(f"11.{number % 10}"), float(f"8.{number % 9}"), float(f"22.{number % 7}"))
         for number in range(60)
     ]
-    assert page.get_by_role("button", name="Sign", exact=True).is_visible()
+    expect(page.get_by_role("button", name="Sign", exact=True)).to_be_visible()

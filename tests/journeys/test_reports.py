@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from studies.actions.jobs import Progress, run_job
 from studies.models import Job, WelfareLimits
 from studies.terms import ArmRole, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
+from tests.support.browser import next_page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -72,7 +74,7 @@ def test_a_report_is_asked_for_followed_and_opened(
     page.goto(f"{live_server.url}/studies/{opened.code}/")
     page.get_by_role("link", name="Reports").click()
     page.get_by_role("button", name="Build a report").click()
-    assert page.get_by_text("No worker is running").is_visible()
+    page.get_by_text("No worker is running").wait_for()
     assert_accessible()
     worker.set()
     for step, shown in worker.seen.items():
@@ -81,13 +83,15 @@ def test_a_report_is_asked_for_followed_and_opened(
     row = page.get_by_role("row").filter(has_text="as they are now")
     row.wait_for(timeout=120_000)
     assert_accessible()
-    row.get_by_role("link").click()
+    with next_page(page):
+        row.get_by_role("link").click()
     assert_accessible()
     address = page.get_by_role("link", name="PDF").get_attribute("href")
     pdf = page.request.get(live_server.url + address)
     assert pdf.headers["content-type"] == "application/pdf"
     assert opened.code in PdfReader(BytesIO(pdf.body())).pages[0].extract_text()
-    page.get_by_role("link", name="Read it here").click()
+    with next_page(page):
+        page.get_by_role("link", name="Read it here").click()
     assert page.get_by_role("heading", level=1).inner_text().endswith(opened.code)
 
 
@@ -106,13 +110,14 @@ def test_the_desk_tells_its_four_answers_and_shows_means_crosses_and_responses(
     sign_in(people.study_director)
     page.goto(f"{live_server.url}/studies/{opened.code}/")
     page.wait_for_selector("[data-drawn=yes]")
-    assert "at or over the cap of 400 mm³" in page.locator("#trouble").inner_text()
+    expect(page.locator("#trouble")).to_contain_text("at or over the cap of 400 mm³")
     page.get_by_role("button", name="Means").click()
     for summary in ("The curves as a table", "The means as a table", "Operators"):
         page.locator("summary", has_text=summary).click()
     page.get_by_role("cell", name="binimetinib").first.wait_for()
     means = page.locator("#mean-table tbody tr")
-    assert means.count() == 6 and means.first.locator("td").nth(2).inner_text() == "2"
+    expect(means).to_have_count(6)
+    expect(means.first.locator("td").nth(2)).to_have_text("2")
     page.locator("#operator-table tbody tr").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert_accessible()

@@ -18,6 +18,7 @@ from studies.actions.demo_setup import LabClock
 from studies.models import Allocation, Measurement, Study
 from studies.terms import StudyState
 from tests.people import PASSWORD, make_user
+from tests.support.browser import next_page
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sqlite_only]
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -32,8 +33,10 @@ class Hand:
         self.clicks = self.fields = 0
 
     def press(self, name: str, role: str = "button", **where) -> None:
+        """Press what leads on to another page."""
         self.clicks += 1
-        self.page.get_by_role(role, name=name, exact=True, **where).first.click()
+        with next_page(self.page):
+            self.page.get_by_role(role, name=name, exact=True, **where).first.click()
 
     def tick(self, label: str, within=None) -> None:
         self.clicks += 1
@@ -125,7 +128,8 @@ def plan_baseline(hand: Hand) -> None:
 
 def first_dose(hand: Hand) -> None:
     hand.clicks += 1
-    hand.page.locator(".back a").click()
+    with next_page(hand.page):
+        hand.page.locator(".back a").click()
     hand.press("Sessions and first dose", "link")
     hand.press("Set day 0")
     hand.page.get_by_text("further sessions are planned").wait_for()

@@ -1,5 +1,8 @@
 """A real browser for the journeys, and axe to listen to the pages as a screen reader would."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -23,6 +26,16 @@ def launch_options() -> dict:
     if path is None:
         (pytest.fail if in_ci() else pytest.skip)(f"no Chromium: {PARTS['chromium'].apt_line}")
     return {"executable_path": path, "args": LAUNCH_ARGUMENTS}
+
+
+@contextmanager
+def next_page(page) -> Iterator[None]:
+    """What is pressed in the block leads to another page: go on once that one has come whole.
+
+    Playwright returns from a press before that: what is asked next would be asked of the old page.
+    """
+    with page.expect_navigation():
+        yield
 
 
 def assert_accessible(page) -> None:
