@@ -1,6 +1,7 @@
 """One small error in a module at a time: a comparison, a condition, a number, a sign, a statement left out."""
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -53,13 +54,18 @@ class Place:
 
 
 def mutants(tree: ast.Module) -> Iterator[Mutant]:
-    """Every mutant of a module in turn: `tree` holds its error until the next is asked for."""
-    number = 0
+    """Every mutant of a module in turn: `tree` holds its error until the next is asked for.
+
+    Of several of one line that would be told alike, the second ends with " #2", and so on.
+    """
+    number, told = 0, Counter[tuple[int, str]]()
     for place in list(places(tree)):
         for kind, what, do, undo in changes(place.node):
             do()
             line = getattr(place.node, "lineno", place.lines.start)
-            yield Mutant(number, line, kind, what, place.lines, place.function)
+            told[line, what] += 1
+            which = f" #{told[line, what]}" if told[line, what] > 1 else ""
+            yield Mutant(number, line, kind, what + which, place.lines, place.function)
             undo()
             number += 1
 

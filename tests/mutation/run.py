@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, help="meet so many mutants of a target, drawn at random")
     parser.add_argument("--seed", type=int, default=20260101)
     parser.add_argument("--again", action="store_true", help="meet those again that survived before")
-    parser.add_argument("--most-seconds", type=float, default=60, help="of tests to a mutant")
+    parser.add_argument("--most-seconds", type=float, default=20, help="of tests to a mutant")
     parser.add_argument("names", nargs="*", choices=[*TARGETS, []], default=list(TARGETS))
     given = parser.parse_args()
     sys.dont_write_bytecode = True

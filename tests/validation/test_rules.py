@@ -25,6 +25,7 @@ from studies.validation import (
     volume_of,
     with_overrides,
 )
+from studies.validation.sizes import slip
 
 D = Decimal
 NOW = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -165,6 +166,12 @@ def test_r4_lengths_and_widths(length, expected):
     assert said("R4", replace(ROW, width_mm=length)) == expected
 
 
+def test_a_number_is_refused_once():
+    for text, rule in (("1e1", "R1"), ("12.345", "R2"), ("1 cm", "R3")):
+        (verdict,) = judge([(replace(ROW, length_mm=text), MOUSE)], SHEET, NOW)
+        assert [one.rule for one in verdict.refusals] == [rule]
+
+
 @pytest.mark.parametrize("width, expected", [("9.99", ""), ("10.0", ""), ("10.01", "soft")])
 def test_r5_length_over_width(width, expected):
     assert said("R5", replace(ROW, width_mm=width)) == expected
@@ -173,7 +180,7 @@ def test_r5_length_over_width(width, expected):
 @pytest.mark.parametrize(
     "length, width, expected",
     [("24.00", "8.00", ""), ("24.01", "8.00", "soft"), ("24.00", "3.00", "soft"), ("24.01", "3.00", "hard"),
-     ("8", "24.01", "soft"), ("3", "24.01", "hard")],
+     ("8", "24.01", "soft"), ("3", "24.01", "hard"), ("10", "0", ""), ("10", "1.00", "hard")],
 )  # fmt: skip
 def test_r6_aspect(length, width, expected):
     assert said("R6", replace(ROW, length_mm=length, width_mm=width)) == expected
@@ -181,7 +188,7 @@ def test_r6_aspect(length, width, expected):
 
 @pytest.mark.parametrize(
     "length, width, expected",
-    [("15", "20", ""), ("20", "17.32", ""), ("20", "17.33", "soft"), ("24", "15.81", ""), ("24", "15.82", "soft"),
+    [("15", "20", ""), ("38.4", "12.5", ""), ("20", "17.32", ""), ("20", "17.33", "soft"), ("24", "15.81", ""), ("24", "15.82", "soft"),
      ("50", "20", "soft"), ("49.99", "20.01", "hard"), ("50", "20.01", "hard")],
 )  # fmt: skip
 def test_r7_volume(length, width, expected):
@@ -195,6 +202,9 @@ def test_r7_asks_once_while_a_tumor_stays_large():
     large = replace(MOUSE, visits=(Visit(TODAY - 3, D(20), D(18), D(3240)),))
     assert said("R7", replace(ROW, length_mm="20", width_mm="18"), large) == ""
     assert said("R7", replace(ROW, length_mm="30", width_mm="28"), large) == "hard"
+    for before, expected in (("1200", "soft"), ("1500", "soft"), ("1500.01", "")):
+        half = replace(MOUSE, visits=(Visit(TODAY - 3, D(16), D(14), D(before)),))
+        assert said("R7", replace(ROW, length_mm="20", width_mm="18"), half) == expected
 
 
 @pytest.mark.parametrize(
@@ -219,6 +229,56 @@ def test_r8_asks_about_a_tumor_that_was_not_palpable_and_says_where_a_mark_may_b
     )
     assert "typo in length and width?" in " ".join(one.message for one in verdict.findings)
     assert said("R8") == ""  # a first visit
+
+
+@pytest.mark.parametrize(
+    "length, width, expected",
+    [("20.4", "10", ""), ("20.41", "10", "soft"), ("8.8", "5", ""), ("8.79", "5", "soft")],
+)
+def test_r8_at_its_limits(length, width, expected):
+    """Three days after 320 mm³: from 110 to 1020 mm³."""
+    assert (
+        said("R8", replace(ROW, length_mm=length, width_mm=width), replace(MOUSE, visits=(visit(3),)))
+        == expected
+    )
+
+
+def test_r8_has_nothing_to_compare_a_visit_without_a_volume_with():
+    assert said("R8", mouse=replace(MOUSE, visits=(Visit(TODAY - 3),))) == ""
+
+
+@pytest.mark.parametrize("before, expected", [("78.75", ""), ("78.76", "soft")])
+def test_r8_asks_about_a_vanished_tumor_that_had_to_be_larger_than_3_x_3_mm(before, expected):
+    """After three days at least 0.4 (V + 30) - 30 mm³ are left: 13.5 of 78.75."""
+    row = replace(ROW, length_mm=None, width_mm=None, status="not_palpable")
+    assert said("R8", row, replace(MOUSE, visits=(Visit(TODAY - 3, volume_mm3=D(before)),))) == expected
+
+
+@pytest.mark.parametrize(
+    "length, width, growth_factor, told",
+    [
+        ("20", "16", "1.5", "8.0 times that"),
+        ("5", "3.58", "1.5", "10 % of that"),
+        ("10", "8", "0.4", "1.0 times that"),
+    ],
+)
+def test_r8_tells_how_many_times_or_what_share(length, width, growth_factor, told):
+    sheet = replace(SHEET, limits=with_overrides(Limits(), {"growth_factor": growth_factor}, "1.1"))
+    row = replace(ROW, length_mm=length, width_mm=width)
+    (verdict,) = judge([(row, replace(MOUSE, visits=(visit(3),)))], sheet, NOW)
+    assert told in next(one.message for one in verdict.findings if one.rule == "R8")
+
+
+@pytest.mark.parametrize(
+    "ratio, field",
+    [("6", ""), ("6.001", "length"), ("16.99", "length"), ("17", ""), ("60", ""), ("60.1", "width"), ("169", "width"),
+     ("170", ""), ("600", ""), ("600.1", "length and width"), ("1699", "length and width"), ("1700", ""), ("1", "")],
+)  # fmt: skip
+def test_a_misplaced_mark_is_guessed_from_the_ratio_of_volumes(ratio, field):
+    hint = f": typo in {field}?" if field else ""
+    assert slip(D(ratio)) == hint
+    if ratio not in ("6", "17", "170", "1700"):  # whose inverse is rounded
+        assert slip(1 / D(ratio)) == hint
 
 
 @pytest.mark.parametrize("days, status, expected", [(3, "not_palpable", "soft"), (7, "not_palpable", ""),
@@ -412,6 +472,10 @@ def test_r24_device_burst(gap, expected):
 def test_r25_a_blank_needs_a_code(fields, expected):
     found = said("R25", replace(ROW, **fields), sheet=replace(SHEET, mice=SHEET.mice[:5]))
     assert found in ("", "soft") if expected == "*" else found == expected
+
+
+def test_r25_counts_no_ulcerated_tumor_that_was_measured_as_coded():
+    assert said("R25", replace(ROW, status="ulcerated"), sheet=replace(SHEET, mice=("M1", "M2"))) == ""
 
 
 def test_r25_a_sign_is_one_of_those_known():

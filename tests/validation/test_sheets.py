@@ -188,6 +188,16 @@ def test_r23_needs_a_last_visit_of_both_neighbors():
         assert not any(one.rule == "R23" for verdict in found for one in verdict.findings)
 
 
+def test_r23_asks_about_no_rows_alike_that_fit_either_mouse_as_badly_or_were_not_weighed():
+    last = ("10.0", "8.0", "22.0")
+    alike = rows(*[("13.0", "11.0", "30")] * 2)
+    far = [mouse(0, "9", "7.5", "20"), MICE[1]]
+    unweighed = [replace(row, length_mm="10.4", width_mm="8.3", weight_g=None) for row in alike]
+    for sheet, mice in ((alike, [mouse(0, *last), mouse(1, *last)]), (unweighed, far)):
+        found = judge(list(zip(sheet, mice, strict=True)), SHEET, NOW)
+        assert not any(one.rule == "R23" for verdict in found for one in verdict.findings)
+
+
 def test_r23_counts_no_row_as_its_own_neighbor():
     """A row sent twice in one sheet, and a reading taken again, are the same mouse's."""
     for again in (CLEAN[0], replace(CLEAN[0], replicate=2)):
