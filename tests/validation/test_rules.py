@@ -367,6 +367,25 @@ def test_r12_weight_change(days, weight, expected):
     assert said("R12", replace(ROW, weight_g=weight), mouse) == expected
 
 
+def test_r12_compares_what_was_weighed_at_a_known_time():
+    mouse = replace(MOUSE, weights=((TODAY - 3, D(20)),))
+    for row in (replace(ROW, weight_g=None), replace(ROW, weight_g="44", observed_at=None)):
+        assert said("R12", row, mouse) == ""
+
+
+@pytest.mark.parametrize(
+    "last, weight, told",
+    [("20", "25", "changed by +25 %"), ("20", "15", "changed by -25 %"), ("5", "25", "changed by +400 %"),
+     ("5", "25.01", "changed by +400 % since the last weighing: typo?"),
+     ("25.01", "5", "changed by -80 % since the last weighing: typo?")],
+)  # fmt: skip
+def test_r12_tells_the_change_and_where_a_mark_may_be_misplaced(last, weight, told):
+    mouse = replace(MOUSE, weights=((TODAY - 3, D(last)),))
+    (verdict,) = judge([(replace(ROW, weight_g=weight), mouse)], SHEET, NOW)
+    message = next(one.message for one in verdict.findings if one.rule == "R12")
+    assert message == told if "typo" in told else message == f"{told} since the last weighing"
+
+
 @pytest.mark.parametrize("weight, expected", [("22.89", ""), ("22.90", "soft")])
 def test_r12_one_light_weighing_does_not_make_the_next_a_jump(weight, expected):
     weights = tuple((TODAY - days, D(grams)) for days, grams in ((9, "21.00"), (6, "21.10"), (3, "19.50")))

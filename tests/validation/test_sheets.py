@@ -160,6 +160,16 @@ def test_r23_finds_the_last_visit_copied_for_three_mice_running(n_copied, expect
     assert asked("R23", copied, stored=2) == [place for place in expected if place >= 2]
 
 
+def test_neighbors_are_those_of_the_sheet_whatever_the_order_rows_were_sent_in():
+    """M0, M1 and M2 run on the sheet; M3 was sent between them."""
+    copied = [
+        replace(CLEAN[p], length_mm=MICE[p].last.length_mm, width_mm=MICE[p].last.width_mm) for p in range(3)
+    ]
+    sent = [(copied[0], MICE[0]), (CLEAN[3], MICE[3]), (copied[1], MICE[1]), (copied[2], MICE[2])]
+    found = judge(sent, SHEET, NOW)
+    assert ["R23" in {one.rule for one in v.findings} for v in found] == [True, False, True, True]
+
+
 def test_r23_finds_the_row_above_written_again_where_it_does_not_fit():
     assert asked("R23", [CLEAN[0], replace(CLEAN[0], mouse="M1"), *CLEAN[2:]]) == [1]
     same = [(replace(CLEAN[0], mouse=one.key), one) for one in (MICE[0], replace(MICE[0], key="M1"))]
