@@ -75,3 +75,10 @@ class Finder(MetaPathFinder):
 def plant(path: Path, code: CodeType) -> None:
     """Let `code` be what an import of the module at `path` runs, from now on."""
     sys.meta_path.insert(0, Finder(path, code))
+
+
+def forget(*packages: str) -> None:
+    """Let these packages be imported again."""
+    for name in list(sys.modules):
+        if name.startswith(tuple(f"{package}." for package in packages)) or name in packages:
+            del sys.modules[name]

@@ -11,6 +11,7 @@ from tests.mutation.running import ROOT, in_child, with_collected
 from tests.mutation.targets import Target
 
 AT_IMPORT = ""
+BATCH = 6  # files of tests, after which what was measured is kept
 
 
 @dataclass
@@ -50,17 +51,20 @@ def measured(kept: Path, target: Target) -> Reach:
         for name, row in old["tests"].items()
         if name.partition("::")[0] in files and name.partition("::")[0] not in changed
     }
-    if changed:
-        paths = [str(path) for path in target.files()]
-        found = in_child(lambda: trace(changed, paths))
+    told = {"modules": state, "files": {}, "tests": tests, "at_import": old["at_import"]}
+    told["files"] = {name: state for name, state in files.items() if name not in changed}
+    paths = [str(path) for path in target.files()]
+    for batch in (changed[start : start + BATCH] for start in range(0, len(changed), BATCH)):
+        found = in_child(lambda batch=batch: trace(batch, paths))
         if not isinstance(found, dict):
-            raise SystemExit(f"the tests did not run: {changed}")
+            raise SystemExit(f"the tests did not run: {batch}")
         for name in found["failed"]:
             print(f"fails without any mutant, left out: {name}", flush=True)
-        tests |= found["tests"]
-        old["at_import"] = found["at_import"]
-    kept.write_text(json.dumps(old | {"files": files, "tests": tests}), encoding="utf-8")
-    return as_reach(tests, old["at_import"])
+        told["tests"] |= found["tests"]
+        told["files"] |= {name: files[name] for name in batch}
+        told["at_import"] = found["at_import"]
+        kept.write_text(json.dumps(told), encoding="utf-8")
+    return as_reach(told["tests"], told["at_import"])
 
 
 def digest(paths: list[Path]) -> str:

@@ -17,7 +17,6 @@ import json
 import os
 import random
 import shutil
-import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -29,11 +28,20 @@ os.environ.setdefault("PDX_TEST_FOLDER", tempfile.mkdtemp(prefix="pdx-mutants-")
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 os.environ["HYPOTHESIS_PROFILE"] = "first-failure"
 
+import pytest
+
 from tests.mutation.equivalent import reason_of
-from tests.mutation.graft import ROOT, graft, loaded_functions, plant
+from tests.mutation.graft import ROOT, forget, graft, loaded_functions, plant
 from tests.mutation.mutants import KINDS, Mutant, mutants
 from tests.mutation.reach import Reach, measured
-from tests.mutation.running import in_child, make_empty_database, run_items, with_collected
+from tests.mutation.running import (
+    OPTIONS,
+    OwnDatabase,
+    in_child,
+    make_empty_database,
+    run_items,
+    with_collected,
+)
 from tests.mutation.targets import TARGETS, Target
 
 KEPT = ROOT / "var" / "mutation"
@@ -159,13 +167,31 @@ def meet_loaded(waiting: list[Planted], target: Target, chooser: Chooser, verdic
     with_collected(target.tests, loop)
 
 
-def meet_imported(planted: Planted, chooser: Chooser, verdicts: Verdicts) -> None:
+def meet_pure(waiting: list[Planted], target: Target, chooser: Chooser, verdicts: Verdicts) -> None:
+    """Mutants in what runs while modules without Django are imported: a child forgets and imports these alone."""
+    pytest.main([*OPTIONS, "--collect-only", *target.tests], plugins=[OwnDatabase()])
+    for planted in waiting:
+        meet_imported(
+            planted, chooser, verdicts, forgotten=(package_of(planted.name), *map(package_of, target.tests))
+        )
+
+
+def package_of(path: str) -> str:
+    """studies.validation of studies/validation/sizes.py and of studies/validation."""
+    parts = Path(path).parts
+    return ".".join(parts[:2])
+
+
+def meet_imported(
+    planted: Planted, chooser: Chooser, verdicts: Verdicts, forgotten: tuple[str, ...] = ()
+) -> None:
     """A mutant in what runs while modules are imported: the child plants it, then imports everything."""
     tests, seconds = chooser.tests_of(planted)
     code = planted.code()
 
     def work() -> str:
         plant(planted.path, code)
+        forget(*forgotten)
         failed = ["not collected"]
         with_collected(tuple(tests), lambda session: failed.__setitem__(0, run_items(session, session.items)))
         return failed[0]
@@ -195,8 +221,12 @@ def mutate(name: str, given: argparse.Namespace) -> dict:
             in_child(lambda: meet_loaded(loaded, target, chooser, verdicts))
             verdicts = Verdicts(name)
             chooser.kills.update(row["by"] for row in verdicts.known.values() if row["verdict"] == "killed")
-        for one in rest:
-            if not is_called(one, reach):
+        imported = [one for one in rest if not is_called(one, reach)]
+        if imported and target.is_pure:
+            in_child(lambda: meet_pure(imported, target, chooser, verdicts))
+            verdicts = Verdicts(name)
+        else:
+            for one in imported:
                 meet_imported(one, chooser, verdicts)
     return told(name, len(every), asked, verdicts)
 
@@ -246,7 +276,6 @@ def main() -> None:
     parser.add_argument("--most-seconds", type=float, default=20, help="of tests to a mutant")
     parser.add_argument("names", nargs="*", choices=[*TARGETS, []], default=list(TARGETS))
     given = parser.parse_args()
-    sys.dont_write_bytecode = True
     import hypothesis  # noqa: F401 - these are loaded once, not in every child
     import openpyxl  # noqa: F401
     import pandas  # noqa: F401

@@ -8,10 +8,14 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True)
 class Target:
-    """`modules` and `tests` as paths from the root; a folder stands for what is below it."""
+    """`modules` and `tests` as paths from the root; a folder stands for what is below it.
+
+    `is_pure`: the modules know no Django, so that they can be imported again beside a Django that is set up.
+    """
 
     modules: tuple[str, ...]
     tests: tuple[str, ...]
+    is_pure: bool = False
 
     def files(self) -> list[Path]:
         found = set()
@@ -22,7 +26,7 @@ class Target:
 
 
 CORE = {
-    "validation": Target(("studies/validation",), ("tests/validation",)),
+    "validation": Target(("studies/validation",), ("tests/validation",), is_pure=True),
     "blinding": Target(
         (
             "studies/access.py",
@@ -85,14 +89,14 @@ CORE = {
             "tests/desk/test_sessions.py",
         ),
     ),
-    "randomization": Target(("studies/randomization",), ("tests/randomization",)),
+    "randomization": Target(("studies/randomization",), ("tests/randomization",), is_pure=True),
     "allocation": Target(
         ("studies/actions/allocate_mice.py",),
         ("tests/actions/test_allocate_mice.py", "tests/desk/set_up"),
     ),
-    "analysis": Target(("studies/analysis",), ("tests/analysis",)),
-    "alerts": Target(("studies/alerts",), ("tests/alerts",)),
-    "imports": Target(("studies/imports",), ("tests/imports",)),
+    "analysis": Target(("studies/analysis",), ("tests/analysis",), is_pure=True),
+    "alerts": Target(("studies/alerts",), ("tests/alerts",), is_pure=True),
+    "imports": Target(("studies/imports",), ("tests/imports",), is_pure=True),
     "exports": Target(("studies/exports", "studies/formula_safety.py"), ("tests/exports",)),
     "words": Target(
         tuple(

@@ -25,6 +25,7 @@ from studies.validation import (
     volume_of,
     with_overrides,
 )
+from studies.validation.circumstances import text as text_findings
 from studies.validation.sizes import slip
 
 D = Decimal
@@ -188,8 +189,9 @@ def test_r6_aspect(length, width, expected):
 
 @pytest.mark.parametrize(
     "length, width, expected",
-    [("15", "20", ""), ("38.4", "12.5", ""), ("20", "17.32", ""), ("20", "17.33", "soft"), ("24", "15.81", ""), ("24", "15.82", "soft"),
-     ("50", "20", "soft"), ("49.99", "20.01", "hard"), ("50", "20.01", "hard")],
+    [("15", "20", ""), ("38.4", "12.5", ""), ("20", "17.32", ""), ("20", "17.33", "soft"),
+     ("24", "15.81", ""), ("24", "15.82", "soft"),
+     ("50", "20", "soft"), ("44.50", "21.20", "hard"), ("49.99", "20.01", "hard"), ("50", "20.01", "hard")],
 )  # fmt: skip
 def test_r7_volume(length, width, expected):
     longer, shorter = max(D(length), D(width)), min(D(length), D(width))
@@ -313,6 +315,10 @@ def test_r9_a_tiny_tumor_may_lose_its_millimeter_and_a_half(width, expected):
         ("10", "5.59", "soft"),  # 2.4 mm, 30 % of 8
         ("6.40", "8.0", ""),
         ("18", "8", "soft"),
+        ("16.25", "10.00", ""),  # 1.3 times 10:8, exactly
+        ("16.26", "10.00", "soft"),
+        ("5", "5", ""),  # as round as can be
+        ("10", "0", ""),  # R4 refuses it
     ],
 )
 def test_r9_one_dimension_jumps_more_than_30_percent_while_the_other_does_not(length, width, expected):
@@ -337,6 +343,12 @@ def test_r10_tumor_endpoint_is_told_and_never_blocks(length, width, expected):
     assert said("R10", row) == expected
     (verdict,) = judge([(row, MOUSE)], SHEET, NOW)
     assert not [one for one in verdict.open_questions if one.rule == "R10"]
+
+
+@pytest.mark.parametrize("length, expected", [("39.99", ""), ("40", "notice")])
+def test_r10_volume_at_its_cap_where_the_diameter_may_be_larger(length, expected):
+    sheet = replace(SHEET, limits=with_overrides(Limits(), {"diameter_cap_mm": "50"}, "1.1"))
+    assert said("R10", replace(ROW, length_mm=length, width_mm="10"), sheet=sheet) == expected
 
 
 @pytest.mark.parametrize(
@@ -397,6 +409,12 @@ def test_r12_one_light_weighing_does_not_make_the_next_a_jump(weight, expected):
 )
 def test_r13_weight_endpoint_is_told_and_never_blocks(weight, expected):
     assert said("R13", replace(ROW, weight_g=weight), replace(MOUSE, baseline_weight_g=D(20))) == expected
+
+
+@pytest.mark.parametrize("weight, percent", [("17.00", 15), ("16.01", 15), ("16.00", 20), ("15.00", 20)])
+def test_r13_tells_the_mark_that_was_reached(weight, percent):
+    (verdict,) = judge([(replace(ROW, weight_g=weight), replace(MOUSE, baseline_weight_g=D(20)))], SHEET, NOW)
+    assert [one.message for one in verdict.findings if one.rule == "R13"] == [f"the loss reached {percent} %"]
 
 
 @pytest.mark.parametrize(
@@ -570,6 +588,15 @@ def test_r30_text(text, expected):
     assert said("R30", replace(ROW, confirmations={"R9": text})) == expected
 
 
+def test_r30_holds_for_any_text_of_2000_characters_unless_another_limit_is_given():
+    assert list(text_findings("note", "x" * 2000)) == [] and list(text_findings("note", "xy", 2)) == []
+    assert (
+        [one.rule for one in text_findings("note", "x" * 2001)]
+        == ["R30"]
+        == [one.rule for one in text_findings("note", "xyz", 2)]
+    )
+
+
 def test_r30_a_confirmation_names_a_rule():
     assert said("R30", replace(ROW, confirmations={"R31": "so"})) == "hard"
     assert said("R30", replace(ROW, confirmations={"R30": "so"})) == ""
@@ -591,6 +618,7 @@ def test_every_limit_can_be_a_studys_own_and_a_bad_one_is_refused_by_name():
     sheet = replace(SHEET, limits=with_overrides(Limits(), {"length_high_mm": "9.99"}, "2.1"))
     assert said("R4", sheet=sheet) == "soft" and sheet.limits.version == "2.1"
     least = with_overrides(Limits(), {"length_low_mm": 0, "jump_fraction": "0.5", "burst_ms": 0}, "2.2")
+    assert Limits().version == "0"
     assert (least.length_low_mm, least.jump_fraction, least.burst_ms) == (0, D("0.5"), 0)
     for bad in (
         {"length": 1},

@@ -191,6 +191,21 @@ def test_r23_asks_about_no_plain_sheet_of_equal_numbers():
         assert {one.rule for verdict in found for one in verdict.findings} & {"R16", "R23"} == expected
 
 
+@pytest.mark.parametrize("is_felt, expected", [(True, [0]), (False, [])])
+def test_r23_asks_later_about_two_mice_without_a_tumor_that_weigh_the_same(is_felt, expected):
+    """The first mouse's 22 g lie 5.7 off its own 20 g and 0.3 off its neighbor's 21.5 g."""
+    size = (D(10), D(8), D(320)) if is_felt else (None, None, D(0))
+    mice = [
+        MouseFacts(f"M{p}", visits=(Visit(TODAY - 3, *size, D(g)),)) for p, g in enumerate(("20", "21.5"))
+    ]
+    told = {"length_mm": "10.1", "width_mm": "8"} if is_felt else {"status": "not_palpable"}
+    sheet = [Row(one.key, observed_at=NOW, weight_g="22", **told) for one in mice]
+    found = judge(list(zip(sheet, mice, strict=True)), SHEET, NOW)
+    assert [
+        p for p, verdict in enumerate(found) if "R23" in {one.rule for one in verdict.findings}
+    ] == expected
+
+
 def test_r23_needs_a_last_visit_of_both_neighbors():
     for mice in ([MouseFacts("M0"), MICE[1]], [MICE[1], MouseFacts("M0")]):
         alike = [replace(CLEAN[0], mouse=one.key) for one in mice]
@@ -244,13 +259,13 @@ def test_r16_looks_as_far_as_a_cage_reaches(apart, expected):
     ] == expected
 
 
-@pytest.mark.parametrize("other, expected", [(1, [0, 1]), (2, [])])
-def test_r16_suspects_neighbors_sooner(other, expected):
+@pytest.mark.parametrize("one, other, expected", [(0, 1, [0, 1]), (1, 2, [1, 2]), (0, 2, [])])
+def test_r16_suspects_neighbors_sooner(one, other, expected):
     """Crosswise both fit, straight they are 8 off: enough for two rows running, not for two further apart."""
     values = [("8.0", "7.0", "30")] * 3
-    values[0], values[other] = ("10.00", "8.00", "22"), ("14.33", "11.46", "22")
-    mice = [mouse(number, *one) for number, one in enumerate(values)]
-    values[0], values[other] = values[other], values[0]
+    values[one], values[other] = ("10.00", "8.00", "22"), ("14.33", "11.46", "22")
+    mice = [mouse(number, *typed) for number, typed in enumerate(values)]
+    values[one], values[other] = values[other], values[one]
     found = judge(list(zip(rows(*values), mice, strict=True)), SHEET, NOW)
     assert [
         p for p, verdict in enumerate(found) if "R16" in {one.rule for one in verdict.findings}
@@ -298,7 +313,7 @@ def test_a_tumor_that_cannot_be_felt_lies_at_0_mm3_with_the_calipers_error(now_m
 
 
 @pytest.mark.parametrize(
-    "factors, expected", [((1.1, 1.3), 0), ((1.3, 1.1, 1.2), log(1.2)), ((0.9, 1, 1, 1.5), 0)]
+    "factors, expected", [((1.1, 1.3), 0), ((1.3, 1.1, 1.2), log(1.2)), ((0.9, 1, 1.2, 1.5), log(1.2))]
 )
 def test_the_growth_of_a_sheet_is_the_median_of_three_and_more(factors, expected):
     sheet = [
