@@ -16,6 +16,7 @@ import pandas as pd
 from studies.analysis.against_parts import combination_against_parts
 from studies.analysis.covariates import adjusted_differences, companions, covariates_of_models
 from studies.analysis.curves import curves_of
+from studies.analysis.effects_of_models import slopes_of_cells
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_rates
 from studies.analysis.growth_models import GrowthFit, difference, fit_m4, growth_data, square_of, tgi_day
@@ -50,7 +51,7 @@ def biomarker_section(
         "classes": plan.biomarker.classes,
         "strata": [],
         "interaction": [],
-        "model_level": model_level_rows(frame, plan),
+        "model_level": model_level_rows(frame, plan, primary),
         "excluded": _excluded(frame, gene),
         "covariates": companions(frame, plan.biomarker.gene),
         "combination_against_parts": [],
@@ -86,24 +87,25 @@ def biomarker_section(
     return section
 
 
-def model_level_rows(frame: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
+def model_level_rows(
+    frame: pd.DataFrame, plan: Plan, primary: GrowthFit | None = None
+) -> list[dict[str, Any]]:
     """For each arm: every PDX model's effect (mean growth rate less its control's, within the window),
-    pooled by status and compared between statuses."""
+    pooled by status and compared between statuses.
+
+    Where the `primary` fit censors readings, rates are those of lines that censor them too (`slopes_of_cells`).
+    """
     if plan["window"] is None:
         return []
-    first, last = plan["window"]
-    curves = curves_of(frame[frame["day"].between(first, last)])
-    mice = curves.mice.assign(rate=growth_rates(curves)) if len(curves) else pd.DataFrame()
-    if mice.empty:
-        return []
+    cells = _cells(frame, plan, primary)
     rows = []
     covariates = covariates_of_models(frame, plan.biomarker.gene)
     for arm in plan.treated_arms:
         control = plan.control_of(arm)
-        effects = _model_effects(mice[mice["arm"].isin([arm, control])].dropna(subset="rate"), arm, control)
+        effects = _model_effects(cells[cells["arm"].isin([arm, control])], arm, control)
         if effects.empty:
             continue
-        rates = mice[mice["arm"] == control].groupby("pdx_model")["rate"].mean()
+        rates = cells[cells["arm"] == control].set_index("pdx_model")["mean"]
         adjusted = adjusted_differences(effects, covariates, rates, 1 - plan["alpha"])
         pooled = _pooled_by_status(effects, 1 - plan["alpha"])
         rows.append({"arm": arm, "control": control, **pooled, "adjusted": adjusted})
@@ -246,19 +248,35 @@ def _models(fit: GrowthFit, arm: str, control: str, status: str) -> int:
     return len(set.intersection(*held))
 
 
-def _model_effects(mice: pd.DataFrame, arm: str, control: str) -> pd.DataFrame:
+def _cells(frame: pd.DataFrame, plan: Plan, primary: GrowthFit | None) -> pd.DataFrame:
+    """Each PDX model's mean growth rate in each arm, with how many mice and, where known, the variance of that mean."""
+    if primary is not None and primary.data.n_censored:
+        cells = slopes_of_cells(primary).rename(columns={"slope": "mean", "n": "size"})
+        return cells if (cells["size"] > 1).any() else cells.assign(variance=np.nan)
+    first, last = plan["window"]
+    curves = curves_of(frame[frame["day"].between(first, last)])
+    if not len(curves):
+        return pd.DataFrame(columns=["pdx_model", "map2k4_status", "arm", "mean", "size", "var"])
+    mice = curves.mice.assign(rate=growth_rates(curves)).dropna(subset="rate")
+    grouped = mice.groupby(["pdx_model", "map2k4_status", "arm"])["rate"]
+    return grouped.agg(["mean", "size", "var"]).reset_index()
+
+
+def _model_effects(cells: pd.DataFrame, arm: str, control: str) -> pd.DataFrame:
     """One row a PDX model that holds both arms; its standard error from the mouse variance pooled over
     models and arms, missing where every model and arm has one mouse."""
-    grouped = mice.groupby(["pdx_model", "map2k4_status", "arm"])["rate"]
-    cells = grouped.agg(["mean", "size", "var"]).reset_index()
-    spare = (cells["size"] - 1).sum()
-    variance = ((cells["size"] - 1) * cells["var"].fillna(0.0)).sum() / spare if spare else np.nan
     treated, vehicle = (cells[cells["arm"] == name].set_index("pdx_model") for name in (arm, control))
     both = treated.join(vehicle, lsuffix="_t", rsuffix="_v", how="inner")
+    if "variance" in cells:
+        variance = both["variance_t"] + both["variance_v"]
+    else:
+        spare = (cells["size"] - 1).sum()
+        pooled = ((cells["size"] - 1) * cells["var"].fillna(0.0)).sum() / spare if spare else np.nan
+        variance = pooled * (1 / both["size_t"] + 1 / both["size_v"])
     return pd.DataFrame({
         "pdx_model": both.index, "map2k4_status": both["map2k4_status_t"].to_numpy(),
         "effect": (both["mean_t"] - both["mean_v"]).to_numpy(),
-        "se": np.sqrt(variance * (1 / both["size_t"] + 1 / both["size_v"])).to_numpy(),
+        "se": np.sqrt(variance).to_numpy(),
         "n": both["size_t"].to_numpy(), "n_control": both["size_v"].to_numpy(),
     })  # fmt: skip
 

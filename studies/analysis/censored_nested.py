@@ -1,299 +1,164 @@
 """Growth with readings below the limit of detection in several PDX models: M4 with those readings left-censored.
 
-y = x'b + z'u + e with u = sigma Lambda v, v ~ N(0, I), over nested terms (mouse in PDX-by-arm in PDX model). A reading
-seen gives its normal density, one below the limit the chance Phi that ln V lies below it. Given b, PDX models are
-independent, and the joint log density h of readings and effects is concave in (b, v). Both are integrated out by
-Laplace's method:
-
-    l(Lambda, sigma) = h(b, v) + p/2 log(2 pi) - 1/2 log|H|,  H minus the second derivatives of h in (b, v) at its top
-
-which is REML, exactly, where no reading is censored. Source: Tierney & Kadane 1986, J Am Stat Assoc 81:82; Raudenbush,
-Yang and Yosef 2000, J Comput Graph Stat 9:141.
+The variances maximize the restricted likelihood of `studies.analysis.laplace`. At its top each censored reading acts
+as a reading seen would whose residual variance is larger: its weight is minus the second derivative of log Phi,
+between 0 and 1, its value what Newton's next step would take it for. In that linear mixed model the estimates, their
+covariance and the predicted effects are the censored fit's, exactly; Kenward and Roger's widening and degrees of
+freedom are taken from it, so a reading counts for as much as it tells. Without a censored reading all of this is the
+REML fit's. Source of Kenward-Roger on the model linearized at its estimates: Stroup 2012, Generalized Linear Mixed
+Models.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_ndtr
 
-from studies.analysis.censored import CensoredInference, unbounded
+from studies.analysis.censored import unbounded
 from studies.analysis.errors import AnalysisError
-from studies.analysis.lmm.inference import FixedInference
-from studies.analysis.lmm.optimum import bfgs
-from studies.analysis.lmm.serial import independent_blocks
-from studies.analysis.mixed_model import LmmFit, fit_lmm_near
+from studies.analysis.laplace import Likelihood, Top, make_curves
+from studies.analysis.lmm.assemble import assemble
+from studies.analysis.lmm.criterion import Model
+from studies.analysis.lmm.design import Design, build_design
+from studies.analysis.lmm.optimum import Optimum, bfgs, difference_hessian
+from studies.analysis.mixed_model import LmmFit, factors_near, fit_lmm
 from studies.analysis.tobit import BELOW, SEEN
 
 Array = np.ndarray
-MOST_READINGS = 6000
-CLIMBS, TOP, LEAST_STEP = 50, 1e-11, 1e-6
-DIFFERENCE, ENOUGH, MOST_GRADIENT = 1e-4, 1e-7, 1e-2
-FURTHEST = 1e3  # of ln V: a fixed effect that far off has no maximum
-
-
-@dataclass(frozen=True)
-class _Group:
-    """The readings of one PDX model: fixed columns, each term's random columns (rows x levels x width), which rows of
-    the table they are, and each term's levels."""
-
-    rows: Array
-    x: Array
-    y: Array
-    below: Array
-    z: tuple[Array, ...]
-    levels: tuple[Array, ...]
-
-    def columns(self, factors: list[Array]) -> Array:
-        """Z Lambda, a column an effect in units of its own standard deviation."""
-        turned = [z @ factor for z, factor in zip(self.z, factors, strict=True)]
-        return np.concatenate([part.reshape(len(self.y), -1) for part in turned], axis=1)
-
-
-@dataclass(frozen=True)
-class _Top:
-    """Where h is greatest: b, each group's v, the value of l there, and minus h's second derivative in b (v out)."""
-
-    b: Array
-    v: list[Array]
-    loglik: float
-    schur: Array
-
-
-@dataclass
-class _Likelihood:
-    """l of the variance parameters: each term's triangle of Lambda, then log sigma. Remembers the last top, where the
-    next search begins."""
-
-    groups: list[_Group]
-    widths: list[int]
-    b: Array
-    v: list[Array]
-
-    def split(self, theta: Array) -> tuple[list[Array], float]:
-        factors, start = [], 0
-        for width in self.widths:
-            rows, columns = np.tril_indices(width)
-            factor = np.zeros((width, width))
-            factor[rows, columns] = theta[start : start + len(rows)]
-            factors.append(factor)
-            start += len(rows)
-        return factors, float(np.exp(theta[-1]))
-
-    def value(self, theta: Array) -> float:
-        """Minus l; infinite where h has no top."""
-        try:
-            top = self.top(theta)
-        except (np.linalg.LinAlgError, FloatingPointError):
-            return np.inf
-        return -top.loglik if np.isfinite(top.loglik) else np.inf
-
-    def with_gradient(self, theta: Array) -> tuple[float, Array]:
-        here, gradient = self.value(theta), np.empty(len(theta))
-        for place in range(len(theta)):
-            step = np.zeros(len(theta))
-            step[place] = DIFFERENCE
-            gradient[place] = (self.value(theta + step) - self.value(theta - step)) / (2 * DIFFERENCE)
-        return here, gradient
-
-    def top(self, theta: Array) -> _Top:
-        """Newton's method on (b, v), PDX models one by one; a step that does not climb is halved."""
-        factors, sigma = self.split(theta)
-        turned = [sigma * group.columns(factors) for group in self.groups]
-        b, v = self.b, self.v
-        here = self._joint(b, v, turned, sigma)
-        for _ in range(CLIMBS):
-            step_b, step_v, gain, logdet, schur = self._step(b, v, turned, sigma)
-            if not gain > TOP:
-                break
-            length = 1.0
-            while length > LEAST_STEP:
-                tried_b = b + length * step_b
-                tried_v = [one + length * step for one, step in zip(v, step_v, strict=True)]
-                there = self._joint(tried_b, tried_v, turned, sigma)
-                if there >= here:
-                    break
-                length /= 2
-            else:
-                break
-            b, v, here = tried_b, tried_v, there
-        if not np.abs(b).max(initial=0.0) < FURTHEST * np.sqrt(sum(len(group.y) for group in self.groups)):
-            raise np.linalg.LinAlgError("the fixed effects run away")
-        self.b, self.v = b, v
-        loglik = here - 0.5 * logdet + 0.5 * len(b) * np.log(2 * np.pi)
-        return _Top(b, v, float(loglik), schur)
-
-    def _joint(self, b: Array, v: list[Array], turned: list[Array], sigma: float) -> float:
-        total = 0.0
-        for group, columns, effects in zip(self.groups, turned, v, strict=True):
-            a = (group.y - group.x @ b - columns @ effects) / sigma
-            seen = a[~group.below]
-            total += log_ndtr(a[group.below]).sum() - 0.5 * (seen @ seen + effects @ effects)
-            total -= len(seen) * np.log(sigma * np.sqrt(2 * np.pi))
-        return float(total)
-
-    def _step(
-        self, b: Array, v: list[Array], turned: list[Array], sigma: float
-    ) -> tuple[Array, list[Array], float, float, Array]:
-        """Newton's step, twice the gain it promises, log|H| and its Schur complement in b."""
-        p = len(b)
-        schur, score, logdet, kept = np.zeros((p, p)), np.zeros(p), 0.0, []
-        for group, columns, effects in zip(self.groups, turned, v, strict=True):
-            a = (group.y - group.x @ b - columns @ effects) / sigma
-            pull, bend = a.copy(), np.ones(len(a))
-            hidden = a[group.below]
-            ratio = np.exp(-0.5 * hidden**2 - 0.5 * np.log(2 * np.pi) - log_ndtr(hidden))
-            pull[group.below], bend[group.below] = -ratio, np.clip(ratio * (ratio + hidden), 0.0, 1.0)
-            pull, bend = pull / sigma, bend / sigma**2
-            weighed = columns * bend[:, None]
-            root = np.linalg.cholesky(columns.T @ weighed + np.eye(columns.shape[1]))
-            of_v = np.linalg.solve(root, np.column_stack([columns.T @ pull - effects, weighed.T @ group.x]))
-            score += group.x.T @ pull - of_v[:, 1:].T @ of_v[:, 0]
-            schur += group.x.T @ (group.x * bend[:, None]) - of_v[:, 1:].T @ of_v[:, 1:]
-            logdet += 2 * float(np.log(np.diag(root)).sum())
-            kept.append((root, of_v))
-        whole = np.linalg.cholesky(schur)
-        half = np.linalg.solve(whole, score)
-        step = np.linalg.solve(whole.T, half)
-        gain = float(half @ half) + sum(float(of_v[:, 0] @ of_v[:, 0]) for _, of_v in kept)
-        steps = [np.linalg.solve(root.T, of_v[:, 0] - of_v[:, 1:] @ step) for root, of_v in kept]
-        return step, steps, gain, logdet + 2 * float(np.log(np.diag(whole)).sum()), schur
+ENOUGH, MOST_GRADIENT = (
+    1e-9,
+    1e-2,
+)  # of -2 log-likelihood: a search's last step, and the gradient it may leave
+LEAST_WEIGHT = 1e-8
+LEAST_KNOWN = 1e-6  # share of the fixed effects' information that censoring may leave
+NEARLY_ZERO, LIFTED, LEAST_LOSS = (
+    0.03,
+    0.1,
+    1e-6,
+)  # of Lambda: taken for 0, tried instead of 0; of -2 log-likelihood
 
 
 @dataclass(frozen=True)
 class NestedCensoredFit(LmmFit):
     """A mixed model over several grouping factors, some of whose rows are censored; every table as `LmmFit` gives it.
 
-    Degrees of freedom, and the factor by which Kenward and Roger widen standard errors, are those of the same design
-    with the limit put in.
+    `design` and `assembled` are those of the linear mixed model that stands for the likelihood at its top.
     """
 
-    top: _Top = field(kw_only=True, repr=False)
-    factors: list[Array] = field(kw_only=True, repr=False)
-    sd: float = field(kw_only=True)
+    restricted: float = field(kw_only=True)
     kind: Array = field(kw_only=True, repr=False)
-    groups: list[_Group] = field(kw_only=True, repr=False)
+    theta: Array = field(kw_only=True, repr=False)
+    likelihood: Likelihood = field(kw_only=True, repr=False)
 
     @property
     def loglik(self) -> float:
         """Restricted log-likelihood, fixed and random effects integrated out by Laplace's method."""
-        return self.top.loglik + float(np.linalg.slogdet(self.assembled.turn.back)[1])
-
-    @property
-    def sigma(self) -> float:
-        return self.sd
-
-    @cached_property
-    def psis(self) -> list[Array]:
-        return [self.sd**2 * factor @ factor.T for factor in self.factors]
-
-    @cached_property
-    def is_singular(self) -> bool:
-        return any(float(np.abs(np.diag(factor)).min()) < 1e-3 for factor in self._scaled)
-
-    @cached_property
-    def at_boundary(self) -> bool:
-        return self.is_singular
-
-    @cached_property
-    def _scaled(self) -> list[Array]:
-        """Each Lambda for random columns scaled to length 1."""
-        return [
-            np.sqrt((term.columns**2).mean(axis=0))[:, None] * factor
-            for term, factor in zip(self.design.random, self.factors, strict=True)
-        ]
-
-    def variance_is_zero(self, group: str) -> bool:
-        del group  # single PDX models' effects leave censored readings out: they may not decide here
-        return False
-
-    @cached_property
-    def beta(self) -> Array:
-        return self.assembled.turn.back @ self.top.b
-
-    @cached_property
-    def inference(self) -> FixedInference:
-        filled = super().inference
-        fitted = np.linalg.inv(self.top.schur)
-        widened = np.linalg.cholesky(filled.adjusted) @ np.linalg.inv(np.linalg.cholesky(filled.phi))
-        adjusted = widened @ fitted @ widened.T
-        return CensoredInference(filled.phi, adjusted, filled.slopes, filled.expected, filled.observed, filled.notes,
-                                 fitted=fitted)  # fmt: skip
-
-    @cached_property
-    def _modes(self) -> list[Array]:
-        found = [np.zeros((len(term.levels), len(factor)))
-                 for term, factor in zip(self.design.random, self.factors, strict=True)]  # fmt: skip
-        for group, effects in zip(self.groups, self.top.v, strict=True):
-            start = 0
-            for place, (levels, factor) in enumerate(zip(group.levels, self.factors, strict=True)):
-                stop = start + len(levels) * len(factor)
-                found[place][levels] = self.sd * effects[start:stop].reshape(len(levels), -1) @ factor.T
-                start = stop
-        return found
+        return self.restricted
 
     @cached_property
     def residuals(self) -> Array:
         """As `LmmFit` gives them; NaN for a censored reading, which has none."""
-        return np.where(self.kind == SEEN, (self.design.response - self.fitted) / self.sd, np.nan)
+        return np.where(self.kind == SEEN, super().residuals, np.nan)
+
+    @cached_property
+    def metric(self) -> Array:
+        """The inverse of the deviance's second derivatives: where a search for a variant begins to turn."""
+        bend = difference_hessian(lambda point: self.likelihood.deviance(point)[1], self.theta)
+        values, vectors = np.linalg.eigh(bend)
+        return (vectors / np.maximum(np.abs(values), 1e-3 * np.abs(values).max())) @ vectors.T
 
 
 def fit_censored_nested(
     formula: str, data: pd.DataFrame, kind: Array, near: LmmFit | None = None
 ) -> NestedCensoredFit:
-    """Fit a mixed model of nested terms, the response of some rows being a limit they lie below (`kind` BELOW).
+    """Fit a mixed model of groups that each hold whole mice, the response of some rows being a limit they lie below
+    (`kind` BELOW). The search begins at the variances of the fit `near`.
 
-    Refuses rows above a limit, more than 6,000 readings, and data whose likelihood has no maximum.
+    Refuses rows above a limit, and data whose likelihood has no maximum.
     """
-    if not np.isin(kind, (BELOW, SEEN)).all() or len(kind) > MOST_READINGS:
-        raise AnalysisError(
-            f"over several PDX models readings are censored below a limit only, and at most {MOST_READINGS} of them"
-        )
-    filled = fit_lmm_near(formula, data, near)
-    design, turn = filled.design, filled.assembled.turn
-    x = design.fixed_matrix()[:, turn.kept] @ turn.back
-    groups = [_group(filled, x, np.asarray(rows), kind) for rows in independent_blocks(design)]
-    widths = [term.columns.shape[1] for term in design.random]
-    b = np.linalg.lstsq(x, filled.fixed_fitted, rcond=None)[0]
-    effects = [np.zeros(sum(len(levels) * width for levels, width in zip(group.levels, widths, strict=True)))
-               for group in groups]  # fmt: skip
-    likelihood = _Likelihood(groups, widths, b, effects)
-    scales = [np.sqrt((term.columns**2).mean(axis=0)) for term in design.random]
-    unit = np.concatenate([1 / scale[np.tril_indices(len(scale))[0]] for scale in scales] + [np.ones(1)])
-    start = _start(filled, scales)
-
-    def function(theta: Array) -> tuple[float, Array]:
-        value, gradient = likelihood.with_gradient(theta * unit)
-        return 2 * value, 2 * gradient * unit
-
-    theta = bfgs(function, start, ENOUGH)
-    value, gradient = function(theta)
-    if not np.isfinite(value) or not np.abs(gradient).max() < MOST_GRADIENT * np.sqrt(len(kind)):
-        raise AnalysisError(unbounded(data, kind))
-    factors, sigma = likelihood.split(theta * unit)
+    if not np.isin(kind, (BELOW, SEEN)).all():
+        raise AnalysisError("over several PDX models readings are censored below a limit only")
+    if near is None:
+        near = fit_lmm(formula, data)  # with the limit put in
+    design = build_design(formula, data)
+    assembled = assemble(design, True)
+    fixed = design.fixed_matrix()[:, assembled.turn.kept] @ assembled.turn.back
+    start = fixed @ (fixed.T @ design.response)
+    below = np.asarray(kind) == BELOW
+    likelihood = Likelihood.of(make_curves(design, assembled.turn, design.response - start, below))
+    try:
+        theta = _start(near, assembled.model)
+        _require_known(likelihood, theta)
+        theta = _search(likelihood, theta, near)
+        top = _require_known(likelihood, theta)
+        gradient = likelihood.deviance(theta)[1]
+        if not np.abs(gradient).max() < MOST_GRADIENT * np.sqrt(len(kind)):
+            raise np.linalg.LinAlgError("the search did not end at a maximum")
+        working = _working(design, start, likelihood, top, below)
+        standing = assemble(working, True)
+        if standing.turn.kept != assembled.turn.kept:
+            raise np.linalg.LinAlgError("some fixed effects are not known")
+    except (AnalysisError, np.linalg.LinAlgError) as error:
+        raise AnalysisError(unbounded(data, kind)) from error
+    optimum = _optimum(standing.model, likelihood, theta, top, float(np.abs(gradient).max()))
     return NestedCensoredFit(
-        formula, design, filled.assembled, filled.optimum, True,
-        top=likelihood.top(theta * unit), factors=factors, sd=sigma, kind=np.asarray(kind), groups=groups,
+        formula, working, standing, optimum, True, restricted=top.loglik - assembled.turn.logdet / 2,
+        kind=np.asarray(kind), theta=theta, likelihood=likelihood,
     )  # fmt: skip
 
 
-def _group(filled: LmmFit, x: Array, rows: Array, kind: Array) -> _Group:
-    z, levels = [], []
-    for term in filled.design.random:
-        present, codes = np.unique(term.codes[rows], return_inverse=True)
-        columns = np.zeros((len(rows), len(present), term.columns.shape[1]))
-        columns[np.arange(len(rows)), codes] = term.columns[rows]
-        z.append(columns)
-        levels.append(present)
-    return _Group(rows, x[rows], filled.design.response[rows], kind[rows] == BELOW, tuple(z), tuple(levels))
+def _start(near: LmmFit, model: Model) -> Array:
+    """Lambdas of another fit's covariances, no variance at 0, and log sigma."""
+    factors = factors_near(model, near)
+    parts = [factor[np.tril_indices(len(factor))] for factor in factors]
+    return np.concatenate([*parts, [np.log(near.sigma)]])
 
 
-def _start(filled: LmmFit, scales: list[Array]) -> Array:
-    """Lambdas of the design with the limit put in, columns scaled to length 1, no variance at 0; log sigma."""
-    parts = []
-    for psi, scale in zip(filled.psis, scales, strict=True):
-        turned = psi / filled.sigma**2 * np.outer(scale, scale)
-        root = np.linalg.cholesky(turned + np.eye(len(psi)) * (0.01 + 0.01 * np.trace(turned)))
-        parts.append(root[np.tril_indices(len(psi))])
-    return np.concatenate([*parts, [np.log(filled.sigma)]])
+def _require_known(likelihood: Likelihood, theta: Array) -> Top:
+    """The top for given variances; refused where the readings do not hold the fixed effects."""
+    with np.errstate(all="ignore"):
+        top = likelihood.top(theta)
+    if not np.isfinite(top.loglik) or likelihood.least_known(top) < LEAST_KNOWN:
+        raise np.linalg.LinAlgError("the fixed effects run away")
+    return top
+
+
+def _search(likelihood: Likelihood, start: Array, near: LmmFit) -> Array:
+    """The best theta from `start` on; a Lambda next to 0 is tried above 0, and set to 0 where nothing is lost."""
+    known = near.metric if isinstance(near, NestedCensoredFit) and near.theta.size == start.size else None
+    theta = bfgs(likelihood.deviance, start, ENOUGH, known)
+    sizes = [part.shape[1] for part in likelihood.curves.into]
+    diagonal = np.concatenate([np.equal(*np.tril_indices(size)) for size in sizes])
+    for place in np.flatnonzero(diagonal & (np.abs(theta[:-1]) < NEARLY_ZERO)):
+        lifted, none = theta.copy(), theta.copy()
+        lifted[place], none[place] = LIFTED, 0.0
+        here = likelihood.deviance(theta)[0]
+        if likelihood.deviance(lifted)[0] < here - LEAST_LOSS:
+            theta = bfgs(likelihood.deviance, lifted, ENOUGH)
+        elif likelihood.deviance(none)[0] < here + LEAST_LOSS:
+            theta = none
+    return theta
+
+
+def _working(design: Design, start: Array, likelihood: Likelihood, top: Top, below: Array) -> Design:
+    """The linear mixed model that stands for the likelihood at its top."""
+    curves, pull = likelihood.curves, top.pull
+    lines = likelihood.lines(top.effects, top.turned)
+    response, weights = design.response.copy(), np.ones(len(design.response))
+    expected = (curves.hidden * lines[curves.owner]).sum(axis=1)
+    response[below] = start[below] + (expected - 1 / (pull.ratio + pull.a)) / top.t
+    weights[below] = np.maximum(pull.bend, LEAST_WEIGHT)
+    return replace(design, response=response, weights=weights)
+
+
+def _optimum(model: Model, likelihood: Likelihood, theta: Array, top: Top, gradient: float) -> Optimum:
+    """The variances found, as an optimum of the linear mixed model."""
+    psis = []
+    for block, turn, factor in zip(
+        model.blocks, likelihood.curves.turns, likelihood.split(theta)[0], strict=True
+    ):
+        moved = block.turn @ np.linalg.solve(turn, factor)
+        psis.append(moved @ moved.T)
+    solution = model.solve(model.evaluate(psis, np.ones(1)))
+    return Optimum(theta, replace(solution, sigma2=top.t**-2), gradient, 0.0, True, 0)

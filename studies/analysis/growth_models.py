@@ -38,6 +38,7 @@ SINGLE_MICE = (
     "(1 + day | mouse) carries both and tau2 is not given"
 )
 RESPONSE_GROUP = "pdx_model:arm"
+M4_CENSORED = "M4, censored"
 FEW_DF = 2
 LEAST_RESIDUAL_SD = 1e-5
 Weights = dict[str, float]
@@ -119,7 +120,8 @@ class GrowthFit:
     @property
     def models_alike(self) -> bool:
         """Whether PDX models differ in their slopes by no more than their mice make them: tau2 is estimated as 0."""
-        return self.name == "M4" and not self.square and self.fit.variance_is_zero(RESPONSE_GROUP)
+        straight = self.name in ("M4", M4_CENSORED) and not self.square
+        return straight and self.fit.variance_is_zero(RESPONSE_GROUP)
 
     def coefficient(self, name: str) -> float:
         """The estimate of one fixed effect; 0 for one that was dropped."""
@@ -195,13 +197,12 @@ def growth_data(
     plan: Plan,
     statuses: tuple[str, ...] | None = None,
     censor: bool = True,
-    censor_over_models: bool = False,
 ) -> GrowthData:
     """Readings within the plan's window, of arms with at least two mice read twice above the limit of detection.
 
-    Readings below the limit are censored in a study of one PDX model (unless told otherwise); over several, readings of
-    0 are left out (unless `censor_over_models`). `statuses` keeps the PDX models of these MAP2K4 statuses only. Refuses
-    a study without a window, without a control that can be fitted, and without an arm to compare with it.
+    Readings below the limit are censored, unless told otherwise or the plan names its own formula: readings of 0 are
+    left out then. `statuses` keeps the PDX models of these MAP2K4 statuses only. Refuses a study without a window,
+    without a control that can be fitted, and without an arm to compare with it.
     """
     if plan["window"] is None:
         raise AnalysisError("there is no analysis window: no day at which arms can be compared")
@@ -211,9 +212,7 @@ def growth_data(
     inside = read[read["day"].between(first, last)]
     left_out = {"outside the window": len(read) - len(inside)}
     limit = (
-        detection_limit(inside["volume_mm3"].to_numpy(), plan)
-        if censor and plan["model"] == "auto" and (censor_over_models or inside["pdx_model"].nunique() == 1)
-        else None
+        detection_limit(inside["volume_mm3"].to_numpy(), plan) if censor and plan["model"] == "auto" else None
     )
     if limit is None:
         kept = inside[inside["volume_mm3"] > 0]
@@ -314,7 +313,8 @@ def fit_m4(
     formula = f"log_volume ~ {fixed}{_blocks(data, plan)}{_sources(data)} + {' + '.join(random)}"
     cap = max(float(len(statuses) - (statuses.nunique() if several else 1)), 1.0)
     notes = _few_models(len(statuses), cap) if replicated else (SINGLE_MICE, *_few_models(len(statuses), cap))
-    name = "M4, bent" if square else "M4"
+    straight = M4_CENSORED if data.n_censored else "M4"
+    name = "M4, bent" if square else straight
     return GrowthFit(data, formula, _fit(formula, data), name, cap, notes, square, bends or {})
 
 
@@ -342,25 +342,29 @@ def fit_primary(data: GrowthData, plan: Plan) -> GrowthFit:
     """The plan's formula, else M1 for one PDX model and M4 for several."""
     if plan["model"] != "auto":
         return fit_formula(data, plan["model"])
-    square = square_of(plan["primary"].get("estimand", "slope"), tgi_day(plan))
-    if data.mice["pdx_model"].nunique() == 1:
-        return fit_one_model(data, plan, square)
-    return fit_m4(data, plan, square)
+    return fit_censoring(data, plan, square_of(plan["primary"].get("estimand", "slope"), tgi_day(plan)))
 
 
-def fit_one_model(data: GrowthData, plan: Plan, square: float) -> GrowthFit:
-    """M1, its readings below detection censored; where that likelihood has no maximum, without them and said."""
+def fit_censoring(data: GrowthData, plan: Plan, square: float) -> GrowthFit:
+    """M1 or M4, its readings below detection censored; where that likelihood has no maximum, without them and said."""
     try:
-        return fit_m1(data, plan, square=square)
+        return fit_growth(data, plan, square)
     except AnalysisError as error:
         if not data.n_censored:
             raise
         try:
-            fit = fit_m1(data.seen(), plan, square=square)
+            fit = fit_growth(data.seen(), plan, square)
         except AnalysisError:
             raise error from None
         note = f"readings below the limit of detection could not be censored and were left out: {error}"
         return replace(fit, notes=(*fit.notes, note))
+
+
+def fit_growth(data: GrowthData, plan: Plan, square: float = 0.0) -> GrowthFit:
+    """M1 of one PDX model, M4 of several."""
+    if data.mice["pdx_model"].nunique() == 1:
+        return fit_m1(data, plan, square=square)
+    return fit_m4(data, plan, square)
 
 
 def tgi_day(plan: Plan) -> float:

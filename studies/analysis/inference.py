@@ -20,8 +20,8 @@ from studies.analysis.growth_models import (
     GrowthData,
     GrowthFit,
     Weights,
+    fit_censoring,
     fit_m1,
-    fit_one_model,
     fit_primary,
     growth_data,
     square_of,
@@ -73,7 +73,7 @@ def fits_by_model(
             fits.append((scope, primary))
             continue
         try:
-            fits.append((scope, fit_one_model(growth_data(part, plan), plan, square)))
+            fits.append((scope, fit_censoring(growth_data(part, plan), plan, square)))
         except AnalysisError as error:
             fits.append((scope, str(error)))
     return fits
@@ -132,8 +132,9 @@ def contrast_rows(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> list[
 
 
 def _with_bootstrap(fit: GrowthFit, plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Where readings are censored and an arm has few mice, the bootstrap's p value beside the t test's."""
-    if not isinstance(fit.fit, CensoredLmmFit):
+    """Where readings of a study of one PDX model are censored and an arm has few mice, the bootstrap's p value beside
+    the t test's; the fits of single models among several are exploratory, and go without."""
+    if not isinstance(fit.fit, CensoredLmmFit) or any(row["scope"] != "study" for row in rows):
         return rows
     found = []
     for row in rows:
@@ -238,11 +239,9 @@ def _left_out_notes(data: GrowthData) -> list[str]:
     if not zeros:
         return []
     return [
-        f"{wording.readings(zeros)} of 0 mm3 in the window left out of the mixed model, for 0 has no logarithm and "
-        "the primary fit over several PDX models, or by a formula of the plan's own, does not censor; zeros are the "
-        "strongest responses, so effects are understated rather than overstated, and no constant was put in their "
-        "place. Beside it the left-censored likelihood over all PDX models is among the sensitivity rows, and the "
-        "models' own fits (mixed_models_by_model) take zeros as left-censored"
+        f"{wording.readings(zeros)} of 0 mm3 in the window left out of the mixed model, for 0 has no logarithm and a "
+        "formula of the plan's own is fitted without censoring; zeros are the strongest responses, so effects are "
+        "understated rather than overstated, and no constant was put in their place"
     ]
 
 

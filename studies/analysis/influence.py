@@ -26,7 +26,7 @@ def influence_of_mice(fit: GrowthFit) -> dict[str, Any]:
     usually looked at. `reason` says why there is none.
     """
     mice = len(fit.data.mice)
-    if len(fit.fit.design.random) > 3 or fit.fit.design.weights is not None or fit.name == "plan":
+    if len(fit.fit.design.random) > 3 or fit.name == "plan":
         return _none("not computed for a formula of the plan's own")
     if fit.fit.n_rows > MOST_ROWS:
         return _none(f"not computed above {MOST_ROWS} readings, where no single mouse weighs")
@@ -129,7 +129,8 @@ def _groups(codes: np.ndarray) -> list[np.ndarray]:
 
 def _covariance(fit: GrowthFit, rows: np.ndarray) -> np.ndarray:
     """V of some rows, in absolute units."""
-    total = np.eye(len(rows)) * fit.fit.sigma**2
+    weights = fit.fit.design.weights
+    total = np.eye(len(rows)) * fit.fit.sigma**2 / (1.0 if weights is None else weights[rows])
     for term, psi in zip(fit.fit.design.random, fit.fit.psis, strict=True):
         columns, codes = term.columns[rows], term.codes[rows]
         total += (columns @ psi @ columns.T) * (codes[:, None] == codes)

@@ -80,12 +80,18 @@ def _fitted(formula: str, design: Design, reml: bool, near: "LmmFit | None" = No
         assembled, optimum, phi = fit_serial(design, reml)
         return LmmFit(formula, design, assembled, optimum, reml, phi)
     assembled = assemble(design, reml)
-    optimum = find_optimum(assembled.model, None if near is None else [_start_near(assembled.model, near)])
+    start = None if near is None else [_start_near(assembled.model, near)]
+    optimum = find_optimum(assembled.model, start)
     return LmmFit(formula, design, assembled, optimum, reml)
 
 
 def _start_near(model: Model, near: "LmmFit") -> Array:
-    """Lambdas of another fit's covariances, in the units of this one's blocks; the identity for a term it has not."""
+    return join(model, factors_near(model, near), np.ones(model.bottom.n_classes))
+
+
+def factors_near(model: Model, near: "LmmFit") -> list[Array]:
+    """Lambdas of another fit's covariances, in the units of this one's blocks and none of them 0; the identity for a
+    term it has not."""
     found = {
         (block.group, block.names): psi / near.sigma**2
         for block, psi in zip(near.assembled.model.blocks, near.psis, strict=True)
@@ -97,7 +103,7 @@ def _start_near(model: Model, near: "LmmFit") -> Array:
         turned = np.eye(size) if psi is None else block.turn @ psi @ block.turn.T
         lift = START_LIFT * np.trace(turned) / size + START_LIFT**2
         factors.append(semidefinite_cholesky(turned + lift * np.eye(size)))
-    return join(model, factors, np.ones(model.bottom.n_classes))
+    return factors
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 
 from studies import wording
-from studies.analysis.censored_nested import MOST_READINGS
 from studies.analysis.curves import curves_of
 from studies.analysis.diagnostics import without_far_off
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_rates
 from studies.analysis.growth_models import (
+    BELOW_LIMIT,
     GrowthData,
     GrowthFit,
     Weights,
     difference,
+    fit_growth,
     fit_m1,
     fit_m4,
     fit_primary,
@@ -191,24 +192,19 @@ def _cages(asked: Asked) -> GrowthFit:
 
 
 def _censored(asked: Asked) -> GrowthFit:
-    if asked.primary.name == "MC" or asked.data.n_censored:
+    if asked.data.n_censored:
         raise NotApplicableError("the primary is this fit")
-    if not asked.several_models or asked.plan["model"] != "auto":
-        raise NotApplicableError("no reading in the window lies below the limit of detection")
-    data = growth_data(asked.frame, asked.plan, censor_over_models=True)
-    if not data.n_censored:
-        raise NotApplicableError("no reading in the window lies below the limit of detection")
-    if len(data.frame) > MOST_READINGS:
-        raise NotApplicableError(f"more than {MOST_READINGS} readings: the PDX models' own fits censor")
-    fit = fit_m4(near(asked, data), asked.plan, square=asked.primary.square)
-    note = f"{wording.readings(data.n_censored)} below {data.limit_mm3:g} mm3 taken as below that limit"
-    return replace(fit, notes=(*fit.notes, note))
+    if asked.data.left_out.get(BELOW_LIMIT):
+        raise NotApplicableError("that likelihood has no maximum here: the primary leaves these readings out")
+    if asked.data.left_out.get("volume of 0"):
+        raise NotApplicableError("the plan names its own formula")
+    raise NotApplicableError("no reading in the window lies below the limit of detection")
 
 
 def _seen_only(asked: Asked) -> GrowthFit:
     if asked.data.n_censored:
-        return fit_m1(near(asked, asked.data.seen()), asked.plan, square=asked.primary.square)
-    if asked.data.left_out.get("volume of 0"):
+        return fit_growth(near(asked, asked.data.seen()), asked.plan, asked.primary.square)
+    if asked.data.left_out.get("volume of 0") or asked.data.left_out.get(BELOW_LIMIT):
         raise NotApplicableError("the primary leaves them out")
     raise NotApplicableError("no reading in the window lies below the limit of detection")
 
@@ -301,10 +297,7 @@ def _without_models(asked: Asked) -> Iterator[tuple[str, Callable[[], Rows]]]:
 
 def _without_model(asked: Asked, model: str) -> GrowthFit:
     frame = asked.data.frame[asked.data.frame["pdx_model"] != model]
-    rest = near(asked, replace(asked.data, frame=frame))
-    if frame["pdx_model"].nunique() == 1:
-        return fit_m1(rest, asked.plan, square=asked.primary.square)
-    return fit_m4(rest, asked.plan, square=asked.primary.square)
+    return fit_growth(near(asked, replace(asked.data, frame=frame)), asked.plan, asked.primary.square)
 
 
 def _without_extreme(asked: Asked, lowest: bool) -> Rows:

@@ -310,18 +310,6 @@ def test_an_arm_never_seen_again_leaves_the_likelihood_without_a_maximum():
                      np.where(gone, BELOW, SEEN))  # fmt: skip
 
 
-def test_where_it_cannot_be_fitted_the_readings_are_left_out_and_said():
-    """The primary fit over several PDX models leaves zeros out; a row beside it and the models' own fits censor."""
-    table = together(*(
-        simulated(-0.25, seed).assign(pdx_model=f"P{seed}", mouse=lambda t, s=seed: f"{s} " + t["mouse"])
-        for seed in range(3)
-    ))  # fmt: skip
-    result = analyze_study(table, PLAN).to_dict()
-    assert result["mixed_model"]["model"] == "M4"
-    assert any("the primary fit over several PDX models" in note for note in result["notes"])
-    assert {row["model"] for row in result["mixed_models_by_model"]} == {"MC"}
-
-
 def test_maximum_likelihood_side_by_side_is_that_of_each_alone():
     units, parameters = two_mice([4])
     random = np.random.default_rng(1)

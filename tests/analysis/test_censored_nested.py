@@ -8,12 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import AnalysisError, analyze_study, fit_lmm
-from studies.analysis.censored_nested import _Group, _group, _Likelihood, fit_censored_nested
+from studies.analysis import AnalysisError, analyze_study, fit_lmm, normalize_table
+from studies.analysis.censored_nested import fit_censored_nested
+from studies.analysis.growth_models import fit_primary, growth_data
+from studies.analysis.laplace import Likelihood, make_curves
+from studies.analysis.lmm.structure import FixedTurn
+from studies.analysis.plan import resolve_plan
 from studies.analysis.tobit import ABOVE, BELOW, SEEN
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
 LIMIT = float(np.log(13.5))
+PLAN = {"control": "vehicle", "window": [0, 20], "day": 20}
 FORMULA = "log_volume ~ day * arm + (1 + day | pdx_model) + (0 + day | pdx_model:arm) + (1 + day | mouse)"
 
 
@@ -61,26 +66,32 @@ def test_the_likelihood_is_that_of_the_joint_normal_but_for_laplace():
     table = reference()
     assert (table["kind"] == BELOW).sum() == expected["below"] > 5
     fit = fit_lmm(FORMULA, table)
+    turns = [block.turn for block in fit.assembled.model.blocks]
     x = np.column_stack([np.ones(len(table)), table["day"], table["day"] * (table["arm"] == "drug")])
     errors = []
     for point in expected["points"]:
         rest = table["log_volume"].to_numpy() - x @ np.array(point["b"])
-        groups = []
-        for _, rows in table.groupby("pdx_model").indices.items():
-            of = _group(fit, np.empty((len(table), 0)), rows, table["kind"].to_numpy())
-            groups.append(_Group(of.rows, of.x, rest[rows], of.below, of.z, of.levels))
-        roots = [np.linalg.cholesky(np.atleast_2d(point[name])) / point["sigma"]
-                 for name in ("model", "response", "mouse")]  # fmt: skip
+        none = FixedTurn([], np.zeros((0, 0)))
+        curves = make_curves(fit.design, none, rest, (table["kind"] == BELOW).to_numpy())
+        roots = [np.linalg.cholesky(turn @ np.atleast_2d(point[name]) @ turn.T) / point["sigma"]
+                 for turn, name in zip(turns, ("model", "response", "mouse"), strict=True)]  # fmt: skip
         theta = np.concatenate(
             [*(root[np.tril_indices(len(root))] for root in roots), [np.log(point["sigma"])]]
         )
-        effects = [
-            np.zeros(sum(len(one) * w for one, w in zip(g.levels, (2, 1, 2), strict=True))) for g in groups
-        ]
-        found = _Likelihood(groups, [2, 1, 2], np.empty(0), effects).top(theta).loglik
-        errors.append(found - point["loglik"])
+        errors.append(Likelihood.of(curves).top(theta).loglik - point["loglik"])
     assert errors == pytest.approx([0.0] * 3, abs=0.1)
     assert np.ptp(errors) < 0.05  # what moves estimates is how the error changes
+
+
+def test_its_gradient_is_exact():
+    """Against central differences, at variances far from the maximum."""
+    _, fit = one()
+    theta, step = fit.theta + np.array([0.3, 0.1, -0.2, 0.4, 0.3, -0.1, 0.2, 0.1]), 1e-5
+    _, gradient = fit.likelihood.deviance(theta)
+    moves = step * np.eye(len(theta))
+    found = [(fit.likelihood.deviance(theta + move)[0] - fit.likelihood.deviance(theta - move)[0]) / (2 * step)
+             for move in moves]  # fmt: skip
+    assert gradient == pytest.approx(np.array(found), rel=1e-5, abs=1e-5)
 
 
 def test_without_censored_readings_it_is_reml():
@@ -142,16 +153,62 @@ def test_readings_above_a_limit_are_refused():
         fit_censored_nested(FORMULA, table, np.full(len(table), ABOVE))
 
 
-def test_the_study_shows_it_among_the_sensitivity_rows():
-    table = simulated(1)
+def as_read(table: pd.DataFrame, altered: list[str]) -> pd.DataFrame:
+    """The table as a technician has it: what lies below the limit reads 0."""
     volume = np.exp(table["log_volume"])
-    table = table.assign(volume_mm3=volume.where(volume >= 13.5, 0.0), map2k4_status="WT")
-    result = analyze_study(
-        table.drop(columns="log_volume"), {"control": "vehicle", "window": [0, 20], "day": 20}
-    ).to_dict()
+    status = np.where(table["pdx_model"].isin(altered), "LoF", "WT")
+    table = table.assign(volume_mm3=volume.where(volume >= 13.5, 0.0), map2k4_status=status)
+    return table.drop(columns="log_volume")
+
+
+@cache
+def study() -> dict:
+    """The analysis of a study whose tumors fall below detection, half of its PDX models altered."""
+    return analyze_study(as_read(simulated(1), ["P0", "P2", "P4"]), PLAN).to_dict()
+
+
+def primary_of(table: pd.DataFrame):
+    normalized = normalize_table(table)
+    plan = resolve_plan(normalized, PLAN)
+    return fit_primary(growth_data(normalized.frame, plan), plan)
+
+
+def test_where_it_has_no_maximum_the_readings_are_left_out_and_said():
+    """In loss-of-function models the drug's tumors are never seen again: no slope of theirs is too steep."""
+    table = as_read(simulated(1, drug=-0.02), ["P0", "P2", "P4"])
+    gone = (table["arm"] == "drug") & (table["day"] > 0) & (table["map2k4_status"] == "LoF")
+    fit = primary_of(table.assign(volume_mm3=table["volume_mm3"].mask(gone, 0.0)))
+    assert (fit.name, fit.data.n_censored) == ("M4", 0)
+    assert any("could not be censored and were left out" in note for note in fit.notes)
+
+
+def test_the_primary_of_several_models_is_censored_and_the_readings_left_out_are_a_row():
+    result = study()
     rows = {row["variant"]: row for row in result["sensitivity"]}
-    row = rows["readings below 13.5 mm3 left-censored"]
     primary = next(one for one in result["mixed_model"]["contrasts"] if one["family"] == "F1")
-    assert "taken as below that limit" in row["note"]
-    assert row["estimate"] < primary["estimate"]
-    assert row["ci_low"] < row["estimate"] < row["ci_high"]
+    assert result["mixed_model"]["model"] == "M4, censored"
+    assert any("no constant was put in their place" in note for note in result["mixed_model"]["notes"])
+    left_out = rows["readings below detection left out"]
+    assert primary["estimate"] < left_out["estimate"] < primary["ci_high"]
+    assert rows["primary"]["estimate"] == primary["estimate"]
+    assert rows["readings below 13.5 mm3 left-censored"]["note"] == "the primary is this fit"
+    assert rows["without PDX model P3"]["df"] <= 3 < primary["df"] <= 4
+
+
+def test_strata_interaction_and_forest_rest_on_the_censored_fit():
+    """The interaction is the difference of the strata; every PDX model's own effect counts its censored readings."""
+    result = study()
+    strata = {row["map2k4_status"]: row["estimate"] for row in result["map2k4"]["strata"]}
+    [row] = result["map2k4"]["interaction"]
+    assert row["mixed_model"]["estimate"] == pytest.approx(strata["loss_of_function"] - strata["wild_type"])
+    assert row["df"] <= 4
+    [forest] = result["map2k4"]["model_level"]
+    effects = {one["pdx_model"]: one["effect"] for one in forest["effects"]}
+    whole = simulated(1)
+    slopes = whole.groupby(["pdx_model", "arm", "mouse"], observed=True)[["day", "log_volume"]].apply(
+        lambda part: np.polyfit(part["day"], part["log_volume"], 1)[0]
+    )
+    known = slopes.groupby(level=[0, 1], observed=True).mean().unstack()
+    far = known["drug"] - known["vehicle"] - pd.Series(effects)
+    assert np.abs(far).max() < 0.005
+    assert all(one["se"] > 0 for one in forest["effects"])

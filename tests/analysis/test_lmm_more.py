@@ -167,6 +167,17 @@ def test_an_empty_cell_is_dropped_and_named_and_what_rests_on_it_is_missing():
     assert slopes.isna().tolist() == [True, False]  # over both statuses A has no slope
 
 
+def test_an_arm_read_on_one_day_only_has_no_slope_and_the_rest_stands():
+    """Counted from that day its column of slopes is all zeros, from another it is the arm's column again."""
+    arms = pd.CategoricalDtype(["Vehicle", "A", "A+B"])
+    table = GROWTH.query("arm != 'A' or day == 0").astype({"arm": arms})
+    fit, other = (fit_lmm(M1, table.assign(day=table["day"] + origin)) for origin in (0, 1))
+    assert any("day:arm[T.A]" in note for note in fit.notes)
+    assert fit.loglik == pytest.approx(other.loglik, abs=1e-8)
+    slopes = [one.slope_contrasts(control="Vehicle")["estimate"].to_numpy() for one in (fit, other)]
+    assert np.isnan(slopes[0][0]) and slopes[0][1] == pytest.approx(slopes[1][1])
+
+
 def test_mice_with_one_reading_are_kept():
     firsts = GROWTH["mouse"].isin(GROWTH["mouse"].unique()[::4])
     fit = fit_lmm(M1, GROWTH[~firsts | (GROWTH["day"] == 0)])

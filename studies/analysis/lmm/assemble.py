@@ -32,6 +32,7 @@ from studies.analysis.lmm.white import Whitening
 Array = np.ndarray
 MOST_BASIS_COLUMNS = 8
 EXACT = 1e-20  # of the response's sum of squares: as much as rounding leaves
+ROUNDING = 1e-14  # of a cell's largest sum of squares
 SUSPECT = 1e-5
 NEARLY_FREE = (
     1e6  # relative variance of random effects; more, and fixed effects they hold would be lost in rounding
@@ -119,7 +120,8 @@ def assemble_atoms(design: Design, plan: Plan, reml: bool) -> Assembled | None:
     raw = group_sums(*rows)
     by_cell = sum_by(raw.s, cells.cell_of_group, cells.n_cells)
     upper = triangle_of((semidefinite_roots(by_cell) @ stacked).reshape(-1, len(design.names)))
-    turn = fixed_turn(upper)
+    parts = (stacked**2).sum(axis=1) * np.trace(by_cell, axis1=1, axis2=2)[:, None]
+    turn = fixed_turn(upper, np.sqrt(parts.sum(axis=0)))
     fold = (stacked[:, :, turn.kept] @ turn.back).reshape(-1, len(turn.kept))
     ordinary = fold.T @ sum_by(raw.sy, cells.cell_of_group, cells.n_cells).ravel()
     sy, squares = residual_sums(*rows, (fold @ ordinary).reshape(cells.n_cells, width), cells.cell_of_group)
@@ -163,9 +165,9 @@ def group_products(t: Array, codes: Array, n_groups: int) -> Array:
 
 
 def semidefinite_roots(matrices: Array) -> Array:
-    """C with C'C = M for positive semidefinite matrices (n x r x r)."""
+    """C with C'C = M for positive semidefinite matrices (n x r x r), what rounding leaves of a direction set to 0."""
     values, vectors = np.linalg.eigh(matrices)
-    return np.sqrt(np.clip(values, 0.0, None))[:, :, None] * transpose(vectors)
+    return np.sqrt(np.where(values > ROUNDING * values[:, -1:], values, 0.0))[:, :, None] * transpose(vectors)
 
 
 def null_rows(upper: Array, turn: FixedTurn) -> Array:

@@ -133,13 +133,15 @@ def semidefinite_cholesky(psi: Array) -> Array:
     return lower * np.where(np.diag(lower) < 0, -1.0, 1.0)
 
 
-def bfgs(function: Callable[[Array], tuple[float, Array]], theta: Array, enough: float) -> Array:
+def bfgs(
+    function: Callable[[Array], tuple[float, Array]], theta: Array, enough: float, metric: Array | None = None
+) -> Array:
     """Quasi-Newton descent with a backtracking search that also asks for positive curvature (Nocedal &
-    Wright ch. 6)."""
+    Wright ch. 6). It begins with the inverse second derivatives `metric`, where they are known."""
     value, gradient = function(theta)
-    inverse = np.eye(theta.size) / max(1.0, float(np.linalg.norm(gradient)))
-    fresh = True
-    for _ in range(MOST_STEPS):
+    inverse = np.eye(theta.size) / max(1.0, float(np.linalg.norm(gradient))) if metric is None else metric
+    fresh = metric is None
+    for _ in range(MOST_STEPS if np.isfinite(value) else 0):
         step = -inverse @ gradient
         slope = float(step @ gradient)
         if slope >= 0:

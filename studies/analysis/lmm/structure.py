@@ -203,8 +203,14 @@ def crossed_columns(design: Design, plan: Plan, blocks: list[Block]) -> csr_matr
     return result
 
 
-def independent_columns(upper: Array, tolerance: float = RANK_TOLERANCE) -> list[int]:
-    """Columns that add something to those before them, as R's qr() decides, from any R with R'R = X'X."""
+def independent_columns(
+    upper: Array, tolerance: float = RANK_TOLERANCE, lengths: Array | None = None
+) -> list[int]:
+    """Columns that add something to those before them, as R's qr() decides, from any R with R'R = X'X.
+
+    Where columns of R were made by subtraction, `lengths` are those of their parts: what is next to nothing of these
+    is rounding.
+    """
     kept: list[int] = []
     basis: list[Array] = []
     for index in range(upper.shape[1]):
@@ -214,7 +220,8 @@ def independent_columns(upper: Array, tolerance: float = RANK_TOLERANCE) -> list
             for vector in basis:
                 rest -= (vector @ rest) * vector
         left = np.linalg.norm(rest)
-        if length > 0 and left > tolerance * length:
+        whole = length if lengths is None else max(length, lengths[index])
+        if length > 0 and left > tolerance * whole:
             kept.append(index)
             basis.append(rest / left)
     return kept
@@ -242,8 +249,8 @@ def triangle_of(matrix: Array) -> Array:
     return np.asarray(np.linalg.qr(matrix, mode="r"))
 
 
-def fixed_turn(upper: Array) -> FixedTurn:
-    kept = independent_columns(upper)
+def fixed_turn(upper: Array, lengths: Array | None = None) -> FixedTurn:
+    kept = independent_columns(upper, lengths=lengths)
     triangle = triangle_of(upper[:, kept]) if kept else np.zeros((0, 0))
     return FixedTurn(kept, triangle)
 
