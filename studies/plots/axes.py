@@ -1,12 +1,14 @@
 """What several figures need of an axis: where it ends, how it is labeled, how volumes stand on a log scale."""
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studies.plots.style import HAIRLINE, SOFT_INK
+from studies.plots.style import HAIRLINE, LABEL_PT, MM, SMALLEST_PT, SOFT_INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,19 +67,53 @@ def mark_day(axis: "Axes", day: float | None) -> None:
         axis.axvline(day, color=HAIRLINE, linewidth=0.6, linestyle=(0, (2, 2)), zorder=0)
 
 
-def subtitle(axis: "Axes", text: str) -> None:
-    """A small line between a panel's title and its axis, which may run on past the panel's edge."""
-    axis.text(
-        0, 1.02, text, transform=axis.transAxes, fontsize=6, va="bottom", color=SOFT_INK, in_layout=False
-    )
+def head(axis: "Axes", title: str, below: str, room_mm: float) -> None:
+    """A panel's title in at most two lines, and what is told of it in small ones between the title and the axis."""
+    small = wrapped(below, room_mm, SMALLEST_PT)
+    axis.annotate(small, (0, 1), (0, 2), xycoords="axes fraction", textcoords="offset points", fontsize=SMALLEST_PT,
+                  va="bottom", color=SOFT_INK, in_layout=False)  # fmt: skip
+    lines = small.count("\n") + 1 if small else 0
+    axis.set_title(wrapped(title, room_mm, LABEL_PT, bold=True), pad=3 + 8.5 * lines)
 
 
-def shorten(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+def wrapped(text: str, room_mm: float, points: float, *, lines: int = 2, bold: bool = False) -> str:
+    """The text in as many lines as it needs, broken after spaces and marks; the last of those allowed is fitted."""
+    if "\n" in text:
+        return "\n".join(wrapped(part, room_mm, points, lines=1, bold=bold) for part in text.split("\n"))
+    parts, done = re.split(r"(?<=[ _/+])", text), []
+    while parts and len(done) < lines:
+        many = len(parts) if len(done) < lines - 1 else 0
+        while many > 1 and width_mm("".join(parts[:many]).rstrip(), points, bold) > room_mm:
+            many -= 1
+        done.append(fitted("".join(parts[: many or None]).rstrip(), room_mm, points, bold=bold))
+        parts = parts[many:] if many else []
+    return "\n".join(done)
 
 
-def spread_labels(heights: Sequence[float], gap: float) -> list[float]:
-    """Heights moved apart to at least `gap`, keeping their order: for labels at the ends of lines."""
+def fitted(text: str, room_mm: float, points: float, *, bold: bool = False) -> str:
+    """The text, its middle given up for an ellipsis where it is wider than its room: names differ in their ends."""
+    if width_mm(text, points, bold) <= room_mm:
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        start, end = text[: kept - kept // 3], text[len(text) - kept // 3 :]
+        if width_mm(cut := f"{start.rstrip()}…{end.lstrip()}", points, bold) <= room_mm:
+            return cut
+    return "…"
+
+
+@lru_cache(maxsize=4096)
+def width_mm(text: str, points: float, bold: bool = False) -> float:
+    """How wide a line of text is when it is printed."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal", size=points)
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return float(width) / 72 / MM
+
+
+def spread_labels(heights: Sequence[float], gap: float, highest: float = np.inf) -> list[float]:
+    """Heights moved apart to at least `gap`, keeping their order, none above `highest`: for labels at ends of lines."""
     order = sorted(range(len(heights)), key=lambda place: heights[place])
     moved: list[Any] = list(heights)
     for _ in range(100):
@@ -88,4 +124,7 @@ def spread_labels(heights: Sequence[float], gap: float) -> list[float]:
             push = (gap - (moved[high] - moved[low])) / 2
             moved[low] -= push
             moved[high] += push
+    for place in reversed(order):
+        moved[place] = min(moved[place], highest)
+        highest = moved[place] - gap
     return moved

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studies.plots.style import HAIRLINE, INK, PAGE_MM, SOFT_INK, new_figure, styled
+from studies.plots.axes import fitted, width_mm
+from studies.plots.style import (
+    COLUMN_MM,
+    HAIRLINE,
+    INK,
+    PAGE_MM,
+    SMALLEST_PT,
+    SOFT_INK,
+    TEXT_PT,
+    new_figure,
+    styled,
+)
 from studies.randomization.balance import SMD_LIMITS, ArmSummary, CovariateBalance
 
 if TYPE_CHECKING:
@@ -13,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LABELS = {"log_volume": "tumor volume (log)", "weight": "body weight", "growth_rate": "growth rate"}
+AXIS_MM, NAME_MM = 48, 45
 UNITS = {
     "log_volume": "Tumor volume (mm³)",
     "weight": "Body weight (g)",
@@ -23,25 +35,31 @@ UNITS = {
 @styled
 def love_plot(covariates: Sequence[CovariateBalance]) -> "Figure":
     """|SMD| of every pair of arms, a line a covariate; the worst pair is named."""
-    figure = new_figure(PAGE_MM, 20 + 11 * max(len(covariates), 1))
+    figure = new_figure(COLUMN_MM, 20 + 11 * max(len(covariates), 1))
     axis = figure.subplots()
     worst = max((abs(one.worst.smd) for one in covariates if one.worst), default=0.0)
+    reach = max(1.15 * worst, 0.3)
     for limit in SMD_LIMITS:
         axis.axvline(limit, color=HAIRLINE, linewidth=0.7, linestyle=(0, (3, 2)), zorder=0)
-        axis.annotate(f"{limit:.2f}", (limit, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=6.5,
-                      color=SOFT_INK)  # fmt: skip
+        axis.annotate(f"{limit:.2f}", (limit, 1.01), xycoords=("data", "axes fraction"), ha="center",
+                      fontsize=SMALLEST_PT, color=SOFT_INK)  # fmt: skip
     for line, one in enumerate(covariates):
         axis.axhline(line, color=HAIRLINE, linewidth=0.4, zorder=0)
         axis.plot([abs(pair.smd) for pair in one.pairs], [line] * len(one.pairs), "o", markersize=4.5,
                   markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.8, clip_on=False)  # fmt: skip
         if one.worst:
             axis.plot(abs(one.worst.smd), line, "o", color=INK, markersize=4.5)
-            axis.annotate(f"{one.worst.first} and {one.worst.second}", (abs(one.worst.smd), line), (5, 5),
-                          textcoords="offset points", fontsize=6.5, color=SOFT_INK)  # fmt: skip
+            pair = fitted(f"{one.worst.first} and {one.worst.second}", AXIS_MM, SMALLEST_PT)
+            half = (
+                0.5 * reach * width_mm(pair, SMALLEST_PT) / AXIS_MM
+            )  # within the axis, at the dot as far as it goes
+            place = min(max(abs(one.worst.smd), half), reach - half)
+            axis.annotate(pair, (place, line), (0, 5), textcoords="offset points", fontsize=SMALLEST_PT,
+                          color=SOFT_INK, ha="center")  # fmt: skip
     axis.set_yticks(range(len(covariates)), [LABELS[one.name] for one in covariates])
     axis.set_ylim(len(covariates) - 0.5, -0.6)
-    axis.set_xlim(0, max(1.35 * worst, 0.3))
-    axis.set_xlabel("|standardized mean difference| of two arms")
+    axis.set_xlim(0, reach)
+    axis.set_xlabel("|standardized mean difference| of two arms", x=1, ha="right")
     axis.tick_params(left=False)
     axis.spines["left"].set_visible(False)
     return figure
@@ -50,7 +68,6 @@ def love_plot(covariates: Sequence[CovariateBalance]) -> "Figure":
 @styled
 def by_arm(covariates: Sequence[CovariateBalance], colors: Mapping[str, str]) -> "Figure":
     """Each covariate by arm: mice as dots where they may be shown, mean and standard deviation beside them."""
-    longest = max((len(arm.arm) for one in covariates for arm in one.arms), default=1)
     arms = max((len(one.arms) for one in covariates), default=1)
     figure = new_figure(PAGE_MM, 22 + 6.5 * arms)
     axes = figure.subplots(1, max(len(covariates), 1), sharey=True, squeeze=False)[0]
@@ -61,8 +78,8 @@ def by_arm(covariates: Sequence[CovariateBalance], colors: Mapping[str, str]) ->
         axis.tick_params(left=False)
         axis.spines["left"].set_visible(False)
     if covariates:
-        names = [f"{arm.arm[:40]}  n = {arm.n}" for arm in covariates[0].arms]
-        axes[0].set_yticks(range(len(names)), names, fontsize=7 if longest < 30 else 6)
+        names = [f"{fitted(arm.arm, NAME_MM, TEXT_PT)}  n = {arm.n}" for arm in covariates[0].arms]
+        axes[0].set_yticks(range(len(names)), names, fontsize=TEXT_PT)
         axes[0].set_ylim(len(names) - 0.5, -0.5)
     return figure
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from studies.plots.axes import day_limits, mark_day, shorten, subtitle
-from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panels, styled
+from studies.plots.axes import day_limits, head, mark_day
+from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panel_mm, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +38,7 @@ def _draw(
 ) -> "Figure":
     from matplotlib.collections import LineCollection
 
-    figure, axes = panels(len(found), columns, 36 if columns > 2 else 50)
+    figure, axes = panels(len(found), columns, 38 if columns > 2 else 46)
     start, end, _ = day_limits(known.groupby("mouse")["day"].max().to_numpy(), known["day"].min())
     low, high = known["weight_g"].min(), known["weight_g"].max()
     for axis, arm in zip(axes, found, strict=True):
@@ -54,9 +54,8 @@ def _draw(
         axis.set_xlim(start, end)
         axis.set_ylim(low - 0.05 * (high - low or 1), high + 0.05 * (high - low or 1))
         axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
-        axis.set_title(shorten(arm, 26), pad=11)
-        subtitle(axis, f"{len(lines)} {'mouse' if len(lines) == 1 else 'mice'}")
+        head(axis, arm, f"{len(lines)} {'mouse' if len(lines) == 1 else 'mice'}", panel_mm(columns))
         mark_day(axis, day)
-    figure.supylabel("Body weight (g)", fontsize=8)
-    figure.supxlabel("Study day", fontsize=8)
+    figure.supylabel("Body weight (g)")
+    figure.supxlabel("Study day")
     return figure

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from studies.plots.axes import head
 from studies.plots.style import (
     HAIRLINE,
     INK,
-    PAGE_MM,
-    SOFT_INK,
     arm_colors,
+    figure_mm,
     in_reading_order,
     new_figure,
+    panel_mm,
     styled,
 )
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
-COLUMNS = 3
+MOST_IN_A_COLUMN = 4
+ROW_MM = {2: 48, 3: 62, 4: 50}  # by panels abreast, each nearly square
 
 
 @styled
@@ -38,21 +40,23 @@ def diagnostics(found: Mapping[str, Any], arms: Sequence[Row]) -> list["Figure"]
         drawings.append(partial(_observed, found["observed_predicted"], arms))
     if not drawings:
         return []
-    rows = -(-len(drawings) // COLUMNS)
-    figure = new_figure(PAGE_MM, 56 * rows + 6)
-    axes = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
+    columns = 2 if len(drawings) <= MOST_IN_A_COLUMN else 3 if len(drawings) <= 6 else 4
+    rows = -(-len(drawings) // columns)
+    figure = new_figure(figure_mm(columns), ROW_MM[columns] * rows + 4)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for spare in axes[len(drawings) :]:
         spare.set_visible(False)
     for axis, draw in zip(axes, drawings, strict=False):
-        draw(axis)
+        draw(axis, panel_mm(columns) - 4)
     return [figure]
 
 
 def _spoken(word: str) -> str:
-    return {"Intercept": "intercept", "pdx_model": "PDX model"}.get(word, word.replace("_", " "))
+    parts = [{"Intercept": "intercept", "pdx_model": "PDX model"}.get(part, part) for part in word.split(":")]
+    return " by ".join(part.replace("_", " ") for part in parts)
 
 
-def _quantiles(points: Sequence[Row], title: str, label: str, axis: "Axes") -> None:
+def _quantiles(points: Sequence[Row], title: str, label: str, axis: "Axes", room_mm: float) -> None:
     normal = np.array([point["normal"] for point in points])
     observed = np.array([point["observed"] for point in points])
     reach = 1.08 * max(np.abs(normal).max(), np.abs(observed).max())
@@ -61,24 +65,23 @@ def _quantiles(points: Sequence[Row], title: str, label: str, axis: "Axes") -> N
     axis.set_xlim(-reach, reach)
     axis.set_ylim(-reach, reach)
     axis.set_aspect("equal")
-    axis.set_title(title)
+    head(axis, title, "", room_mm)
     axis.set_xlabel("Normal quantile")
     axis.set_ylabel(label)
 
 
-def _observed(found: Mapping[str, Any], arms: Sequence[Row], axis: "Axes") -> None:
+def _observed(found: Mapping[str, Any], arms: Sequence[Row], axis: "Axes", room_mm: float) -> None:
     colors = arm_colors(in_reading_order(arms))
     predicted, observed = np.array(found["predicted"]), np.array(found["observed"])
     shown = [colors.get(arm, INK) for arm in found["arm"]]
     low, high = min(predicted.min(), observed.min()), max(predicted.max(), observed.max())
     axis.plot([low, high], [low, high], color=HAIRLINE, linewidth=0.7, zorder=0)
     axis.scatter(predicted, observed, c=shown, s=5, alpha=0.7, linewidths=0)
-    axis.set_title("Observed on predicted")
-    axis.set_xlabel("Predicted ln volume (mm³)")
-    axis.set_ylabel("Observed ln volume (mm³)")
+    axis.set_xlabel("Predicted ln mm³")
+    axis.set_ylabel("Observed ln mm³")
     text = (
         f"{len(predicted)} of {found['n']} readings"
         if len(predicted) < found["n"]
         else f"{found['n']} readings"
     )
-    axis.text(0.03, 0.97, text, transform=axis.transAxes, fontsize=6, va="top", color=SOFT_INK)
+    head(axis, "Observed on predicted", text, room_mm)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from studies.plots.axes import shorten
-from studies.plots.style import HAIRLINE, INK, PAGE_MM, marker_style, new_figure, styled
+from studies.plots.axes import fitted, width_mm
+from studies.plots.style import COLUMN_MM, HAIRLINE, INK, PAGE_MM, TEXT_PT, marker_style, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LINE_MM = 5.2
 LINES_A_PAGE = 36
+LINES_IN_A_COLUMN = 16
+LABEL_MM = 48
 
 
 @dataclass(frozen=True)
@@ -33,40 +35,71 @@ class ForestLine:
 def forest(
     lines: Sequence[ForestLine], axis_label: str, references: Sequence[float], limits: tuple[float, float]
 ) -> list["Figure"]:
-    """Figures of at most 36 lines. Intervals past `limits` end in an arrow; a missing one is left out."""
+    """Figures of at most 36 lines. Intervals past `limits` end in an arrow; a missing one is left out.
+
+    Up to 16 lines stand in one column, each under its words; more take the page's width, words at both sides.
+    """
+    draw = _draw_column if len(lines) <= LINES_IN_A_COLUMN else _draw_page
     pages = [lines[first : first + LINES_A_PAGE] for first in range(0, len(lines), LINES_A_PAGE)]
-    return [_draw(page, axis_label, references, limits) for page in pages]
+    return [draw(page, axis_label, references, limits) for page in pages]
 
 
-def _draw(
+def _draw_page(
     lines: Sequence[ForestLine], axis_label: str, references: Sequence[float], limits: tuple[float, float]
 ) -> "Figure":
-    slots = _slots(lines)
+    slots = _slots(lines, 1.0)
     figure = new_figure(PAGE_MM, (slots[-1] + 1) * LINE_MM + 16)
     axis = figure.subplots()
-    for reference in references:
-        axis.axvline(reference, color=HAIRLINE, linewidth=0.6, zorder=0)
     for slot, line in zip(slots, lines, strict=True):
         if line.heading:
-            _beside(axis, -0.02, slot - 1, shorten(line.heading, 34), "right", bold=True)
-        _beside(axis, -0.02, slot, shorten(line.label, 34), "right")
+            _beside(
+                axis, -0.02, slot - 1, fitted(line.heading, LABEL_MM, TEXT_PT, bold=True), "right", bold=True
+            )
+        _beside(axis, -0.02, slot, fitted(line.label, LABEL_MM, TEXT_PT), "right")
         _beside(axis, 1.02, slot, line.text, "left")
         _draw_line(axis, line, slot, limits)
-    axis.set_ylim(slots[-1] + 0.8, -0.8)
+    _frame(axis, slots[-1] + 0.8, axis_label, references, limits)
+    return figure
+
+
+def _draw_column(
+    lines: Sequence[ForestLine], axis_label: str, references: Sequence[float], limits: tuple[float, float]
+) -> "Figure":
+    """Words above each interval, so that the axis has the whole column."""
+    slots = _slots(lines, 1.6)
+    figure = new_figure(COLUMN_MM, (slots[-1] + 1.5) * LINE_MM + 12)
+    axis = figure.subplots()
+    room = COLUMN_MM - 8
+    for slot, line in zip(slots, lines, strict=True):
+        if line.heading:
+            _beside(axis, 0, slot - 1.5, fitted(line.heading, room, TEXT_PT, bold=True), "left", bold=True)
+        text = fitted(line.text, room, TEXT_PT)
+        _beside(axis, 0, slot - 0.7, fitted(line.label, room - width_mm(text, TEXT_PT) - 2, TEXT_PT), "left")
+        _beside(axis, 1, slot - 0.7, text, "right")
+        _draw_line(axis, line, slot, limits)
+    _frame(axis, slots[-1] + 0.7, axis_label, references, limits)
+    return figure
+
+
+def _frame(
+    axis: "Axes", bottom: float, axis_label: str, references: Sequence[float], limits: tuple[float, float]
+) -> None:
+    for reference in references:
+        axis.axvline(reference, color=HAIRLINE, linewidth=0.6, zorder=0)
+    axis.set_ylim(bottom, -0.8)
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.set_xlim(*limits)
     axis.set_xlabel(axis_label)
-    return figure
 
 
-def _slots(lines: Sequence[ForestLine]) -> list[int]:
-    """The line each estimate stands on; a heading takes a line of its own."""
-    slots, slot = [], 0
+def _slots(lines: Sequence[ForestLine], height: float) -> list[float]:
+    """Where each estimate stands, lines being `height` high; a heading takes a line of its own."""
+    slots, slot = [], height - 1.0
     for line in lines:
-        slot += 1 if line.heading else 0
+        slot += 1.0 if line.heading else 0.0
         slots.append(slot)
-        slot += 1
+        slot += height
     return slots
 
 
@@ -77,13 +110,14 @@ def _beside(axis: "Axes", place: float, slot: float, text: str, align: str, bold
         xycoords=("axes fraction", "data"),
         ha=align,
         va="center",
-        fontsize=7,
+        fontsize=TEXT_PT,
         fontweight="bold" if bold else "normal",
         annotation_clip=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},  # no reference line runs through words
     )
 
 
-def _draw_line(axis: "Axes", line: ForestLine, slot: int, limits: tuple[float, float]) -> None:
+def _draw_line(axis: "Axes", line: ForestLine, slot: float, limits: tuple[float, float]) -> None:
     low_end, high_end = limits
     if line.low is not None and line.high is not None:
         shown = max(line.low, low_end), min(line.high, high_end)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from studies.plots.axes import day_limits, log_volume_axis, mark_day, shorten, subtitle
+from studies.plots.axes import day_limits, head, log_volume_axis, mark_day
 from studies.plots.style import (
     GHOST,
     HAIRLINE,
@@ -15,6 +15,7 @@ from studies.plots.style import (
     arm_colors,
     in_reading_order,
     look_of,
+    panel_mm,
     panels,
     styled,
 )
@@ -128,7 +129,7 @@ def _columns(found: Sequence[Panel]) -> int:
 def _draw(
     found: Sequence[Panel], columns: int, colors: Mapping[str, str], frame: _Frame, day: float | None
 ) -> "Figure":
-    figure, axes = panels(len(found), columns, PANEL_MM if columns > 2 else 52)
+    figure, axes = panels(len(found), columns, PANEL_MM if columns > 2 else 46)
     for axis, panel in zip(axes, found, strict=True):
         floor = log_volume_axis(axis, frame.lowest, frame.highest, frame.has_zeros)
         _draw_mice(axis, panel.control, GHOST, floor, 0.5, 1.0)
@@ -136,9 +137,9 @@ def _draw(
         _draw_ends(axis, panel.rows, colors[panel.arm], floor)
         mark_day(axis, day)
         axis.set_xlim(frame.start, frame.end)
-        _title(axis, panel, 26 if columns > 3 else 44, frame.tell_status)
-    figure.supylabel("Tumor volume (mm³, log scale)", fontsize=8)
-    figure.supxlabel("Study day", fontsize=8)
+        _title(axis, panel, panel_mm(columns), frame.tell_status)
+    figure.supylabel("Tumor volume (mm³, log)")
+    figure.supxlabel("Study day")
     return figure
 
 
@@ -175,11 +176,10 @@ def _draw_ends(axis: "Axes", rows: pd.DataFrame, color: str, floor: float) -> No
             )
 
 
-def _title(axis: "Axes", panel: Panel, length: int, tell_status: bool) -> None:
+def _title(axis: "Axes", panel: Panel, room_mm: float, tell_status: bool) -> None:
     mice, models = panel.rows["mouse"].nunique(), panel.rows["pdx_model"].nunique()
-    axis.set_title(shorten(panel.arm, length), pad=11)
-    status = f"{look_of(panel.status).short}: " if tell_status else ""
+    status = f"{look_of(panel.status).short}\n" if tell_status else ""
     counts = f"{mice} {'mouse' if mice == 1 else 'mice'}, {models} {'model' if models == 1 else 'models'}"
-    subtitle(axis, status + counts)
+    head(axis, panel.arm, status + counts, room_mm)
     axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
     axis.set_axisbelow(True)

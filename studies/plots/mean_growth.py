@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from math import exp, isfinite, log, nan
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.axes import log_volume_axis, mark_day, shorten, spread_labels, subtitle
+from studies.plots.axes import head, log_volume_axis, mark_day, spread_labels, wrapped
 from studies.plots.style import (
     HAIRLINE,
+    SMALLEST_PT,
     SOFT_INK,
     STATUS_ORDER,
+    TEXT_PT,
     arm_colors,
     in_reading_order,
     look_of,
     marker_style,
+    panel_mm,
     panels,
     styled,
 )
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 MOST_ARMS_TOGETHER = 6
 FEWEST_FOLLOWED = 0.8
-ROWS_A_PAGE = 4
+COLUMNS, ROWS_A_PAGE = 3, 3
 DAYS_WITH_N = 7
+OWN_LABELS_MM = 8  # each panel has its own, panels being far apart
+LABEL_SHARE = 0.38  # of a panel, for the names at the ends of its lines
 LABEL = "Mean tumor volume (mm³) ± SEM"
 LOG_LABEL = "Geometric mean (mm³), 95 % interval"
 
@@ -74,7 +79,7 @@ def _figures(
     groups = _panels(rows, arms)
     if not rows or not groups:
         return []
-    columns = min(len(groups), 3)
+    columns = COLUMNS if len(groups) >= COLUMNS else 1
     size = columns * ROWS_A_PAGE
     pages = [groups[first : first + size] for first in range(0, len(groups), size)]
     return [_draw(page, columns, rows, colors, day, label) for page in pages]
@@ -103,21 +108,20 @@ def _draw(
 ) -> "Figure":
     many = len(colors) > MOST_ARMS_TOGETHER
     counts_mm = 3.2 * max(len(names) for *_, names in groups) + 4
-    height = (42 if many else 62) + counts_mm
+    height = (46 if many else 62) + counts_mm
     figure, axes = panels(
         len(groups), columns, height, share_y=label == LOG_LABEL or not _differs_widely(groups, rows)
     )
-    if columns == 1:
-        figure.set_size_inches(figure.get_size_inches()[0] * 0.75, figure.get_size_inches()[1])
     for axis, (title, status, names) in zip(axes, groups, strict=True):
         _scale(axis, rows, is_log=label == LOG_LABEL)
-        _draw_panel(axis, rows, status, names, colors, labels=not many)
-        axis.set_title(shorten(title, 30 if many else 60), pad=11 if many else 6)
-        if many and status is not None:
-            subtitle(axis, look_of(status).short)
+        _draw_panel(
+            axis, rows, status, names, colors, label_mm=0 if many else LABEL_SHARE * panel_mm(columns)
+        )
+        below = look_of(status).short if many and status is not None else ""
+        head(axis, title, below, panel_mm(columns) - OWN_LABELS_MM)
         mark_day(axis, day)
-    figure.supylabel(label, fontsize=8)
-    figure.supxlabel("Study day, and mice with a known volume", fontsize=8)
+    figure.supylabel(label)
+    figure.supxlabel("Study day, and mice with a known volume")
     return figure
 
 
@@ -148,7 +152,7 @@ def _draw_panel(
     status: str | None,
     names: Sequence[str],
     colors: Mapping[str, str],
-    labels: bool,
+    label_mm: float,
 ) -> None:
     ends: list[tuple[str, float, float]] = []
     curves = {arm: _curve(rows, arm, names, status) for arm in names}
@@ -161,8 +165,8 @@ def _draw_panel(
     axis.margins(x=0.03)
     axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
     axis.tick_params(labelleft=True, labelbottom=True)
-    if labels:
-        _label_ends(axis, ends, colors)
+    if label_mm:
+        _label_ends(axis, ends, colors, label_mm)
     _count_mice(axis, curves, colors)
 
 
@@ -183,22 +187,27 @@ def _draw_curve(axis: "Axes", curve: Sequence[Row], color: str, dash: Any, marke
     axis.plot(days, means, linestyle="none", color=color, **marker)
 
 
-def _label_ends(axis: "Axes", ends: Sequence[tuple[str, float, float]], colors: Mapping[str, str]) -> None:
+def _label_ends(
+    axis: "Axes", ends: Sequence[tuple[str, float, float]], colors: Mapping[str, str], room_mm: float
+) -> None:
+    names = [wrapped(arm, room_mm, TEXT_PT) for arm, *_ in ends]
+    gap = 0.11 if any("\n" in name for name in names) else 0.065
     bottom, top = axis.get_ylim()  # a line that leaves the axis is named where it leaves
     ends = [(arm, day, min(max(height, bottom), top)) for arm, day, height in ends]
     if axis.get_yscale() == "log":
-        logs = spread_labels([log(height) for *_, height in ends], 0.065 * log(top / bottom))
+        logs = spread_labels([log(height) for *_, height in ends], gap * log(top / bottom), log(top))
         heights = [exp(height) for height in logs]
     else:
-        heights = spread_labels([height for *_, height in ends], 0.065 * top)
-    for (arm, last, _), height in zip(ends, heights, strict=True):
+        heights = spread_labels([height for *_, height in ends], gap * top, top)
+    for (arm, last, _), name, height in zip(ends, names, heights, strict=True):
         axis.annotate(
-            shorten(arm, 28),
+            name,
             (last, height),
             xytext=(5, 0),
             textcoords="offset points",
             color=colors[arm],
-            fontsize=7,
+            fontsize=TEXT_PT,
+            linespacing=0.95,
             va="center",
             annotation_clip=False,
         )
@@ -207,7 +216,7 @@ def _label_ends(axis: "Axes", ends: Sequence[tuple[str, float, float]], colors: 
 def _count_mice(axis: "Axes", curves: Mapping[str, Sequence[Row]], colors: Mapping[str, str]) -> None:
     """A line of n an arm under the day labels."""
     days = sorted({row["day"] for curve in curves.values() for row in curve})
-    shown = days[:: -(-len(days) // DAYS_WITH_N)]
+    shown = days[:: -len(days) // DAYS_WITH_N]  # from the last day back
     axis.set_xticks(shown, [f"{day:g}".replace("-", "\u2212") for day in shown])
     for line, (arm, curve) in enumerate(curves.items()):
         known = {row["day"]: row["n"] for row in curve}
@@ -221,7 +230,7 @@ def _count_mice(axis: "Axes", curves: Mapping[str, Sequence[Row]], colors: Mappi
                 textcoords="offset points",
                 ha="center",
                 va="center",
-                fontsize=6.5,
+                fontsize=SMALLEST_PT,
                 color=colors[arm],
                 annotation_clip=False,
             )
@@ -233,7 +242,7 @@ def _count_mice(axis: "Axes", curves: Mapping[str, Sequence[Row]], colors: Mappi
         textcoords="offset points",
         ha="right",
         va="center",
-        fontsize=6.5,
+        fontsize=SMALLEST_PT,
         color=SOFT_INK,
         annotation_clip=False,
     )

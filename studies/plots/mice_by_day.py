@@ -3,14 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.axes import day_limits, mark_day, shorten, spread_labels
-from studies.plots.style import GHOST, PAGE_MM, arm_colors, in_reading_order, new_figure, styled
+from studies.plots.axes import day_limits, mark_day, spread_labels, wrapped
+from studies.plots.style import COLUMN_MM, GHOST, TEXT_PT, arm_colors, in_reading_order, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_LABELED = 8
+LABEL_MM = 26
 
 
 @styled
@@ -23,7 +24,7 @@ def mice_by_day(
     """
     arms = in_reading_order(arms)
     colors = arm_colors(arms, blinded=blinded)
-    figure = new_figure(PAGE_MM, 62)
+    figure = new_figure(COLUMN_MM, 58)
     axis = figure.subplots()
     counts = {arm["arm"]: arm["n_by_day"] for arm in arms}
     last_days = [_last_day(rows) for rows in counts.values()]
@@ -56,16 +57,19 @@ def _label(
     """Names at the right edge, at the height where each arm's line ends or leaves the axis."""
     top = axis.get_ylim()[1]
     at_end = [[row["n"] for row in rows if row["day"] <= end][-1] for rows in counts.values()]
-    heights = spread_labels([float(count) for count in at_end], 0.075 * top)
-    for arm, height in zip(counts, heights, strict=True):
+    names = [wrapped(arm, LABEL_MM, TEXT_PT) for arm in counts]
+    gap = 0.13 if any("\n" in name for name in names) else 0.075
+    heights = spread_labels([float(count) for count in at_end], gap * top, top)
+    for arm, name, height in zip(counts, names, heights, strict=True):
         axis.annotate(
-            shorten(arm, 30),
+            name,
             (1, height),
             xycoords=("axes fraction", "data"),
             xytext=(5, 0),
             textcoords="offset points",
             color=colors[arm],
-            fontsize=7,
+            fontsize=TEXT_PT,
+            linespacing=0.95,
             va="center",
             annotation_clip=False,
         )

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studies.plots.axes import shorten
+from studies.plots.axes import fitted, width_mm
 from studies.plots.style import (
     BIOMARKER,
+    COLUMN_MM,
     INK,
     PAGE_MM,
+    SMALLEST_PT,
     STATUS_ORDER,
+    TEXT_PT,
     in_reading_order,
     marker_style,
     new_figure,
@@ -23,8 +26,9 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 LIMIT_PERCENT = 100.0
-MODELS_A_PAGE = 60
-MOST_ARMS_WITH_VALUES = 12
+MODELS_A_PAGE = 48
+NAME_MM, TRACK_MM = 26, 19
+CELL_MM, NARROWEST_WITH_VALUE_MM = 9, 6.5
 # Shrinking is blue and growing orange, as in the waterfall; no change is white.
 SHADES = ((0.0, "#004c7a"), (0.25, "#56B4E9"), (0.5, "#ffffff"), (0.75, "#E69F00"), (1.0, "#7a4a00"))
 
@@ -77,17 +81,20 @@ def _draw(
     shades = LinearSegmentedColormap.from_list("response", SHADES).with_extremes(bad="#ededed")
     scale = Normalize(-LIMIT_PERCENT, LIMIT_PERCENT)
     line_mm = 4.6 if len(models) <= 24 else 3.3
-    width = min(PAGE_MM, 60 + 13 * len(names) + 22 * len(tracks))
-    figure = new_figure(width, line_mm * len(models) + 34)
+    longest = max(width_mm(model, SMALLEST_PT) for model, _ in models)
+    beside = min(longest, NAME_MM) + 10 + (TRACK_MM + 2) * len(tracks)
+    width = COLUMN_MM if beside + CELL_MM * len(names) <= COLUMN_MM else PAGE_MM
+    figure = new_figure(width, line_mm * len(models) + 46)
     axis = figure.subplots()
     grid = np.array([[_number(values.get((model, arm))) for arm in names] for model, _ in models])
     axis.imshow(np.ma.masked_invalid(grid), cmap=shades, norm=scale, aspect="auto", interpolation="none")
     _grid_lines(axis, len(models), len(names))
-    _values(axis, grid)
+    if (width - beside) / len(names) >= NARROWEST_WITH_VALUE_MM:
+        _values(axis, grid)
     _tracks(axis, models, tracks)
     axis.set_xticks(
         range(len(names)),
-        [shorten(name, 26) for name in names],
+        [fitted(name, 32, TEXT_PT) for name in names],
         rotation=40,
         ha="left",
         rotation_mode="anchor",
@@ -96,8 +103,8 @@ def _draw(
     axis.tick_params(length=0)
     axis.set_yticks(
         range(len(models)),
-        [shorten(model, 20) for model, _ in models],
-        fontsize=6.5 if len(models) <= 24 else 5.5,
+        [fitted(model, NAME_MM, SMALLEST_PT) for model, _ in models],
+        fontsize=SMALLEST_PT,
     )
     bar = figure.colorbar(ScalarMappable(scale, shades), ax=axis, orientation="horizontal", fraction=0.05,
                           pad=0.02, aspect=34, extend="max", shrink=0.7)  # fmt: skip
@@ -119,13 +126,11 @@ def _grid_lines(axis: "Axes", rows: int, columns: int) -> None:
 
 
 def _values(axis: "Axes", grid: np.ndarray) -> None:
-    if grid.shape[1] > MOST_ARMS_WITH_VALUES:
-        return
     for (row, column), value in np.ndenumerate(grid):
         if not np.isnan(value):
             text = f"{value:+.0f}".replace("-", "\N{MINUS SIGN}")
             color = "white" if abs(value) > 62 else INK
-            axis.text(column, row, text, ha="center", va="center", fontsize=5.5, color=color)
+            axis.text(column, row, text, ha="center", va="center", fontsize=SMALLEST_PT, color=color)
 
 
 def _tracks(axis: "Axes", models: Sequence[tuple[str, str]], tracks: Mapping[str, Mapping[str, str]]) -> None:
@@ -134,14 +139,14 @@ def _tracks(axis: "Axes", models: Sequence[tuple[str, str]], tracks: Mapping[str
 
     figure = axis.get_figure()
     beside = offset_copy(axis.get_yaxis_transform(), figure, x=12, units="points")
-    told: dict[str, Any] = {"annotation_clip": False, "fontsize": 5.5, "va": "center"}
+    told: dict[str, Any] = {"annotation_clip": False, "fontsize": SMALLEST_PT, "va": "center"}
     for row, (_, status) in enumerate(models):
         look = marker_style(status, INK) | {"markersize": 3.4}
         axis.plot(1, row, clip_on=False, linestyle="none", transform=beside, **look)
-    step = 58.0
+    step = 72 / 25.4 * (TRACK_MM + 2)
     heads = [BIOMARKER.get().gene, *tracks]
     for place, head in enumerate(heads):
-        beside_cells = (10 + 20 * bool(place) + step * max(place - 1, 0), 5)
+        beside_cells = (10 + 24 * bool(place) + step * max(place - 1, 0), 5)
         axis.annotate(
             head,
             (1, 1),
@@ -149,10 +154,11 @@ def _tracks(axis: "Axes", models: Sequence[tuple[str, str]], tracks: Mapping[str
             xycoords="axes fraction",
             textcoords="offset points",
             rotation=40,
-            fontsize=6.5,
+            fontsize=TEXT_PT,
             annotation_clip=False,
         )
     for place, track in enumerate(tracks.values()):
         for row, (model, _) in enumerate(models):
-            axis.annotate(shorten(str(track.get(model) or "\N{EN DASH}"), 16), (1, row), (30 + step * place, 0),
+            call = fitted(str(track.get(model) or "\N{EN DASH}"), TRACK_MM, SMALLEST_PT)
+            axis.annotate(call, (1, row), (34 + step * place, 0),
                           xycoords=("axes fraction", "data"), textcoords="offset points", **told)  # fmt: skip

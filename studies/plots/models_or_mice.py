@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.style import HAIRLINE, PAGE_MM, SINGLE_AGENTS, new_figure, styled
+from studies.plots.style import COLUMN_MM, HAIRLINE, SINGLE_AGENTS, TEXT_PT, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +17,7 @@ def models_or_mice_curve(rows: Sequence[Row], power: float = 0.8) -> "Figure":
 
     Where a line lies to the left, the same power takes fewer mice.
     """
-    figure = new_figure(PAGE_MM * 0.75, 78)
+    figure = new_figure(COLUMN_MM, 92)
     axis = figure.subplots()
     most = max(row["mice"] for row in rows) * 1.12
     for place, row in enumerate(rows):
@@ -41,6 +41,9 @@ def models_or_mice_curve(rows: Sequence[Row], power: float = 0.8) -> "Figure":
     axis.set_xlabel("Mice in all")
     axis.set_ylabel("Power (%)")
     axis.legend(
-        loc="lower right", title=f"PDX models of each status for {100 * power:g} % power", title_fontsize=7
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.2),
+        title_fontsize=TEXT_PT,
+        title=f"PDX models of each status for {100 * power:g} % power",
     )
     return figure

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MM = 1 / 25.4
-COLUMN_MM, PAGE_MM = 85, 180
+# Figures are drawn at the size they are printed at: one column of a journal, or the width of its page.
+COLUMN_MM, PAGE_MM, TALLEST_MM = 85, 180, 225
+LABEL_PT, TEXT_PT, SMALLEST_PT = 8, 7, 6.5
+PANELS_IN_A_COLUMN = 2
 INK, SOFT_INK, HAIRLINE, GHOST = "#1b1b1b", "#555555", "#9a9a9a", "#d0d0d0"
 
 VEHICLE = "#6f6f6f"
@@ -31,14 +34,15 @@ RESPONSES = {"CR": "#004c7a", "PR": "#56B4E9", "SD": "#c9c9c9", "PD": "#E69F00",
 
 SETTINGS: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
-    "font.size": 8,
-    "axes.titlesize": 8,
+    "font.size": LABEL_PT,
+    "axes.titlesize": LABEL_PT,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
+    "axes.labelsize": LABEL_PT,
+    "figure.labelsize": LABEL_PT,
+    "xtick.labelsize": TEXT_PT,
+    "ytick.labelsize": TEXT_PT,
+    "legend.fontsize": TEXT_PT,
     "legend.frameon": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -93,7 +97,7 @@ STATUS_LOOKS: dict[str | None, StatusLook] = {
     BiomarkerStatus.UNKNOWN: StatusLook(
         "{gene} status unknown", "status unknown", "s", False, (0, (3, 1.4, 1, 1.4))
     ),
-    None: StatusLook("All PDX models", "all", "o", True, "-"),
+    None: StatusLook("All PDX models", "all", "s", True, "-"),
 }
 STATUS_ORDER = tuple(str(status) for status in STATUS_LOOKS if status is not None)
 
@@ -166,12 +170,27 @@ def new_figure(width_mm: float, height_mm: float) -> "Figure":
     return Figure(figsize=(width_mm * MM, height_mm * MM), layout="constrained")
 
 
+def figure_mm(columns: int) -> float:
+    """How wide a figure of so many panels abreast is: two at most are read in one column of a journal."""
+    return COLUMN_MM if columns <= PANELS_IN_A_COLUMN else PAGE_MM
+
+
+def fits_a_column(figure: "Figure") -> bool:
+    """Whether a figure is drawn for one column; all others take the width of the page."""
+    return bool(figure.get_size_inches()[0] <= (COLUMN_MM + 0.5) * MM)
+
+
+def panel_mm(columns: int) -> float:
+    """About how wide one of its panels is, for what is written above it."""
+    return (figure_mm(columns) - 12) / columns - 3
+
+
 def panels(
     count: int, columns: int, height_mm: float, *, share_y: bool = True, extra_mm: float = 0
 ) -> tuple["Figure", list["Axes"]]:
-    """A page-wide figure of `count` panels in rows of `columns`; unused places stay blank."""
+    """A figure of `count` panels in rows of `columns`; unused places stay blank."""
     rows = -(-count // columns)
-    figure = new_figure(PAGE_MM, rows * height_mm + 8 + extra_mm)
+    figure = new_figure(figure_mm(columns), rows * height_mm + 8 + extra_mm)
     grid = figure.subplots(rows, columns, sharex=True, sharey=share_y, squeeze=False)
     axes = list(grid.flat)
     for spare in axes[count:]:

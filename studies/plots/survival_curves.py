@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studies.analysis.kaplan_meier import cumulative_incidence, kaplan_meier
-from studies.plots.axes import shorten, subtitle
+from studies.plots.axes import fitted, head
 from studies.plots.style import (
     HAIRLINE,
     INK,
+    SMALLEST_PT,
     SOFT_INK,
     STATUS_ORDER,
     arm_colors,
     in_reading_order,
     look_of,
+    panel_mm,
     panels,
     styled,
 )
@@ -28,6 +30,7 @@ MOST_ARMS_TOGETHER = 6
 COLUMNS, ROWS_A_PAGE = 3, 3
 INCIDENCE_COLUMNS = 4
 DAYS_WITH_COUNTS = 6
+NAME_MM, SHORT_NAME_MM, OWN_LABELS_MM = 31, 15, 6
 # Causes of leaving in the order they are stacked in the legend, and how each is drawn.
 CAUSES: dict[str, tuple[str, str, Any]] = {
     "event": ("endpoint", INK, "-"),
@@ -74,20 +77,19 @@ def _draw(
     colors: Mapping[str, str],
     notes: Mapping[str | None, str],
 ) -> "Figure":
-    columns = min(len(groups), COLUMNS)
+    columns = COLUMNS if len(groups) >= COLUMNS else 1
     lines = max(len(names) for *_, names in groups)
     figure, axes = panels(len(groups), columns, 54 + 3.2 * lines)
-    if columns == 1:
-        figure.set_size_inches(figure.get_size_inches()[0] * 0.75, figure.get_size_inches()[1])
     last = max(row["time"] for row in times)
     for place, (axis, (title, status, names)) in enumerate(zip(axes, groups, strict=True)):
         rows = [row for row in times if status is None or row["map2k4_status"] == status]
-        named = place % columns == 0 or title in names
-        _draw_panel(axis, rows, names, colors, last, look_of(status).dash, named)
-        axis.set_title(shorten(title, 40), pad=11)
-        subtitle(axis, notes.get(status, ""))
-    figure.supylabel("Mice without an event (%)", fontsize=8)
-    figure.supxlabel("Study day, and mice at risk", fontsize=8)
+        pair = title in names  # an arm with its control: the test over all arms is not its own
+        name_mm = SHORT_NAME_MM if pair else NAME_MM if place % columns == 0 else 0
+        _draw_panel(axis, rows, names, colors, last, look_of(status).dash, name_mm)
+        room = panel_mm(columns) - OWN_LABELS_MM - SHORT_NAME_MM * pair
+        head(axis, title, "" if pair else notes.get(status, ""), room)
+    figure.supylabel("Mice without an event (%)")
+    figure.supxlabel("Study day, and mice at risk")
     return figure
 
 
@@ -98,7 +100,7 @@ def _draw_panel(
     colors: Mapping[str, str],
     last: float,
     dash: Any,
-    named: bool,
+    name_mm: float,
 ) -> None:
     from matplotlib.ticker import MaxNLocator
 
@@ -114,7 +116,14 @@ def _draw_panel(
         own = [row for row in rows if row["arm"] == arm]
         if own:
             _draw_arm(axis, own, colors[arm], dash)
-        _risk_line(axis, arm if named else "", [row["time"] for row in own], days, line, colors[arm])
+        _risk_line(
+            axis,
+            fitted(arm, name_mm, SMALLEST_PT) if name_mm else "",
+            [row["time"] for row in own],
+            days,
+            line,
+            colors[arm],
+        )
 
 
 def _draw_arm(axis: "Axes", rows: Sequence[Row], color: str, dash: Any) -> None:
@@ -130,19 +139,17 @@ def _draw_arm(axis: "Axes", rows: Sequence[Row], color: str, dash: Any) -> None:
 
 
 def _risk_line(
-    axis: "Axes", arm: str, times: Sequence[float], days: Sequence[float], line: int, color: str
+    axis: "Axes", name: str, times: Sequence[float], days: Sequence[float], line: int, color: str
 ) -> None:
     """One arm's name and its mice at risk under the day labels."""
-    told = {"textcoords": "offset points", "fontsize": 6.5, "color": color, "annotation_clip": False}
+    told = {"textcoords": "offset points", "fontsize": SMALLEST_PT, "color": color, "annotation_clip": False}
     place = -21 - 9 * line
     for day in days:
         at_risk = sum(time >= day for time in times)
         axis.annotate(
             str(at_risk), (day, 0), (0, place), xycoords=("data", "axes fraction"), ha="center", va="center", **told
         )  # fmt: skip
-    axis.annotate(
-        shorten(arm, 22), (0, 0), (-12, place), xycoords="axes fraction", ha="right", va="center", **told
-    )
+    axis.annotate(name, (0, 0), (-12, place), xycoords="axes fraction", ha="right", va="center", **told)
 
 
 @styled
@@ -161,7 +168,8 @@ def _merged(cause: str) -> str:
 
 
 def _draw_incidence(times: Sequence[Row], names: Sequence[str]) -> "Figure":
-    figure, axes = panels(len(names), min(len(names), INCIDENCE_COLUMNS), 40, extra_mm=6)
+    columns = min(len(names), INCIDENCE_COLUMNS)
+    figure, axes = panels(len(names), columns, 42, extra_mm=6 if columns > 2 else 9)
     last = max(row["time"] for row in times)
     drawn: dict[str, Any] = {}
     for axis, arm in zip(axes, names, strict=True):
@@ -175,9 +183,9 @@ def _draw_incidence(times: Sequence[Row], names: Sequence[str]) -> "Figure":
             [drawn[label]] = axis.step(day, heights, where="post", color=color, linestyle=dash, linewidth=1.2)
         axis.set_ylim(0, 104)
         axis.set_xlim(0, max(last, 1.0) * 1.02)
-        axis.set_title(shorten(arm, 24), pad=11)
-        subtitle(axis, f"{len(own)} {'mouse' if len(own) == 1 else 'mice'}")
-    figure.supylabel("Mice (%)", fontsize=8)
-    figure.supxlabel("Study day", fontsize=8)
-    figure.legend(list(drawn.values()), list(drawn), loc="outside upper left", ncols=4, labelcolor=SOFT_INK)
+        head(axis, arm, f"{len(own)} {'mouse' if len(own) == 1 else 'mice'}", panel_mm(columns))
+    figure.supylabel("Mice (%)")
+    figure.supxlabel("Study day")
+    figure.legend(list(drawn.values()), list(drawn), loc="outside upper left", ncols=4 if columns > 2 else 2,
+                  labelcolor=SOFT_INK)  # fmt: skip
     return figure

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from studies.plots.axes import day_limits, shorten
+from studies.plots.axes import day_limits, fitted
 from studies.plots.growth_curves import EXIT_GLYPHS
 from studies.plots.style import (
+    COLUMN_MM,
     HAIRLINE,
     INK,
-    PAGE_MM,
     RESPONSES,
+    SMALLEST_PT,
+    TEXT_PT,
     in_reading_order,
     marker_style,
     new_figure,
@@ -24,9 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
-MICE_A_PAGE = 90
+MICE_A_PAGE = 78
 MOST_MICE = 270
-MOST_NAMED = 45
+MOST_NAMED, NAME_MM, ARM_MM = 45, 24, 56
 
 
 @styled
@@ -69,7 +71,7 @@ def _mice(rows: Sequence[Row], table: pd.DataFrame, order: Sequence[str]) -> lis
 def _draw(mice: Sequence[dict[str, Any]], end: float, dosing: Sequence[float] | None) -> "Figure":
     line_mm = 3.2 if len(mice) <= MOST_NAMED else 2.3
     groups = list(dict.fromkeys(mouse["arm"] for mouse in mice))
-    figure = new_figure(PAGE_MM, line_mm * (len(mice) + 1.5 * len(groups)) + 24)
+    figure = new_figure(COLUMN_MM, line_mm * (len(mice) + 2 * len(groups)) + 30)
     axis = figure.subplots()
     if dosing is not None:
         axis.axvspan(dosing[0], dosing[1], color="#f0f0f0", linewidth=0, zorder=0)
@@ -77,8 +79,9 @@ def _draw(mice: Sequence[dict[str, Any]], end: float, dosing: Sequence[float] | 
     for mouse in mice:
         if mouse["arm"] != last_arm:
             slot, last_arm = slot + (1.5 if last_arm is not None else 0.5), mouse["arm"]
-            axis.annotate(shorten(last_arm, 60), (0, slot - 0.15), xycoords=("axes fraction", "data"), va="center",
-                          fontsize=7, fontweight="bold", annotation_clip=False)  # fmt: skip
+            name = fitted(last_arm, ARM_MM, TEXT_PT, bold=True)
+            axis.annotate(name, (0, slot - 0.15), xycoords=("axes fraction", "data"), va="center",
+                          fontsize=TEXT_PT, fontweight="bold", annotation_clip=False)  # fmt: skip
             slot += 1
         _draw_mouse(axis, mouse, slot, end, name=len(mice) <= MOST_NAMED)
         slot += 1
@@ -103,7 +106,8 @@ def _draw_mouse(axis: "Axes", mouse: Mapping[str, Any], slot: float, end: float,
     glyph = ">" if last < mouse["last"] else _glyph(mouse["exit_reason"])
     axis.plot(last, slot, glyph, color=INK, markersize=3, clip_on=False)
     if name:
-        axis.annotate(f"{shorten(str(mouse['mouse']), 26)}  {mouse['category'] or 'NE'}", (1.01, slot), fontsize=5.5,
+        told = f"{fitted(str(mouse['mouse']), NAME_MM, SMALLEST_PT)}  {mouse['category'] or 'NE'}"
+        axis.annotate(told, (1.02, slot), fontsize=SMALLEST_PT,
                       xycoords=("axes fraction", "data"), va="center", annotation_clip=False)  # fmt: skip
 
 
@@ -130,4 +134,4 @@ def _legend(figure: "Figure", mice: Sequence[Mapping[str, Any]]) -> None:
     handles += [
         marker(glyph, ExitReason(reason).label) for reason, glyph in EXIT_GLYPHS.items() if reason in left
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, handlelength=1.4, columnspacing=1.2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, handlelength=1.4, columnspacing=1.2)

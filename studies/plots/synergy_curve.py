@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.axes import mark_day, shorten, subtitle
-from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panels, styled
+from studies.plots.axes import head, mark_day
+from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panel_mm, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Row = Mapping[str, Any]
-COLUMNS, ROWS_A_PAGE = 3, 5
+COLUMNS, ROWS_A_PAGE = 3, 4
 LOWEST, HIGHEST = 0.05, 20.0
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20)
 NULLS = {"bliss": "Bliss", "hsa": "highest single agent"}
@@ -29,15 +29,13 @@ def synergy_curve(rows: Sequence[Row], arms: Sequence[Row], day: float | None = 
 def _draw(
     groups: Sequence[tuple[str, str]], rows: Sequence[Row], colors: Mapping[str, str], day: float | None
 ) -> "Figure":
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-    figure, axes = panels(len(groups), min(len(groups), COLUMNS), 44 if len(groups) > 1 else 54)
-    if len(groups) == 1:
-        figure.set_size_inches(figure.get_size_inches()[0] * 0.6, figure.get_size_inches()[1])
+    columns = min(len(groups), COLUMNS)
+    figure, axes = panels(len(groups), columns, 46)
     for axis, (arm, null) in zip(axes, groups, strict=True):
         _draw_panel(axis, [row for row in rows if (row["arm"], row["null"]) == (arm, null)], colors[arm])
-        axis.set_title(shorten(arm, 30), pad=11)
-        subtitle(axis, f"{NULLS.get(null, null)}: below 1, more than the null")
+        head(axis, arm, f"null: {NULLS.get(null, null)}", panel_mm(columns))
         mark_day(axis, day)
     ends = [
         row[key]
@@ -50,11 +48,12 @@ def _draw(
     axes[0].set_ylim(low / 1.1, high * 1.1)
     ticks = [tick for tick in TICKS if low / 1.1 <= tick <= high * 1.1]
     for axis in axes:
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.yaxis.set_major_locator(FixedLocator(ticks))
         axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    figure.supylabel("Combination index (log scale)", fontsize=8)
-    figure.supxlabel("Study day", fontsize=8)
+    figure.supylabel("Combination index (log scale)")
+    figure.supxlabel("Study day")
     return figure
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.axes import mark_day, shorten
-from studies.plots.style import HAIRLINE, PAGE_MM, arm_colors, in_reading_order, new_figure, panels, styled
+from studies.plots.axes import head, mark_day
+from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panel_mm, panels, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,19 +30,16 @@ def tgi_by_day(rows: Sequence[Row], arms: Sequence[Row], day: float | None = Non
 def _draw(
     found: Sequence[str], rows: Sequence[Row], colors: Mapping[str, str], day: float | None
 ) -> "Figure":
-    if len(found) == 1:
-        figure = new_figure(PAGE_MM * 0.62, 52)
-        axes = [figure.subplots()]
-    else:
-        figure, axes = panels(len(found), min(len(found), COLUMNS), 38)
+    columns = min(len(found), COLUMNS)
+    figure, axes = panels(len(found), columns, 40 if columns > 2 else 48)
     most = {arm: max(row["n"] for row in rows if row["arm"] == arm) for arm in found}
     for axis, arm in zip(axes, found, strict=True):
         _draw_arm(axis, [row for row in rows if row["arm"] == arm], colors[arm], most[arm])
-        axis.set_title(shorten(arm, 26))
+        head(axis, arm, "", panel_mm(columns))
         mark_day(axis, day)
     axes[0].set_ylim(*LIMITS)
-    figure.supylabel("TGI (%)", fontsize=8)
-    figure.supxlabel("Study day", fontsize=8)
+    figure.supylabel("TGI (%)")
+    figure.supxlabel("Study day")
     return figure
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.axes import shorten, subtitle
+from studies.plots.axes import fitted, head
 from studies.plots.style import (
+    COLUMN_MM,
     HAIRLINE,
     INK,
     PAGE_MM,
     RESPONSES,
+    SMALLEST_PT,
     SOFT_INK,
     look_of,
     marker_style,
@@ -26,8 +28,10 @@ HIGHEST_PERCENT, LOWEST_PERCENT = 150.0, -110.0
 # mRECIST after Gao et al. 2015: a category needs both its best response and its best average below a line.
 AVERAGE_LINES = {"PD/SD": 30, "SD/PR": -20, "PR/CR": -40}
 BEST_LINES = {"PD/SD": 35, "SD/PR": -50, "PR/CR": -95}
-MOST_NAMED = 24
-ROWS_A_PAGE = 4
+MOST_NAMED, NAME_MM = 24, 24
+NARROWEST_MM = 2.4  # of a bar, where something is written at it
+ROWS_A_PAGE = 3
+MOST_ABREAST, MOST_IN_A_COLUMN = 12, 45
 STATUSES_MARKED = (str(BiomarkerStatus.LOSS_OF_FUNCTION), str(BiomarkerStatus.WILD_TYPE))
 
 
@@ -37,14 +41,23 @@ def waterfall(rows: Sequence[Row], arms: Sequence[str]) -> list["Figure"]:
 
     Bars are the best average response, colored by mRECIST category; small dots the best response. Lines
     are the limits of the categories: dashed for the average, dotted for the best response. Bars past
-    +150 % are cut and carry their value. Marks below tell the biomarker's status.
+    +150 % are cut and carry their value, or a wedge where that finds no room. Marks below tell the biomarker's status.
     """
     found = [(arm, _ranked(rows, arm)) for arm in arms]
     found = [(arm, bars) for arm, bars in found if bars]
-    wide = max((len(bars) for _, bars in found), default=0) > 45 or len(found) == 1
-    columns = 1 if wide else 2
+    most = max((len(bars) for _, bars in found), default=0)
+    columns, width = _room_for(most, len(found))
     size = columns * ROWS_A_PAGE
-    return [_draw(found[first : first + size], columns) for first in range(0, len(found), size)]
+    return [_draw(found[first : first + size], columns, width) for first in range(0, len(found), size)]
+
+
+def _room_for(bars: int, arms: int) -> tuple[int, float]:
+    """How many panels stand abreast in how wide a figure, in mm, so that the bars stay apart in print."""
+    if bars <= MOST_ABREAST and arms > 1:
+        return 2, COLUMN_MM
+    if bars <= MOST_IN_A_COLUMN:
+        return (1, COLUMN_MM) if arms <= 2 else (2, PAGE_MM)
+    return 1, PAGE_MM
 
 
 def _ranked(rows: Sequence[Row], arm: str) -> list[Row]:
@@ -54,27 +67,29 @@ def _ranked(rows: Sequence[Row], arm: str) -> list[Row]:
     )
 
 
-def _draw(found: Sequence[tuple[str, list[Row]]], columns: int) -> "Figure":
+def _draw(found: Sequence[tuple[str, list[Row]]], columns: int, width_mm: float) -> "Figure":
     lines = -(-len(found) // columns)
-    named = max(len(bars) for _, bars in found) <= MOST_NAMED
-    figure = new_figure(PAGE_MM, lines * (62 if named else 50) + 12)
+    most = max(len(bars) for _, bars in found)
+    figure = new_figure(
+        width_mm, lines * (64 if most <= MOST_NAMED else 54) + (12 if width_mm == PAGE_MM else 24)
+    )
+    room = (width_mm - 16) / columns - 6
     grid = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
     for spare in grid[len(found) :]:
         spare.set_visible(False)
     for place, (axis, (arm, bars)) in enumerate(zip(grid, found, strict=False)):
-        _draw_bars(axis, bars)
+        _draw_bars(axis, bars, room / most)
         _draw_limits(axis, len(bars), tell=place % columns == columns - 1 or place == len(found) - 1)
         _mark_statuses(axis, bars)
         _name_bars(axis, bars)
-        axis.set_title(shorten(arm, 40), pad=11)
-        subtitle(axis, _counts(bars))
+        head(axis, arm, _counts(bars), room)
         axis.tick_params(labelleft=place % columns == 0)
-    figure.supylabel("Change from baseline (%)", fontsize=8)
-    _legend(figure, found)
+    figure.supylabel("Change from baseline (%)")
+    _legend(figure, found, 5 if width_mm == PAGE_MM else 2)
     return figure
 
 
-def _draw_bars(axis: "Axes", bars: Sequence[Row]) -> None:
+def _draw_bars(axis: "Axes", bars: Sequence[Row], bar_mm: float) -> None:
     places = range(len(bars))
     heights = [min(row["best_average_response_percent"], HIGHEST_PERCENT) for row in bars]
     colors = [RESPONSES[row["category"] or "NE"] for row in bars]
@@ -93,12 +108,18 @@ def _draw_bars(axis: "Axes", bars: Sequence[Row]) -> None:
             markeredgewidth=0,
         )
     for place, row in enumerate(bars):
-        if row["best_average_response_percent"] > HIGHEST_PERCENT and len(bars) <= 60:
+        if row["best_average_response_percent"] <= HIGHEST_PERCENT:
+            continue
+        if bar_mm < NARROWEST_MM:
+            axis.plot(place, HIGHEST_PERCENT + 6, "^", color=INK, markersize=2.4, markeredgewidth=0)
+        else:
             value = f"{row['best_average_response_percent']:.0f}"
-            axis.text(place, HIGHEST_PERCENT + 3, value, rotation=90, fontsize=5.5, ha="center", va="bottom")
+            axis.text(
+                place, HIGHEST_PERCENT + 3, value, rotation=90, fontsize=SMALLEST_PT, ha="center", va="bottom"
+            )
     axis.axhline(0, color=INK, linewidth=0.6)
     axis.set_xlim(-0.8, len(bars) - 0.2)
-    axis.set_ylim(LOWEST_PERCENT - 12, HIGHEST_PERCENT + 25)
+    axis.set_ylim(LOWEST_PERCENT - 12, HIGHEST_PERCENT + 35)
     axis.set_yticks([-100, -50, 0, 50, 100, 150], ["\u2212100", "\u221250", "0", "+50", "+100", "+150"])
     axis.set_xticks([])
     axis.spines["bottom"].set_visible(False)
@@ -110,14 +131,14 @@ def _draw_limits(axis: "Axes", count: int, tell: bool) -> None:
             axis.axhline(value, color=HAIRLINE, linewidth=0.6, linestyle=dash, zorder=0)
             if tell:
                 text = f"{value:+d}".replace("-", "\u2212")
-                nudge = {35: 4, 30: -4, -40: 4, -50: -4}.get(value, 0)
+                nudge = {35: 6, 30: -5, -40: 4, -50: -6}.get(value, 0)
                 axis.annotate(
                     text,
                     (1, value + nudge),
                     xycoords=("axes fraction", "data"),
                     xytext=(2, 0),
                     textcoords="offset points",
-                    fontsize=5.5,
+                    fontsize=SMALLEST_PT,
                     va="center",
                     color=SOFT_INK,
                     annotation_clip=False,
@@ -147,7 +168,12 @@ def _name_bars(axis: "Axes", bars: Sequence[Row]) -> None:
     ]
     if len(chosen) <= MOST_NAMED and chosen:
         places, names = zip(*chosen, strict=True)
-        axis.set_xticks(places, [shorten(str(name), 18) for name in names], rotation=90, fontsize=5.5)
+        axis.set_xticks(
+            places,
+            [fitted(str(name), NAME_MM, SMALLEST_PT) for name in names],
+            rotation=90,
+            fontsize=SMALLEST_PT,
+        )
         axis.tick_params(axis="x", length=0, pad=1)
 
 
@@ -156,7 +182,7 @@ def _counts(bars: Sequence[Row]) -> str:
     return "  ".join(f"{word} {count}" for word, count in counted.items() if count) + f"  of {len(bars)}"
 
 
-def _legend(figure: "Figure", found: Sequence[tuple[str, list[Row]]]) -> None:
+def _legend(figure: "Figure", found: Sequence[tuple[str, list[Row]]], columns: int) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -177,4 +203,6 @@ def _legend(figure: "Figure", found: Sequence[tuple[str, list[Row]]]) -> None:
         for status in STATUSES_MARKED
         if status in statuses
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=5, handlelength=1.6, columnspacing=1.2)
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.2
+    )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from studies.analysis.study import Tell, unheard
 from studies.exports import long_csv, workbook
-from studies.plots.style import to_png, to_svg
+from studies.plots.style import fits_a_column, to_png, to_svg
 from studies.reports.blocks import Figure, Section
 from studies.reports.headless import SCHEMA, AnalyzedStudy, json_document
 from studies.reports.json_text import dumps
@@ -93,7 +93,7 @@ def draw_figures(
         drawings = figure.draw()
         for number, drawing in enumerate(drawings, start=1):
             name = figure.id if len(drawings) == 1 else f"{figure.id}-{number}"
-            page = Drawn(name, to_svg(drawing), to_png(drawing))
+            page = Drawn(name, to_svg(drawing), to_png(drawing), fits_a_column(drawing))
             pages.setdefault(figure.id, []).append(page)
             files[f"figures/{name}.svg"], files[f"figures/{name}.png"] = page.svg, page.png
     return pages, files

@@ -21,11 +21,12 @@ FONT_FILES = {
 
 @dataclass(frozen=True)
 class Drawn:
-    """One page of a figure: its file name without suffix, and its image as SVG and as PNG."""
+    """One page of a figure: its file name without suffix, its image as SVG and as PNG, whether it fits one column."""
 
     name: str
     svg: bytes
     png: bytes
+    in_column: bool = False
 
 
 def render_html(
@@ -42,13 +43,14 @@ def render_html(
     Figures whose SVG is over `largest_svg_bytes` are embedded as PNG, where a renderer is slow at many lines.
     """
     images = {name: [_as_image(page, largest_svg_bytes) for page in pages] for name, pages in drawn.items()}
+    columns = {name for name, pages in drawn.items() if all(page.in_column for page in pages)}
     counter = {"table": 0, "figure": 0}
     context = {
         "title": title,
         "facts": facts,
         "made_at": made_at,
         "fonts": embedded_fonts(),
-        "sections": [_section(section, images, counter) for section in sections],
+        "sections": [_section(section, images, columns, counter) for section in sections],
     }
     return render_to_string("studies/report/report.html", context)
 
@@ -63,17 +65,17 @@ def embedded_fonts() -> list[dict[str, str]]:
 
 
 def _section(
-    section: blocks.Section, images: Mapping[str, Sequence[str]], counter: dict[str, int]
+    section: blocks.Section, images: Mapping[str, Sequence[str]], columns: set[str], counter: dict[str, int]
 ) -> dict[str, Any]:
     return {
         "id": section.id,
         "title": section.title,
-        "blocks": [_block(block, images, counter) for block in section.blocks],
+        "blocks": [_block(block, images, columns, counter) for block in section.blocks],
     }
 
 
 def _block(
-    block: blocks.Block, images: Mapping[str, Sequence[str]], counter: dict[str, int]
+    block: blocks.Block, images: Mapping[str, Sequence[str]], columns: set[str], counter: dict[str, int]
 ) -> dict[str, Any]:
     kind = type(block).__name__.lower()
     if isinstance(block, blocks.Table):
@@ -82,7 +84,8 @@ def _block(
     if isinstance(block, blocks.Figure):
         counter["figure"] += 1
         pages = [_page(page, block.alt, place) for place, page in enumerate(images.get(block.id, ()))]
-        return {"kind": kind, "number": counter["figure"], "block": block, "pages": pages}
+        width = "column" if block.id in columns else "page"
+        return {"kind": kind, "number": counter["figure"], "block": block, "pages": pages, "width": width}
     return {"kind": kind, "block": block}
 
 

@@ -117,7 +117,7 @@ def waterfall_figure(study: Study) -> Figure:
         "filled, wild type open."
     )
     if clipped:
-        caption += f" {words.counted(clipped, 'bar')} past +150 % cut."
+        caption += f" {words.counted(clipped, 'bar')} past +150 % cut, with the value or a wedge above."
     if missing:
         caption += f" {words.counted(missing, 'mouse', 'mice')} without a value not drawn."
     alt = "Waterfall charts, one an arm: " + "; ".join(

@@ -41,12 +41,8 @@ def section(study: Study, table: pd.DataFrame) -> Section:
 
 
 def curves(study: Study, found: list[Row]) -> Figure:
-    tests = {row["map2k4_status"]: row["logrank"] for row in found if row["scope"] != "pdx_model"}
-    notes = {
-        status: f"log-rank {words.p_phrase(test['p_value'])}"
-        for status, test in tests.items()
-        if test and test.get("p_value") is not None
-    }
+    tests = {row["map2k4_status"]: _test(row) for row in found if row["scope"] != "pdx_model"}
+    notes = {status: f"log-rank {words.p_phrase(test['p_value'])}" for status, test in tests.items() if test}
     caption = (
         "Share of mice without an event (Kaplan-Meier); ticks are mice censored, numbers under the axis mice at risk. "
         "p over all arms, unadjusted."
@@ -149,10 +145,22 @@ def _endpoint(row: Row) -> str:
     )
 
 
+def _is_single(row: Row) -> bool:
+    """Whether an arm is one mouse, whose event time no test can generalize."""
+    return min((row.get("n") or {}).values(), default=2) < 2
+
+
+def _test(row: Row) -> Row | None:
+    """The log-rank test over the arms, where there is one to be shown."""
+    test = row.get("logrank")
+    return test if test and test.get("p_value") is not None and not _is_single(row) else None
+
+
 def _blocks_of(study: Study, row: Row) -> list[Block]:
     blocks: list[Block] = []
-    test = row.get("logrank")
-    if test and test.get("p_value") is not None:
+    if _is_single(row):
+        blocks.append(Paragraph("An arm of one mouse: its time is told, and no test of it shown."))
+    elif test := _test(row):
         count = f"χ² = {words.fixed(test['chisq'], 1)}, df = {test['df']}, {words.p_phrase(test['p_value'])}"
         shown = (
             "the arms differ"
@@ -187,8 +195,8 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
             "arm was followed to. Intervals of medians are on the log-log scale.",
         )
     )
-    if test and test.get("reason"):
-        blocks.append(Paragraph(f"No log-rank test: {test['reason']}.", "quiet"))
+    if reason := (row.get("logrank") or {}).get("reason"):
+        blocks.append(Paragraph(f"No log-rank test: {reason}.", "quiet"))
     blocks += [*_small_samples(study, row), *_between_visits(study, row), *_restricted_means(study, row)]
     if held := row.get("proportionality"):
         text = f"Proportional hazards: χ² = {words.fixed(held['chisq'], 1)}, df = {held['df']}, "
