@@ -108,7 +108,7 @@ def _draw(
 ) -> "Figure":
     many = len(colors) > MOST_ARMS_TOGETHER
     counts_mm = 3.2 * max(len(names) for *_, names in groups) + 4
-    height = (46 if many else 62) + counts_mm
+    height = (46 if many else 50 if columns < len(groups) else 62) + counts_mm
     figure, axes = panels(
         len(groups), columns, height, share_y=label == LOG_LABEL or not _differs_widely(groups, rows)
     )
