@@ -105,6 +105,12 @@ PLAN = {
     "lod_mm3": LIMITS.lod_mm3,
     "random_seed": SEED,
 }
+TARGET = {
+    "tgi_percent": 60,
+    "power": 0.8,
+    "alpha": 0.05,
+    "source": "illustrative: power of an arm's slope against the vehicle's under the default variability",
+}
 
 
 @dataclass(frozen=True)

@@ -228,10 +228,12 @@ def _arm_agent(arm: Arm, agent: Agent, given: declared.DemoAgent) -> ArmAgent:
 
 def _plan(study: Study, director: User, at: datetime, is_locked: bool) -> None:
     reason = "The pre-specified analysis of the simulated protocol."
+    mice = dict(study.arms.values_list("name", "planned_mice"))
+    stated = declared.PLAN | {"sample_size": declared.TARGET | {"mice_per_arm": mice}}
     plan = AnalysisPlan.objects.create(
-        study=study, plan=declared.PLAN, reason=reason, locked_at=at if is_locked else None
+        study=study, plan=stated, reason=reason, locked_at=at if is_locked else None
     )
     action = "locked the analysis plan" if is_locked else "drafted the analysis plan"
     act(study, action, plan, director, at, reason=reason, new={
-        "version": 1, "plan": declared.PLAN,
+        "version": 1, "plan": stated,
     })  # fmt: skip

@@ -197,6 +197,7 @@ def refuse_plan(study: Study, plan: dict[str, Any]) -> None:
         raise SetUpRefused(str(error)) from error
     arms = set(study.arms.values_list("name", flat=True))
     named = {plan.get("control"), *plan.get("expected_sign", ())} - {None}
+    named |= set((plan.get("sample_size") or {}).get("mice_per_arm", ()))
     for combination in plan.get("combinations", ()):
         named |= {combination["arm"], *combination["parts"]}
     if unknown := sorted(named - arms):

@@ -139,6 +139,13 @@ def _plan(study: Study) -> Iterator[Gap]:
     day = stored.plan.get("day")
     if study.schedule_days and day not in study.schedule_days:
         yield Gap("plan", "The day arms are compared at is no measurement day.")
+    if target := stored.plan.get("sample_size"):
+        if target["mice_per_arm"] != dict(study.arms.values_list("name", "planned_mice")):
+            yield Gap(
+                "plan", "The plan's sample size names other mice than the arms plan: save the plan again."
+            )
+    else:
+        yield Gap("plan", "The plan declares no effect to be shown and no power.", False)
 
 
 def _blinding(study: Study) -> Iterator[Gap]:

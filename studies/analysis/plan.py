@@ -32,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "biomarker": "map2k4",
     "expected_sign": {},
     "exclusions": [],
+    "sample_size": None,
     "random_seed": 20180101,
 }
 FROM_TABLE = ("control", "controls", "roles", "combinations", "day", "window", "blocks")
@@ -41,6 +42,7 @@ CHOICES = {
     "adjust": ("mvt", "holm", "none"),
     "volume_formula": tuple(FORMULAS),
 }
+TARGET = ("tgi_percent", "power", "alpha", "mice_per_arm", "source")
 ESTIMANDS = ("slope", "egait", "day_difference")
 CONTROL_WORDS = {word for word, is_control in ROLE_WORDS.items() if is_control} | {
     "ctrl",
@@ -315,6 +317,23 @@ def _is_endpoint(value: Any) -> bool:
     )
 
 
+def _is_target(value: Any) -> bool:
+    """What the mice were to show and with what chance, how many were planned an arm, and where that comes from."""
+    if not isinstance(value, Mapping) or set(value) != set(TARGET):
+        return False
+    mice, source = value["mice_per_arm"], value["source"]
+    return (
+        _is_number(value["tgi_percent"])
+        and 0 < value["tgi_percent"] < 100
+        and all(_is_number(value[key]) and 0 < value[key] < 1 for key in ("power", "alpha"))
+        and isinstance(mice, Mapping)
+        and bool(mice)
+        and all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in mice.values())
+        and isinstance(source, str)
+        and bool(source.strip())
+    )
+
+
 def _is_gene(value: Any) -> bool:
     return isinstance(value, str) and fold(value).isidentifier() and "/" not in value
 
@@ -367,6 +386,10 @@ _SHAPES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "expected_sign": (
         lambda value: isinstance(value, Mapping) and set(value.values()) <= set(ExpectedSign.values()),
         f"{{arm: {' | '.join(ExpectedSign.values())}}}",
+    ),
+    "sample_size": (
+        _is_target,
+        "{tgi_percent: below 100, power, alpha: below 1, mice_per_arm: {arm: mice}, source: in words}",
     ),
     "random_seed": (lambda value: isinstance(value, int) and not isinstance(value, bool), "a whole number"),
 }

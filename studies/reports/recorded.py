@@ -11,7 +11,7 @@ from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source, ana
 from studies.reports.record_facts import record_facts
 from studies.terms import ReportView
 
-NAMES_ARMS = {"control", "controls", "roles", "combinations", "expected_sign"}
+NAMES_ARMS = {"control", "controls", "roles", "combinations", "expected_sign", "sample_size"}
 
 
 def analyze_recorded(

@@ -108,3 +108,23 @@ def test_the_window_ends_with_dosing_where_it_is_known():
 def test_a_plan_that_makes_no_sense_is_refused(given, reason):
     with pytest.raises(AnalysisError, match=reason):
         plan_of(arms("Vehicle", "drug"), **given)
+
+
+TARGET = {
+    "tgi_percent": 60,
+    "power": 0.8,
+    "alpha": 0.05,
+    "mice_per_arm": {"Vehicle": 8, "drug": 8},
+    "source": "PDX-01",
+}
+
+
+def test_a_sample_size_is_echoed_and_one_half_declared_refused():
+    frame = arms("Vehicle", "drug")
+    assert plan_of(frame)["sample_size"] is None
+    assert plan_of(frame, sample_size=TARGET).to_dict()["sample_size"] == {"value": TARGET, "from": "given"}
+    wrong = ({"power": 80}, {"tgi_percent": 100}, {"mice_per_arm": 8}, {"mice_per_arm": {"drug": 0}}, {"source": " "},
+             {"more": 1})  # fmt: skip
+    for part in wrong:
+        with pytest.raises(AnalysisError, match="sample_size"):
+            plan_of(frame, sample_size=TARGET | part)

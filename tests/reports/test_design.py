@@ -3,9 +3,13 @@
 from math import log
 
 from studies.analysis.power import ArmContrast, Interaction, detectable_effect, power_of
-from studies.reports.sections.design import sample_size
+from studies.reports.sections.design import planned_and_performed, sample_size
 
 DAYS = [0, 3, 7, 10, 14, 17, 21]
+
+
+TARGET = {"tgi_percent": 60, "power": 0.8, "alpha": 0.05, "source": "PDX-01, 2024.",
+          "mice_per_arm": dict.fromkeys(("vehicle", "A", "B", "A+B"), 8)}  # fmt: skip
 
 
 def study(models=1, planned=8, statuses=(), alpha=0.05):
@@ -43,3 +47,28 @@ def test_no_number_is_given_where_the_plan_has_no_mice_or_a_status_no_second_mod
     )
     said = sample_size(study(2, 10, ["loss_of_function", "wild_type"]))
     assert "no degree of freedom" in said and "would show" not in said
+
+
+def test_a_target_is_told_as_planned_against_performed():
+    told = study()
+    told["plan"]["sample_size"] = {"value": TARGET, "from": "given"}
+    for arm in told["arms"]:
+        arm |= {"role": "", "n_mice": 8}
+    told["flow"] = [{"arm": arm, "analyzed": {"TGI": 6, "mixed model": 7 if arm == "A" else 8}}
+                    for arm in TARGET["mice_per_arm"]]  # fmt: skip
+    assert sample_size(told).startswith(
+        "Planned: 8 mice in each of 4 arms, to show a TGI of 60 % with a power of 80 % at a two-sided 0.05; "
+        "source: PDX-01, 2024. Under documented defaults"
+    )
+    [table] = planned_and_performed(told)
+    assert [(row["planned"], row["n_mice"], row["analyzed"]) for row in table.rows if row["arm"] == "A"] == [
+        (8, 8, 7)
+    ]
+    assert table.note.endswith("31 mice of 32 planned, fewer in A 7 of 8.")
+    assert planned_and_performed(study()) == []
+
+
+def test_while_arms_go_by_letters_the_target_is_withheld_and_not_denied():
+    told = study()
+    told["record"]["plan"] = {"locked_version": 1, "planned": None}
+    assert sample_size(told).startswith("What the plan declares is not told while arms go by letters.")

@@ -36,10 +36,22 @@ class PlanForm(forms.Form):
         label="Random seed", min_value=0, initial=DEFAULT_SEED,
         help_text="Makes bootstrap and permutation results the same for everyone.",
     )  # fmt: skip
+    target_tgi_percent = forms.FloatField(
+        label="Smallest effect of interest: TGI (%)", min_value=1, max_value=99, required=False,
+        help_text="What the planned mice of each arm are to show. The report holds it against the mice analyzed.",
+    )  # fmt: skip
+    target_power_percent = forms.FloatField(
+        label="Power (%)", min_value=50, max_value=99, initial=80, required=False
+    )
+    target_source = forms.CharField(
+        label="Where effect and variability come from", max_length=500, required=False,
+        help_text="An earlier study, a paper, or the computation below.",
+    )  # fmt: skip
 
     def __init__(self, *args, study: Study, **kwargs):
         super().__init__(*args, **kwargs)
         arms = list(study.arms.order_by("position"))
+        self.arms_without_mice = [arm.name for arm in arms if not arm.planned_mice]
         controls = [arm for arm in arms if arm.role in CONTROLS] or arms
         self.fields["control"].choices = [(arm.name, arm.name) for arm in controls]
         days = [day for day in study.schedule_days if day > 0]
@@ -53,6 +65,17 @@ class PlanForm(forms.Form):
                 choices=[("", "no direction declared"), *ExpectedSign.choices()],
                 required=False,
             )
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean()
+        if told.get("target_tgi_percent"):
+            for name in ("target_power_percent", "target_source"):
+                if name not in self.errors and not told.get(name):
+                    self.add_error(name, "A sample size is declared with its power and its source.")
+            if self.arms_without_mice:
+                named = ", ".join(self.arms_without_mice)
+                self.add_error("target_tgi_percent", f"These arms have no planned mice yet: {named}.")
+        return told
 
     def signs(self) -> dict[str, str]:
         told = ((agent.name, self.cleaned_data[f"sign-{agent.pk}"]) for agent in self.agents)
@@ -97,6 +120,14 @@ def built_plan(study: Study, form: PlanForm) -> dict[str, Any]:
         plan["biomarker"] = "map2k4"
     if dosing := _dosing(study):
         plan["dosing"] = dosing
+    if told["target_tgi_percent"]:
+        plan["sample_size"] = {
+            "tgi_percent": told["target_tgi_percent"],
+            "power": told["target_power_percent"] / 100,
+            "alpha": told["alpha"],
+            "mice_per_arm": {arm.name: arm.planned_mice for arm in arms},
+            "source": told["target_source"],
+        }
     own = {arm.name: arm.control.name for arm in arms if arm.control and arm.control.name != told["control"]}
     return {**plan, "controls": own} if own else plan
 
@@ -150,4 +181,15 @@ def _initial(study: Study, plan: dict[str, Any]) -> dict[str, Any]:
         "endpoint_fold": plan.get("endpoint", {}).get("fold", 4),
         "alpha": plan.get("alpha", 0.05),
         "random_seed": plan.get("random_seed", DEFAULT_SEED),
+        **_initial_target(plan.get("sample_size")),
+    }
+
+
+def _initial_target(target: dict[str, Any] | None) -> dict[str, Any]:
+    if not target:
+        return {}
+    return {
+        "target_tgi_percent": target["tgi_percent"],
+        "target_power_percent": 100 * target["power"],
+        "target_source": target["source"],
     }

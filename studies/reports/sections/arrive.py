@@ -4,12 +4,14 @@ import pandas as pd
 
 from studies.reports import words
 from studies.reports.blocks import Column, Section, Table
+from studies.reports.sections.design import performed_told, target_told
 from studies.reports.sections.study import (
     Study,
     arms,
     gene,
     plan,
     record,
+    target,
 )
 
 UNTOLD = "not told by a file: to be added by the authors"
@@ -55,6 +57,8 @@ def _design(study: Study) -> str:
 
 
 def _size(study: Study) -> str:
+    if declared := target(study):
+        return f"{target_told(declared)}. Performed: {performed_told(study, declared)}"
     counts = ", ".join(f"{arm['arm']} {arm['n_mice']}" for arm in arms(study)[:12])
     told = [row.get("planned_mice") for row in record(study).get("arms") or []]
     planned = f"; planned {sum(n for n in told if n)}" if any(told) else "; how it was decided: " + UNTOLD

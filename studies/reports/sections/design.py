@@ -11,13 +11,16 @@ from studies.analysis.power import ArmContrast, Interaction, Variability, detect
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Facts, Paragraph, Section, Table
 from studies.reports.sections.study import (
+    Row,
     Study,
     arms,
     gene,
+    in_primary,
     plan,
     record,
     status_column,
     status_words,
+    target,
 )
 from studies.reports.sections.welfare import limits_told
 
@@ -53,7 +56,9 @@ def arm_table(study: Study) -> Table:
 def protocol(study: Study) -> list[Block]:
     told = record(study)
     if not told:
-        return [Facts([("Sample size", "how it was decided is not told by a file")])]
+        declared = target(study)
+        said = target_told(declared) + "." if declared else "how it was decided is not told by a file"
+        return [Facts([("Sample size", said)]), *planned_and_performed(study)]
     window = told["enrollment"]
     weight = f", body weight from {window['min_weight_g']:g} g" if window["min_weight_g"] else ""
     pairs = [
@@ -62,7 +67,7 @@ def protocol(study: Study) -> list[Block]:
     ]
     if limits := told["limits"]:
         pairs.append(("Humane limits", limits_told(limits)))
-    return [Facts([*pairs, ("Sample size", sample_size(study))])]
+    return [Facts([*pairs, ("Sample size", sample_size(study))]), *planned_and_performed(study)]
 
 
 def model_blocks(study: Study, table: pd.DataFrame) -> list[Block]:
@@ -111,10 +116,59 @@ def _model(row: dict, told: dict | None, biomarker: str) -> dict:
     return {**row, **genes, "tissue": told["cancer_type"], "passage": passages}
 
 
+def planned_and_performed(study: Study) -> list[Block]:
+    """Each arm's mice as the plan declared them, as they came to be on study, and in the primary analysis."""
+    declared = target(study)
+    if not declared:
+        return []
+    analyzed = in_primary(study)
+    rows = [
+        {"arm": arm["arm"], "planned": declared["mice_per_arm"].get(arm["arm"]), "n_mice": arm["n_mice"],
+         "analyzed": analyzed.get(arm["arm"], 0)}
+        for arm in arms(study)
+    ]  # fmt: skip
+    columns = [
+        Column("arm", "Arm"),
+        Column("planned", "Planned", "count"),
+        Column("n_mice", "On study", "count"),
+        Column("analyzed", "In the primary analysis", "count"),
+    ]
+    note = f"In the primary analysis: {performed_told(study, declared)}."
+    return [Table("Sample size, planned and performed.", columns, rows, note)]
+
+
+def target_told(declared: Row) -> str:
+    """The target as the plan declares it."""
+    mice = declared["mice_per_arm"]
+    same = len(set(mice.values())) == 1
+    each = (
+        f"{words.counted(next(iter(mice.values())), 'mouse', 'mice')} in each of {words.counted(len(mice), 'arm')}"
+        if same
+        else words.joined([f"{arm} {n}" for arm, n in mice.items()])
+    )
+    return (
+        f"Planned: {each}, to show a TGI of {words.percent(declared['tgi_percent'])} % with a power of "
+        f"{100 * declared['power']:g} % at a two-sided {declared['alpha']:g}; source: {declared['source'].rstrip('.')}"
+    )
+
+
+def performed_told(study: Study, declared: Row) -> str:
+    """How many of the planned mice the primary analysis has, and in which arms they are fewer."""
+    planned, analyzed = declared["mice_per_arm"], in_primary(study)
+    short = [f"{arm} {analyzed.get(arm, 0)} of {n}" for arm, n in planned.items() if analyzed.get(arm, 0) < n]
+    counts = f"{sum(analyzed.values())} mice of {sum(planned.values())} planned"
+    return f"{counts}, fewer in {words.joined(short)}" if short else f"{counts}, no arm short of its number"
+
+
 def sample_size(study: Study) -> str:
-    """What the plan declares of power, which is nothing; and what the planned mice could show, their data unseen."""
+    """What the plan declares of power; and what the planned mice could show, their data unseen."""
     planned = {row["arm"]: row.get("planned_mice") for row in record(study)["arms"]}
+    told = record(study).get("plan") or {}
     declared = "Not declared: the plan names no smallest effect of interest, no power and no variability"
+    if found := target(study):
+        declared = target_told(found)
+    elif told.get("locked_version") and told.get("planned") is None:
+        declared = "What the plan declares is not told while arms go by letters"
     if not planned or not all(planned.values()):
         return f"{declared}."
     after = "No power is computed from the data: it would repeat the p value."

@@ -59,6 +59,17 @@ def plan(study: Study, key: str) -> Any:
     return study["plan"][key]["value"]
 
 
+def target(study: Study) -> Row | None:
+    """What the plan declares the mice were to show; None where it declares nothing."""
+    return (study["plan"].get("sample_size") or {}).get("value")
+
+
+def in_primary(study: Study) -> dict[str, int]:
+    """Arm -> mice in the primary analysis: the mixed model, or TGI where none was fitted."""
+    analyzed = {row["arm"]: row["analyzed"] for row in study["flow"]}
+    return {arm: found.get("mixed model", found.get("TGI", 0)) for arm, found in analyzed.items()}
+
+
 def gene(study: Study) -> str:
     """The gene that divides the study's PDX models."""
     return (study.get("map2k4") or {}).get("gene", DEFAULT_NAMES.gene)

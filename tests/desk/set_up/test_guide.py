@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from studies.actions.audit import broken_link, study_chain
 from studies.actions.enrollment import standings
+from studies.actions.set_up_gaps import set_up_gaps
 from studies.models import AuditEvent, Passage, Study, StudyPdxModel
 from studies.terms import BiomarkerStatus, Role, StudyState
 from tests.factories import make_arm, make_mouse, make_pdx_model, make_study
@@ -132,6 +133,26 @@ def test_what_an_arm_above_gives_is_taken_over_by_the_combination(client, models
     plan = both.study.analysis_plans.get().plan
     assert plan["combinations"] == [{"arm": "Both", "parts": ["Binimetinib", "HRX-0233"]}]
     assert plan["dosing"] == [0, 20]
+
+
+def test_a_sample_size_is_declared_whole_and_fits_the_arms_when_it_is_locked(
+    client, models, director, technician
+):
+    fill_in(client, models, director, technician)
+    half = client.post(page("plan"), PLAN | {"target_tgi_percent": 60, "target_power_percent": 80})
+    assert half.status_code == 200 and "its power and its source" in errors(half)
+    whole = {"target_tgi_percent": 60, "target_power_percent": 80, "target_source": "PDX-01, 2024"}
+    assert client.post(page("plan"), PLAN | whole).status_code == 302
+    study = Study.objects.get(code=CODE)
+    assert study.analysis_plans.get().plan["sample_size"] == {
+        "tgi_percent": 60, "power": 0.8, "alpha": 0.05, "source": "PDX-01, 2024",
+        "mice_per_arm": {"Vehicle": 2, "Binimetinib": 2, "HRX-0233": 2, "Both": 2},
+    }  # fmt: skip
+    study.arms.filter(name="Both").update(planned_mice=3)
+    assert [gap.what for gap in set_up_gaps(study) if gap.is_missing] == [
+        "The plan's sample size names other mice than the arms plan: save the plan again."
+    ]
+    assert 'value="60' in client.get(page("plan")).content.decode()
 
 
 def test_generated_mice_live_in_cages_of_one_pdx_model_with_the_passage_planned(
