@@ -80,7 +80,8 @@ def wrapped(text: str, room_mm: float, points: float, *, lines: int = 2, bold: b
     """The text in as many lines as it needs, broken after spaces and marks; the last of those allowed is fitted."""
     if "\n" in text:
         return "\n".join(wrapped(part, room_mm, points, lines=1, bold=bold) for part in text.split("\n"))
-    parts, done = re.split(r"(?<=[ _/+])", text), []
+    parts = re.split(r"(?<=[ _/+])", text)
+    done: list[str] = []
     while parts and len(done) < lines:
         many = len(parts) if len(done) < lines - 1 else 0
         while many > 1 and width_mm("".join(parts[:many]).rstrip(), points, bold) > room_mm:
