@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from django.db.models import Exists, OuterRef
+
 from studies import access
 from studies.days import local_date
-from studies.models import Measurement, MeasurementSession, Mouse, Study
+from studies.models import Exclusion, Exit, Measurement, MeasurementSession, Mouse, Study
 from studies.terms import StudyState
 
 
@@ -95,7 +97,8 @@ def mice_of(session: MeasurementSession):
 
 def on_study():
     """Mice of all studies that neither left nor were excluded."""
-    return Mouse.objects.filter(exit__isnull=True, exclusion__isnull=True)
+    left, excluded = (Exists(kind.objects.filter(mouse=OuterRef("pk"))) for kind in (Exit, Exclusion))
+    return Mouse.objects.filter(~left, ~excluded)
 
 
 def _counted(sessions: Sequence[MeasurementSession], today: dict[int, date]) -> list[DueSession]:

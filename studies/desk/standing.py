@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 
 from studies import worklist
 from studies.days import local_date
-from studies.models import Cohort, Measurement, MeasurementSession, ParkedRow, Study, WelfareAlert
+from studies.models import Cohort, Measurement, MeasurementSession, Mouse, ParkedRow, Study, WelfareAlert
 from studies.terms import AlertLevel
 
 
@@ -90,15 +90,17 @@ def standings(studies: Sequence[Study], now: datetime) -> list[Standing]:
     for study, level, n in raised.order_by().values_list("study", "level").annotate(n=Count("pk")):
         found[study].alerts += n
         found[study].red_alerts += n if level == AlertLevel.RED else 0
-    _add_sessions(found, of_cohort)
+    _add_sessions(found, of_cohort, present)
     return list(found.values())
 
 
-def _add_sessions(found: dict[int, Standing], of_cohort: dict[tuple[int, int | None], int]) -> None:
+def _add_sessions(
+    found: dict[int, Standing], of_cohort: dict[tuple[int, int | None], int], present: QuerySet[Mouse]
+) -> None:
     dated = MeasurementSession.objects.filter(study__in=found, due_on__isnull=False)
     read = dict(
         Measurement.objects.valid()
-        .filter(session__in=dated, mouse__in=worklist.on_study())
+        .filter(session__in=dated, mouse__in=present)
         .order_by()
         .values_list("session")
         .annotate(n=Count("mouse", distinct=True))

@@ -56,8 +56,11 @@ class MeasurementQuerySet(models.QuerySet):
     """Readings. There is no update and no delete: a correction or a void is a further revision."""
 
     def current(self) -> "MeasurementQuerySet":
-        """The highest revision of each reading, voided ones included (see `is_void`)."""
-        later = self.model.objects.filter(
+        """The highest revision of each reading, voided ones included (see `is_void`).
+
+        A later one is beyond the first, and those few have an index of their own.
+        """
+        later = self.model.objects.filter(revision__gt=1).filter(
             session=OuterRef("session"),
             mouse=OuterRef("mouse"),
             tumor_number=OuterRef("tumor_number"),
@@ -173,7 +176,14 @@ class Measurement(models.Model):
             ),
             models.CheckConstraint(condition=Q(is_void=False) | Q(revision__gt=1), name="void_is_a_revision"),
         ]
-        indexes = [models.Index(fields=["mouse", "session"], name="measurement_by_mouse")]
+        indexes = [
+            models.Index(fields=["mouse", "session"], name="measurement_by_mouse"),
+            models.Index(
+                fields=["session", "mouse", "tumor_number", "replicate", "revision"],
+                condition=Q(revision__gt=1),
+                name="measurement_later_revision",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.mouse_id} in session {self.session_id}, revision {self.revision}"
