@@ -342,7 +342,7 @@ Q_CLUSTER = {
     "save_limit": -1,  # what became of a job stands in our own table
     "recycle": 20,
     "poll": 0.5,
-    "scheduler": False,
+    "catch_up": False,
 }
 
 # A setup page of a large study posts one field a mouse and column.

@@ -7,6 +7,7 @@ Secrets live outside the database and are in no backup: AUDIT_KEY is needed to v
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sqlite3
@@ -21,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from studies.actions.anchors import write_anchor
 
@@ -30,6 +32,9 @@ MANIFEST, DATABASE, MEDIA = "manifest.json", "database", "media/"
 POSTGRESQL_PLACES = "/usr/lib/postgresql/*/bin"
 POSTGRESQL_HINT = "sudo apt-get install postgresql-client"
 LARGEST_MANIFEST_BYTES = 50_000_000
+DAILY_BACKUP, LOOK_MINUTES = "daily backup", 10
+
+logger = logging.getLogger(__name__)
 
 
 class BackupRefused(Exception):
@@ -102,6 +107,24 @@ def back_up_daily(now: datetime) -> Path | None:
         if now.timestamp() - old.stat().st_mtime > settings.BACKUP_KEEP_DAYS * 86_400:
             old.unlink()
     return path
+
+
+def schedule_backups(now: datetime) -> None:
+    """From now on the queue looks every LOOK_MINUTES whether the day's backup is to be made, as a job of a worker."""
+    from django_q.models import Schedule
+
+    with transaction.atomic():
+        Schedule.objects.filter(name=DAILY_BACKUP).delete()
+        Schedule.objects.create(name=DAILY_BACKUP, func="studies.actions.backups.back_up_if_due",
+                                schedule_type=Schedule.MINUTES, minutes=LOOK_MINUTES, next_run=now)  # fmt: skip
+
+
+def back_up_if_due() -> None:
+    """What the queue calls. A failure is logged, shows on `/healthz`, and is tried again at the next look."""
+    try:
+        back_up_daily(timezone.now())
+    except (BackupRefused, DatabaseError, OSError) as error:
+        logger.error("no backup was made: %s", error)
 
 
 def restore(path: Path) -> Manifest:

@@ -6,12 +6,16 @@ import subprocess
 import sys
 import threading
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ, Schedule
+from django_q.scheduler import scheduler
 
 from studies.actions import backups
 from studies.actions.acceptance import plant_acceptance
@@ -132,3 +136,21 @@ def test_a_day_has_one_backup_and_old_ones_go(planted, settings, tmp_path):
     assert made.name == "pdx-2026-06-10.zip" and backups.back_up_daily(NOW) is None
     left = {path.name for path in (tmp_path / "daily").iterdir()}
     assert left == {"pdx-2026-06-10.zip", "pdx-2026-06-09.zip", "other.zip"}
+
+
+def test_the_daily_backup_is_an_entry_of_the_queue(planted, settings, tmp_path, monkeypatch):
+    settings.BACKUP_FOLDER = str(tmp_path / "daily")
+    for _ in range(2):  # each worker that starts says so
+        backups.schedule_backups(timezone.now() - timedelta(minutes=1))
+    scheduler()
+    (queued,) = OrmQ.objects.all()
+    import_string(queued.func())()
+    assert [path.name for path in (tmp_path / "daily").iterdir()] == [f"pdx-{datetime.now(UTC):%Y-%m-%d}.zip"]
+    assert Schedule.objects.get().next_run > timezone.now()
+
+
+def test_a_backup_that_fails_is_logged_and_tried_again(db, settings, tmp_path, caplog):
+    (tmp_path / "file").write_text("no folder")
+    settings.BACKUP_FOLDER = str(tmp_path / "file" / "daily")
+    backups.back_up_if_due()
+    assert "no backup was made" in caplog.text

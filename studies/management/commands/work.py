@@ -6,16 +6,17 @@ import signal
 import time
 from contextlib import suppress
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from studies.actions.backups import BackupRefused, back_up_daily
+from studies.actions.backups import schedule_backups
 from studies.actions.jobs import running_here
 from studies.actions.letters import send_waiting_letters
 
 LOOK_SECONDS = 0.3
-BACKUP_LOOK_SECONDS = 60
+LETTERS_LOOK_SECONDS = 60
 
 logger = logging.getLogger(__name__)
 
@@ -35,30 +36,22 @@ class Command(BaseCommand):
         self.is_stopped = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self.stop)
+        if settings.BACKUP_FOLDER:
+            schedule_backups(timezone.now())
+        connection.close()  # what is forked takes no connection along
         cluster.start()
         next_look = 0.0
         while not self.is_stopped and cluster.sentinel.is_alive():
             if with_parent and os.getppid() != parent:
                 break
             if time.monotonic() >= next_look:
-                back_up_if_due()
                 send_what_waits()
-                next_look = time.monotonic() + BACKUP_LOOK_SECONDS
+                next_look = time.monotonic() + LETTERS_LOOK_SECONDS
             time.sleep(LOOK_SECONDS)
         halt(cluster)
 
     def stop(self, number, frame) -> None:
         self.is_stopped = True
-
-
-def back_up_if_due() -> None:
-    """The day's backup where BACKUP_FOLDER is set; a failure is logged, shows on `/healthz`, and is tried again."""
-    try:
-        back_up_daily(timezone.now())
-    except (BackupRefused, DatabaseError, OSError) as error:
-        logger.error("no backup was made: %s", error)
-    finally:
-        connection.close()
 
 
 def send_what_waits() -> None:
