@@ -18,7 +18,7 @@ CLEAN_ENV := env -u DATABASE_URL -u SECRET_KEY -u AUDIT_KEY -u DJANGO_SETTINGS_M
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: traceability coverage mutate capacity pathological-reports torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean every-write
+.PHONY: traceability coverage mutate capacity pathological-reports torture sheets planted-errors help install demo test lint types ladder unit unit-postgresql bench simulate randomization-figures lock doctor clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-24s %s\n", $$1, $$2}'
@@ -63,9 +63,6 @@ torture: $(INSTALLED_FOR_TESTS) ## kill, lock, fill and cut a running server, an
 
 capacity: $(INSTALLED_FOR_TESTS) ## load 10,000,000 measurements into a PostgreSQL of its own and time the pages (half an hour)
 	@$(CLEAN_ENV) $(RUN) -m tests.bench.capacity
-
-every-write: $(INSTALLED_FOR_TESTS) ## try every route and command that writes: each row has its event, a locked study takes none
-	@$(CLEAN_ENV) $(RUN) -m pytest -q tests/every_write.py
 
 sheets: $(INSTALLED_FOR_TESTS) ## send 10,000 generated sheets and compare with a second reading of the rules
 	@$(CLEAN_ENV) $(RUN) -m tests.api.generated_sheets 10000

@@ -33,6 +33,8 @@ LOOKED_AT = "looked at or exported by a form, nothing is written"
 WRITES_NO_ROW = {
     "account_login": SIGN_IN,
     "account_logout": SIGN_IN,
+    "locked": SIGN_IN,
+    "lock_now": SIGN_IN,
     "account_change_password": SIGN_IN,
     "admin:axes_accessattempt_delete": SIGN_IN,
     "account_reauthenticate": SIGN_IN,
@@ -80,7 +82,7 @@ TRIED_ELSEWHERE = {
     "formulations": "tests/actions/test_dosing.py",
     "notice_read": "tests/actions/test_blinding.py",
     "parked_rows": "tests/desk/test_parked_rows.py",
-    "randomize": "tests/actions/test_allocate_mice.py",
+    "randomize": "tests/desk/test_enrollment.py",
     "sealed_list": "tests/desk/test_paper.py",
     "sessions": "tests/desk/test_sessions.py",
     "set_up_mice": "tests/desk/set_up/test_guide.py",
@@ -164,6 +166,7 @@ def _sign(user: User | None) -> dict:
 
 
 WORDS_THERE = {
+    "admin:studies_cohort_change": {"name": "second"},
     "admin:studies_user_add": {"username": "somebody_new"},
     "admin:studies_user_change": {"username": "another_name"},
     "admin:studies_studymembership_add": {"role": "statistician"},
@@ -226,6 +229,7 @@ COMMANDS: dict[str, list[str] | str] = {
     "api_token": ["a_technician", "--name", "scale"],
     "archive": ["PDX-TEST-01", "{folder}/archive.zip"],
     "backup": READS,
+    "createsuperuser": ["--noinput", "--username", "root", "--email", "root@example.org"],
     "demo": "loads the demo's own studies and serves them: tests/actions/test_load_demo.py",
     "dump_measurements": READS,
     "import_study": ["{folder}/more.csv", "--study", "PDX-TEST-01"],
