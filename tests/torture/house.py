@@ -42,6 +42,7 @@ class House:
     seed: dict = field(default_factory=dict)
     acknowledged: dict[str, dict] = field(default_factory=dict)
     answers: Counter = field(default_factory=Counter)
+    served: Counter = field(default_factory=Counter)  # client -> rows acknowledged to it
     lock: threading.Lock = field(default_factory=threading.Lock)
     may_send: threading.Event = field(default_factory=threading.Event)
 
@@ -134,8 +135,10 @@ class House:
             pass
         return 0, {}
 
-    def send_until_told(self, session: int, row: dict, stop: threading.Event, lost: float = 0) -> None:
-        """Send a row until it is acknowledged, losing the first reply with the chance `lost`."""
+    def send_until_told(
+        self, client: int, session: int, row: dict, stop: threading.Event, lost: float = 0
+    ) -> None:
+        """Send a client's row until it is acknowledged, losing the first reply with the chance `lost`."""
         hang_up = random.random() < lost
         while not stop.is_set():
             self.may_send.wait()
@@ -146,6 +149,7 @@ class House:
             if result in (200, 201):
                 with self.lock:
                     self.acknowledged[row["client_id"]] = row
+                    self.served[client] += 1
                 return
             if status == 200:
                 with self.lock:
@@ -211,11 +215,11 @@ def while_posting(house: House, rows: Rows, fault: Callable[[], object], lost: f
     """Make the fault while four clients post, each trying again until it is told."""
     stop = threading.Event()
 
-    def work() -> None:
+    def work(client: int) -> None:
         while not stop.is_set():
-            house.send_until_told(*rows.next(), stop, lost)
+            house.send_until_told(client, *rows.next(), stop, lost)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=work, args=[client], daemon=True) for client in range(CLIENTS)]
     for thread in threads:
         thread.start()
     try:

@@ -5,7 +5,8 @@
 A real gunicorn on a database of its own, first SQLite, then PostgreSQL; four clients post rows through the API
 and try again until each is acknowledged, as the sheet does. After every fault: each acknowledged row is on record
 exactly once with its values, `verify_audit` finds nothing, and the server goes on without a restart unless it was
-killed itself. A fault that was to give an answer (507 for a full disk) and gave none counts as not made.
+killed itself. A fault that was to give an answer (507 for a full disk) and gave none counts as not made, and a
+client to which nothing was acknowledged meanwhile as idle.
 """
 
 import argparse
@@ -22,9 +23,18 @@ import psycopg
 
 from tests.support import postgres
 from tests.torture import faults
-from tests.torture.house import House, Rows
+from tests.torture.house import CLIENTS, House, Rows
 
-FAULTY = ("lost", "doubled", "changed", "damaged", "audit_broken", "not_one_report", "not_made")
+FAULTY = (
+    "lost",
+    "doubled",
+    "changed",
+    "damaged",
+    "audit_broken",
+    "not_one_report",
+    "not_made",
+    "idle_clients",
+)
 DISK_MB = 96
 Fault = tuple[
     str, Callable[[], dict | None], int | None
@@ -58,12 +68,18 @@ def break_it(house: House, made: list[Fault]) -> int:
     bad = 0
     for title, fault, expected in made:
         house.answers.clear()
+        house.served.clear()
         told = fault() or {}
         found = house.check()
         found.update(told)
         found["not_made"] = int(expected is not None and not house.answers[expected])
+        found["idle_clients"] = CLIENTS - len(house.served) if house.answers else 0
         bad += sum(found[name] for name in FAULTY)
-        print(f"{title}: {dict(found)}, answers {dict(house.answers)}", flush=True)
+        by_client = [house.served[client] for client in range(CLIENTS)]
+        print(
+            f"{title}: {dict(found)}, answers {dict(house.answers)}, rows of each client {by_client}",
+            flush=True,
+        )
     return bad
 
 
