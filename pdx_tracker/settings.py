@@ -153,6 +153,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "studies.middleware.ApiByTlsAlone",
     "studies.middleware.NothingStored",
     "studies.middleware.SizeLimit",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -165,6 +166,7 @@ MIDDLEWARE = [
     "studies.middleware.CageSideOnly",
     "studies.middleware.SecondFactorFirst",
     "studies.middleware.AdminContentSecurityPolicy",
+    "studies.virus_scan.ScannedFirst",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -214,6 +216,7 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE; nobody is asked on a shared tablet
 ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_login")
 ACCOUNT_RATE_LIMITS = {"login_failed": False}  # axes counts and locks, where an administrator sees it
+MFA_ADAPTER = "studies.accounts.SealedFactorsAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 SECOND_FACTOR_REQUIRED = env_bool("SECOND_FACTOR_REQUIRED", False)
 MFA_TOTP_ISSUER = "PDX tracker"
@@ -264,6 +267,7 @@ CSRF_COOKIE_HTTPONLY = True  # our pages take the token from their form or from 
 TABLET_COOKIE = f"{COOKIE_PREFIX}pdx_tablet"
 CSRF_FAILURE_VIEW = "studies.errors.csrf_failure"
 SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^api/"]  # refused instead (studies/middleware.py)
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
@@ -344,6 +348,8 @@ Q_CLUSTER = {
     "poll": 0.5,
     "catch_up": False,
 }
+
+CLAMD = env.str("CLAMD", default="")  # where uploaded files are scanned (studies/virus_scan.py)
 
 # A setup page of a large study posts one field a mouse and column.
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000

@@ -1,16 +1,28 @@
 """How allauth behaves here: accounts are made by an administrator, never by signing up.
 
 Whoever comes from the house's OpenID Connect provider is let in as the one active person whose e-mail
-address, set by an administrator, the provider has verified; anybody else finds the door closed.
+address, set by an administrator, the provider has verified; anybody else finds the door closed. What second
+factors are made of is encrypted with a key outside the database.
 """
 
+import base64
+import hashlib
+import hmac
+import secrets
+
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from cryptography.fernet import Fernet, InvalidToken
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.dispatch import receiver
 from django.utils import timezone
 
 from studies.actions.audit import INSTALLATION, record_event
+from studies.actions.own_sessions import end_sessions
 from studies.actions.tablets import begin_shift, tablet_of
 from studies.middleware import CAGE_SIDE_ONLY, TABLET_COOKIE
 from studies.models import User
@@ -49,6 +61,32 @@ class ClosedAccountAdapter(DefaultAccountAdapter):
         if tablet:
             begin_shift(tablet, user, timezone.now())
         return super().post_login(request, user, **kwargs)
+
+
+class SealedFactorsAdapter(DefaultMFAAdapter):
+    """Seeds of codes as the database keeps them: encrypted with a key that follows from AUDIT_KEY."""
+
+    def encrypt(self, text: str) -> str:
+        return _cipher().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Under another AUDIT_KEY no code fits, as if it were mistyped."""
+        try:
+            return _cipher().decrypt(encrypted_text).decode()
+        except InvalidToken:
+            return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def _cipher() -> Fernet:
+    key = hmac.new(settings.AUDIT_KEY.encode(), b"second factors", hashlib.sha256).digest()
+    return Fernet(base64.urlsafe_b64encode(key))
+
+
+@receiver([authenticator_added, authenticator_removed, authenticator_reset], dispatch_uid="studies.factors")
+def end_other_sessions(sender, request, user, **signal) -> None:
+    """Whoever was signed in by the factors of before is signed out."""
+    why = "a second factor changed"
+    end_sessions(user, actor=user, at=timezone.now(), but=request.session.session_key, why=why)
 
 
 class InvitedOnlyAdapter(DefaultSocialAccountAdapter):

@@ -13,7 +13,7 @@ class StudiesConfig(AppConfig):
     def ready(self) -> None:
         from django_q.signals import post_spawn
 
-        from studies import checks, idle, triggers  # noqa: F401 - checks and the lock of idle screens register themselves
+        from studies import accounts, checks, idle, triggers  # noqa: F401 - what hears signals registers itself
         from studies.actions.seal_tables import seal_tables_of_before
 
         connection_created.connect(triggers.hear_notes, dispatch_uid="studies.notes")

@@ -34,6 +34,16 @@ def server_error(request):
     return HttpResponseServerError(render_to_string(TEMPLATE, {"title": "Server error", "what": what}))
 
 
+def refused_file(request, found: str):
+    what = f"The virus scanner found {found} in a file you sent. Nothing was stored; tell your administrator."
+    return _refusal(request, "File refused", what, 422)
+
+
+def unscanned_file(request):
+    what = "The virus scanner does not answer, and no file is taken without it. Nothing was stored; try again soon."
+    return _refusal(request, "Try again in a moment", what, 503)
+
+
 def is_full(error: Exception) -> bool:
     """Whether a database's error says that there is no room left on its disk."""
     return any(words in str(error).lower() for words in FULL)

@@ -19,11 +19,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from studies.actions.own_sessions import ADDRESS, BEGAN, BROWSER, SEEN
 from studies.actions.tablets import KeyRefused, person_by_pin, tablet_of
 from studies.middleware import CAGE_SIDE_ONLY
 
-SEEN = "seen"
-BEGAN = "began"
 LOCKED = "locked"
 NOTE_EVERY_SECONDS = 60  # a write of the session at most this often
 ASKED_BY_PAGES = ("/entry/whoami.json", "/reports/jobs.json")
@@ -43,6 +42,8 @@ def idle_seconds(request: HttpRequest) -> int:
 @receiver(user_logged_in, dispatch_uid="studies.idle")
 def wake(sender, request, **signal) -> None:
     request.session[SEEN] = request.session[BEGAN] = clock()
+    request.session[BROWSER] = request.META.get("HTTP_USER_AGENT", "")[:200]
+    request.session[ADDRESS] = request.META.get("REMOTE_ADDR", "")
     request.session.pop(LOCKED, None)
 
 

@@ -2,7 +2,7 @@
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
 
 
@@ -16,6 +16,19 @@ class OwnOriginOnly:
         response = self.get_response(request)
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return response
+
+
+class ApiByTlsAlone:
+    """A program that speaks plain HTTP is refused: sent on to TLS, it would go on sending its token in the clear."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        asks_api = request.path.startswith("/api/")
+        if settings.SECURE_SSL_REDIRECT and asks_api and not request.is_secure():
+            return JsonResponse({"detail": "The API answers by https alone."}, status=403)
+        return self.get_response(request)
 
 
 class SizeLimit:

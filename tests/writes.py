@@ -33,6 +33,7 @@ LOOKED_AT = "looked at or exported by a form, nothing is written"
 WRITES_NO_ROW = {
     "account_login": SIGN_IN,
     "account_logout": SIGN_IN,
+    "own_sessions": SIGN_IN,
     "locked": SIGN_IN,
     "lock_now": SIGN_IN,
     "account_change_password": SIGN_IN,

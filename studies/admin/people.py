@@ -9,10 +9,12 @@ from django.utils import timezone
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from studies.actions.audit import INSTALLATION, record_event
+from studies.actions.own_sessions import end_sessions
 from studies.admin.endpoints import ADMINISTRATORS
 from studies.admin.recording import RecordedAdmin
 from studies.admin.scope import RowsInline
 from studies.models import Study, StudyMembership, User
+from studies.wording import noun
 
 
 class AdministratorsOnly(RecordedAdmin):
@@ -70,6 +72,7 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
     readonly_fields = ("last_login", "date_joined")
     filter_horizontal = ()
     inlines = (RolesInline,)
+    actions = ("sign_out",)
     fieldsets = (
         (None, {"fields": ("username", "password", "full_name", "email")}),
         (
@@ -88,6 +91,11 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
 
     def get_inlines(self, request, obj):
         return self.inlines if obj else ()  # an account is made first, then its roles are given
+
+    @admin.action(description="Sign out everywhere")
+    def sign_out(self, request, queryset) -> None:
+        ended = sum(end_sessions(user, actor=request.user, at=timezone.now()) for user in queryset)
+        self.message_user(request, f"{ended} {noun(ended, 'session')} ended.")
 
     def user_change_password(self, request, id, form_url=""):
         """A password set by an administrator is an event of its own, in the same transaction."""

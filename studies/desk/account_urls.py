@@ -5,6 +5,7 @@ from django.views.generic import TemplateView
 
 from studies.desk.api_tokens import api_token_revoke, api_tokens
 from studies.desk.locked import lock_now, locked
+from studies.desk.own_sessions import own_sessions
 from studies.endpoints import ANYONE, endpoint
 
 ask_administrator = endpoint(ANYONE)(TemplateView.as_view(template_name="account/ask_administrator.html"))
@@ -12,6 +13,7 @@ ask_administrator = endpoint(ANYONE)(TemplateView.as_view(template_name="account
 urlpatterns = [
     path("tokens/", api_tokens, name="api_tokens"),
     path("tokens/<int:key>/revoke/", api_token_revoke, name="api_token_revoke"),
+    path("sessions/", own_sessions, name="own_sessions"),
     path("locked/", locked, name="locked"),
     path("lock/", lock_now, name="lock_now"),
     path("signup/", ask_administrator),

@@ -119,6 +119,17 @@ def test_by_tls_every_answer_asks_for_tls_from_then_on(client, settings):
         ), path
 
 
+def test_without_tls_pages_lead_there_and_the_api_refuses(db, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    page = Client().get("/accounts/login/")
+    assert (page.status_code, page.url) == (301, "https://testserver/accounts/login/")
+    token = {"HTTP_AUTHORIZATION": "Bearer pdx_x"}
+    for path in ("/api/v1/studies", "/api/v1/openapi.json", "/api/v1/no"):
+        plain, by_tls = Client().get(path, **token), Client().get(path, secure=True, **token)
+        assert plain.status_code == 403 and b"https alone" in plain.content and "Location" not in plain, path
+        assert b"https alone" not in by_tls.content, path
+
+
 def test_cookies_say_where_they_may_go(client, people):
     client.get("/accounts/login/")
     client.post("/accounts/login/", {"login": people.technician.username, "password": PASSWORD})

@@ -1,0 +1,26 @@
+"""A person's own sessions: where they are signed in, and signing out there."""
+
+from allauth.account.decorators import reauthentication_required
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from studies.actions.own_sessions import end_sessions, sessions_of
+from studies.endpoints import SIGNED_IN, endpoint
+from studies.wording import noun
+
+
+@endpoint(SIGNED_IN, post=SIGNED_IN)
+@reauthentication_required
+def own_sessions(request: HttpRequest) -> HttpResponse:
+    """Each session with its browser and address; a POST ends the one it names, or all but this one."""
+    now, here = timezone.now(), request.session.session_key
+    if request.method == "POST":
+        ended = end_sessions(
+            request.user, actor=request.user, at=now, name=request.POST.get("name", ""), but=here
+        )
+        messages.success(request, f"{ended} {noun(ended, 'session')} ended.")
+        return redirect("own_sessions")
+    context = {"sessions": sessions_of(request.user, now), "here": here}
+    return render(request, "studies/desk/own_sessions.html", context)
