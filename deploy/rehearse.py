@@ -23,7 +23,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 # Where this machine reaches packages by a way of its own, the root goes the same way.
-PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+PASSED_ON = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+CERTIFICATES = "etc/ssl/authorities-of-this-machine.crt"
 ASK = "import sys, urllib.request as u; print(u.urlopen(f'http://127.0.0.1:{sys.argv[1]}/healthz').read().decode())"
 
 
@@ -50,6 +51,8 @@ class Root:
         self.folder, self.folder_inside, self.user = folder, "/", "root"
         self.environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
         self.environment |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        if "PIP_CERT" in os.environ:
+            self.environment["PIP_CERT"] = f"/{CERTIFICATES}"
 
     def command(self, words: list[str]) -> list[str]:
         set_up = [f"{name}={value}" for name, value in self.environment.items()]
@@ -95,6 +98,8 @@ def begin(folder: Path, image: str) -> None:
             ["mount", "--bind", f"/{name}", folder / name], check=True
         )
     shutil.copy2("/etc/resolv.conf", folder / "etc/resolv.conf")
+    if "PIP_CERT" in os.environ:  # the root knows Debian's authorities, not this machine's own
+        shutil.copy2(os.environ["PIP_CERT"], folder / CERTIFICATES)
 
 
 def free_port() -> int:

@@ -19,6 +19,8 @@ from tests.record import keep_report
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
+SAMPLES = Path(__file__).with_name("archives")
+SEALED_WITH = "no secret, but what the samples of archives were sealed with"
 
 
 @pytest.fixture
@@ -31,16 +33,21 @@ def closed(db) -> Study:
     return Study.objects.get(pk=study.pk)
 
 
+@pytest.fixture(autouse=True)
+def key_of_the_samples(settings) -> None:
+    settings.AUDIT_KEY = SEALED_WITH
+
+
 @pytest.fixture
 def written(closed, tmp_path) -> Path:
     call_command("archive", closed.code, str(tmp_path / "study.zip"))
     return tmp_path / "study.zip"
 
 
-def rewritten(path: Path, **changed: bytes | None) -> Path:
+def rewritten(path: Path, folder: Path | None = None, /, **changed: bytes | None) -> Path:
     """A copy with these files changed (None: taken out)."""
     files = archive_verifier.read(path) | changed
-    copy = path.with_name("changed.zip")
+    copy = (folder or path.parent) / "changed.zip"
     with zipfile.ZipFile(copy, "w") as archive:
         for name, content in files.items():
             if content is not None:
@@ -124,3 +131,32 @@ def test_an_open_study_an_existing_file_and_no_archive_are_refused(closed, writt
 
 def test_every_table_is_archived_or_left_out_for_a_reason():
     assert archives.tables_unaccounted() == set()
+
+
+def test_every_format_has_a_sample_that_is_kept(written):
+    """A version that writes another format adds a sample, and goes on reading those of before."""
+    sample = SAMPLES / f"format-{archive_verifier.FORMAT}.zip"
+    assert sample.exists(), f"keep {written} as {sample}"
+    assert archive_verifier.read(sample).keys() == archive_verifier.read(written).keys()
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("format-*.zip")), ids=lambda path: path.stem)
+def test_an_archive_of_an_earlier_version_is_verified_and_read(sample, tmp_path, capsys):
+    call_command("archive", "--verify", str(sample))
+    assert "intact" in capsys.readouterr().out
+    with zipfile.ZipFile(sample) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    run = subprocess.run([sys.executable, "-I", "-S", "verify.py"], cwd=tmp_path / "unpacked", env={},
+                         capture_output=True, text=True, check=False)  # fmt: skip
+    assert (run.returncode, run.stdout.strip()) == (0, "intact"), run.stderr
+    files = archive_verifier.read(sample)
+    readings = json.loads(files["tables/studies_measurement.json"])
+    mice = {row["id"]: row["label"] for row in json.loads(files["tables/studies_mouse.json"])}
+    (study,) = json.loads(files["tables/studies_study.json"])
+    assert (study["code"], study["state"], len(readings), len(mice)) == ("ACC-BLIND", "archived", 72, 36)
+    assert all(5 < row["length_mm"] < 20 and mice[row["mouse_id"]].startswith("M") for row in readings)
+    readings[0]["length_mm"] += 0.1
+    changed = rewritten(
+        sample, tmp_path, **{"tables/studies_measurement.json": json.dumps(readings).encode()}
+    )
+    assert "tables/studies_measurement.json was changed" in archives.broken_archive(changed)[0]
