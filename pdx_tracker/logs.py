@@ -17,6 +17,9 @@ class JsonLines(logging.Formatter):
         }
         if status := getattr(record, "status_code", None):
             line["status"] = status
+        # Whom the request was found to be, by number; not looked up here, where the database may be what failed.
+        if (user := getattr(getattr(record, "request", None), "_cached_user", None)) and user.pk:
+            line["user"] = user.pk
         if record.exc_info and record.exc_info[0]:
             line["exception"] = record.exc_info[0].__name__
             line["place"] = _place(record.exc_info[2])

@@ -164,6 +164,7 @@ MIDDLEWARE = [
     "studies.idle.IdleLock",
     "allauth.account.middleware.AccountMiddleware",
     "studies.middleware.CageSideOnly",
+    "studies.middleware.OwnPasswordFirst",
     "studies.middleware.SecondFactorFirst",
     "studies.middleware.AdminContentSecurityPolicy",
     "studies.virus_scan.ScannedFirst",

@@ -11,6 +11,7 @@ import hmac
 import secrets
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.signals import password_changed
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -87,6 +88,15 @@ def end_other_sessions(sender, request, user, **signal) -> None:
     """Whoever was signed in by the factors of before is signed out."""
     why = "a second factor changed"
     end_sessions(user, actor=user, at=timezone.now(), but=request.session.session_key, why=why)
+
+
+@receiver(password_changed, dispatch_uid="studies.own_password")
+def keep_own_password(sender, request, user, **signal) -> None:
+    if user.first_password_until is not None:
+        user.first_password_until = None
+        with transaction.atomic():
+            user.save(update_fields=["first_password_until"])
+            record_event("chose their own password", user, actor=user, at=timezone.now(), chain=INSTALLATION)
 
 
 class InvitedOnlyAdapter(DefaultSocialAccountAdapter):

@@ -2,8 +2,10 @@
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.contrib.auth import logout
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 
 class OwnOriginOnly:
@@ -81,6 +83,23 @@ class SecondFactorFirst:
             and not is_mfa_enabled(request.user)
         ):
             return redirect("mfa_index")
+        return self.get_response(request)
+
+
+class OwnPasswordFirst:
+    """A password that somebody else set opens the page where one's own is chosen, for a week, and nothing else."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        until = request.user.is_authenticated and request.user.first_password_until
+        if until and until < timezone.now():
+            logout(request)
+            return redirect("account_reset_password")
+        at_account = request.path.startswith(("/accounts/", "/entry/whoami.json"))
+        if until and not at_account and not request.session.get(CAGE_SIDE_ONLY):
+            return redirect("account_change_password")
         return self.get_response(request)
 
 

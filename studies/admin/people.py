@@ -1,5 +1,7 @@
 """Users and their parts in studies, looked after by administrators: who works here, not what they found."""
 
+from datetime import timedelta
+
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -15,6 +17,8 @@ from studies.admin.recording import RecordedAdmin
 from studies.admin.scope import RowsInline
 from studies.models import Study, StudyMembership, User
 from studies.wording import noun
+
+FIRST_PASSWORD_LASTS = timedelta(days=7)
 
 
 class AdministratorsOnly(RecordedAdmin):
@@ -97,12 +101,20 @@ class UserAdmin(AdministratorsOnly, DjangoUserAdmin):
         ended = sum(end_sessions(user, actor=request.user, at=timezone.now()) for user in queryset)
         self.message_user(request, f"{ended} {noun(ended, 'session')} ended.")
 
+    def save_model(self, request, obj, form, change) -> None:
+        if not change:
+            obj.first_password_until = timezone.now() + FIRST_PASSWORD_LASTS
+        super().save_model(request, obj, form, change)
+
     def user_change_password(self, request, id, form_url=""):
         """A password set by an administrator is an event of its own, in the same transaction."""
         with transaction.atomic():
             response = super().user_change_password(request, id, form_url)
             user = self.get_object(request, id)
             if request.method == "POST" and response.status_code == 302:
+                if user != request.user:
+                    user.first_password_until = timezone.now() + FIRST_PASSWORD_LASTS
+                    user.save(update_fields=["first_password_until"])
                 record_event("password set", user, actor=request.user, at=timezone.now(), chain=INSTALLATION)
         return response
 

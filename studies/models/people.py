@@ -14,6 +14,11 @@ class User(AbstractUser):
     may_begin_studies = models.BooleanField(
         default=False, help_text="May begin a study, and directs what they begin."
     )
+    first_password_until = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="A password somebody else set opens the choice of one's own alone.",
+    )
 
     def __str__(self) -> str:
         return self.full_name or self.username

@@ -66,6 +66,16 @@ def test_a_log_line_in_json_tells_kind_and_place_of_an_error_but_not_its_words()
     assert "zq12" not in line
 
 
+def test_a_refusal_is_logged_with_the_persons_number(client, people, caplog):
+    client.force_login(people.technician)
+    client.get("/studies/PDX-OTHER-01/")
+    client.logout()
+    client.get("/no/such/page/")
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    told = [(line["status"], line.get("user")) for line in lines if line["logger"] == "django.request"]
+    assert told == [(404, people.technician.pk), (404, None)]
+
+
 def test_figures_of_operation_are_numbers_and_name_no_study(recorded, client):
     told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines())
     assert all(float(value) >= 0 for value in told.values())

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -11,8 +12,9 @@ from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.test import Client
+from django.utils import timezone
 
-from studies.models import User
+from studies.models import AuditEvent, User
 from tests.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -43,6 +45,35 @@ def test_a_password_is_changed_with_the_old_one_and_ends_other_sessions(people):
     assert User.objects.get(username="a_technician").check_password(new)
     assert elsewhere.get("/studies/").url.startswith("/accounts/login/")
     assert here.get("/studies/").status_code == 200
+
+
+def test_a_password_somebody_else_set_opens_the_choice_of_ones_own_alone(client, people):
+    client.force_login(people.superuser)
+    new = {
+        "username": "newcomer",
+        "password1": "given on a slip of paper",
+        "password2": "given on a slip of paper",
+    }
+    assert client.post("/admin/studies/user/add/", new).status_code == 302
+    changed = {"password1": "given on another slip", "password2": "given on another slip"}
+    assert client.post(f"/admin/studies/user/{people.doser.pk}/password/", changed).status_code == 302
+    for name, given in (("newcomer", "given on a slip of paper"), ("a_doser", "given on another slip")):
+        theirs, own = Client(), "a sentence of one's own"
+        theirs.post("/accounts/login/", {"login": name, "password": given})
+        for path in ("/studies/", "/entry/today/", "/admin/"):
+            assert theirs.get(path).url == CHANGE, path
+        assert theirs.get(CHANGE).status_code == 200
+        theirs.post(CHANGE, {"oldpassword": given, "password1": own, "password2": own})
+        assert theirs.get("/studies/").status_code == 200
+    acts = AuditEvent.objects.filter(action="chose their own password")
+    assert [event.actor_name for event in acts] == ["newcomer", "a_doser"]
+
+
+def test_a_first_password_ends_after_a_week(client, people):
+    User.objects.filter(pk=people.doser.pk).update(first_password_until=timezone.now() - timedelta(hours=1))
+    client.post("/accounts/login/", {"login": "a_doser", "password": PASSWORD})
+    assert client.get("/studies/").url == "/accounts/password/reset/"
+    assert client.get(CHANGE).url.startswith("/accounts/login/")
 
 
 def test_fields_hide_a_password_and_let_it_be_pasted(client, people):
