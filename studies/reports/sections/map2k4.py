@@ -282,6 +282,7 @@ def covariates(study: Study, found: Mapping[str, Any]) -> list[Block]:
         {"arm": part["arm"], **row}
         for part in in_arm_order(study, found.get("model_level") or [])
         for row in part.get("adjusted") or []
+        if row.get("estimate") is not None
     ]
     blocks: list[Block] = [Heading("Other properties of the PDX models"), Bullets(items)]
     if rows:

@@ -113,8 +113,7 @@ def waterfall_figure(study: Study) -> Figure:
     caption = (
         "Best average response of each mouse (bars, by category) and best response (dots). Lines are the limits of the "
         "categories: dashed for the average (+30, \N{MINUS SIGN}20, \N{MINUS SIGN}40), dotted for the best response "
-        f"(+35, \N{MINUS SIGN}50, \N{MINUS SIGN}95). Marks below: {gene(study)} {altered(study)} "
-        "filled, wild type open."
+        f"(+35, \N{MINUS SIGN}50, \N{MINUS SIGN}95).{_marks(study, 'below')}"
     )
     if clipped:
         caption += f" {words.counted(clipped, 'bar')} past +150 % cut, with the value or a wedge above."
@@ -134,7 +133,7 @@ def swimmer_figure(study: Study, table: pd.DataFrame) -> list[Block]:
         ]
     caption = (
         "Time on study of each mouse, colored by mRECIST category: dot, day of the best response; mark at the end, "
-        f"why it left. Marks at the left: {gene(study)} {altered(study)} filled, wild type open."
+        f"why it left.{_marks(study, 'at the left')}"
     )
     caption += f" Gray: dosing, day {words.day(dosing[0])} to {words.day(dosing[1])}." if dosing else ""
     alt = f"Swimmer chart of {len(rows)} mice by arm; the numbers are in the sheet responses of tables.xlsx."
@@ -146,6 +145,12 @@ def swimmer_figure(study: Study, table: pd.DataFrame) -> list[Block]:
             lambda: swimmer(rows, table, study["arms"], dosing, biomarker=biomarker_names(study)),
         )
     ]
+
+
+def _marks(study: Study, place: str) -> str:
+    """What the marks of status say, where the status of any mouse is known."""
+    known = {row["map2k4_status"] for row in study["responses"]} & {"loss_of_function", "wild_type"}
+    return f" Marks {place}: {gene(study)} {altered(study)} filled, wild type open." if known else ""
 
 
 def _in_words(row: Row) -> str:

@@ -266,7 +266,7 @@ def tgi_figure(study: Study) -> Figure:
         f"Tumor growth inhibition (TGI) at day {day}, from mean changes since baseline, with {confidence(study)} "
         "Fieller intervals; n is mice in the arm and in its control. 0 is growth as in the control, "
         "100 no net growth. "
-        f"Arrows mark what lies outside the axis; a point without a line has no interval."
+        f"{_marks(study, by_status)}Arrows mark what lies outside the axis; a point without a line has no interval."
     )
     alt = "Forest plot. " + "; ".join(
         f"{line.heading or ''} {line.label}: {line.text}".strip() for line in lines[:12]
@@ -279,6 +279,11 @@ def tgi_figure(study: Study) -> Figure:
             lines, f"TGI at day {day} (%)", (0, 100), TGI_LIMITS, biomarker=biomarker_names(study)
         ),
     )
+
+
+def _marks(study: Study, by_status: bool) -> str:
+    told = f"Squares: all PDX models; circles: {gene(study)} {altered(study)} filled, wild type open. "
+    return told if by_status else ""
 
 
 def _beside(row: Row) -> str:
