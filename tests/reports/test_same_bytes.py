@@ -29,9 +29,7 @@ def begin(source: Path, folder: Path, unlike: dict[str, str]) -> subprocess.Pope
 
 def test_two_processes_build_the_same_bytes(tmp_path):
     source = tmp_path / "small.csv"
-    source.write_bytes(
-        study_csv("SMALL", {"P1": "wt"}, {"vehicle": 0.09, "A": 0.04}, days=(0, 4, 8))
-    )
+    source.write_bytes(study_csv("SMALL", {"P1": "wt"}, {"vehicle": 0.09, "A": 0.04}, days=(0, 4, 8)))
     folders = [tmp_path / name for name in ("first", "second")]
     builds = [begin(source, folder, unlike) for folder, unlike in zip(folders, UNLIKE, strict=True)]
     for build in builds:

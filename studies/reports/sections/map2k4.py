@@ -69,8 +69,8 @@ def heatmap(study: Study, table: pd.DataFrame) -> list[Block]:
     ):
         return []
     caption = (
-        "Median best average response of each PDX model in each arm, blue shrinking, orange growing, gray not known; "
-        f"{gene(study)} {altered(study)} filled, wild type open. The colors end at +100 %."
+        "Median best average response of each PDX model in each arm, blue shrinking, orange growing, gray not known. "
+        f"{_marks(study, rows)}The colors end at +100 %."
     )
     alt = f"Heatmap of {len(rows)} PDX models and arms; the numbers are in the sheet model_responses of tables.xlsx."
     tracks = annotations(study, table)
@@ -82,6 +82,11 @@ def heatmap(study: Study, table: pd.DataFrame) -> list[Block]:
             lambda: model_heatmap(rows, study["arms"], tracks, biomarker=biomarker_names(study)),
         )
     ]
+
+
+def _marks(study: Study, rows: list[Row]) -> str:
+    known = {row["map2k4_status"] for row in rows} & {"loss_of_function", "wild_type"}
+    return f"{gene(study)} {altered(study)} filled, wild type open. " if known else ""
 
 
 def annotations(study: Study, table: pd.DataFrame) -> dict[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from studies.plots.survival_curves import CAUSES, competing_exits, survival_curves
+from studies.plots.survival_curves import CAUSES, MOST_ARMS_TOGETHER, competing_exits, survival_curves
 from studies.reports import words
 from studies.reports.blocks import Block, Column, Figure, Heading, Paragraph, Section, Table
 from studies.reports.sections.study import (
@@ -44,9 +44,11 @@ def curves(study: Study, found: list[Row]) -> Figure:
     tests = {row["map2k4_status"]: _test(row) for row in found if row["scope"] != "pdx_model"}
     notes = {status: f"log-rank {words.p_phrase(test['p_value'])}" for status, test in tests.items() if test}
     caption = (
-        "Share of mice without an event (Kaplan-Meier); ticks are mice censored, numbers under the axis mice at risk. "
-        "p over all arms, unadjusted."
+        "Share of mice without an event (Kaplan-Meier); ticks are mice censored, numbers under the axis mice at "
+        "risk."
     )
+    if notes and len(study["arms"]) <= MOST_ARMS_TOGETHER:
+        caption += " p over all arms, unadjusted."
     alt = (
         "Kaplan-Meier curves by arm with a table of mice at risk; medians and tests are in the tables below."
     )
