@@ -298,7 +298,9 @@ def _log_rank(table: RiskTable, arms: int) -> LogRank:
         return LogRank(None, arms - 1, None, "no mouse had the event")
     chisq, df = log_rank(table)
     if chisq is None:
-        return LogRank(None, 0, None, "no two arms were at risk on a day with an event")
+        together = ((table.at_risk > 0).sum(axis=1) > 1).any()
+        reason = "on each day with an event every mouse still at risk had it, so no arm came first"
+        return LogRank(None, 0, None, reason if together else "no two arms were at risk on a day with an event")
     return LogRank(chisq, df, chisq_p(chisq, df))
 
 

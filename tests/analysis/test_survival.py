@@ -86,6 +86,14 @@ def test_log_rank_of_two_pairs():
     assert result.logrank.df == 1
 
 
+def test_events_all_on_one_day_compare_nothing_and_it_says_so():
+    result = compare_survival(times(V=[(5, 1), (5, 1)], T=[(5, 1), (5, 1)]), "V")
+    assert result.logrank.p_value is None
+    assert "every mouse still at risk had it" in str(result.logrank.reason)
+    apart = compare_survival(times(V=[(1, 1), (2, 1)], T=[(0.5, 0), (0.5, 0)]), "V")
+    assert "no two arms were at risk" in str(apart.logrank.reason)
+
+
 # Against R
 
 

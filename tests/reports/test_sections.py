@@ -8,6 +8,7 @@ from studies.reports.build import report_sections
 from studies.reports.sections import (
     arrive,
     flow,
+    growth,
     map2k4,
     multiplicity,
     planned,
@@ -41,6 +42,19 @@ def tables(section):
 
 def facts(section):
     return dict(pair for block in section.blocks if isinstance(block, Facts) for pair in block.pairs)
+
+
+def test_ranks_with_culled_mice_stand_where_a_mouse_was_culled(analyzed):
+    study = analyzed.document
+    row = {
+        "arm": "A", "control": "vehicle", "n": 8, "n_culled": 0, "n_control": 8, "n_culled_control": 3, "better": 0.9,
+        "p_value": 0.01, "p_adjusted": 0.02, "arrangements": 12_870, "smallest_p": 0.00016,
+    }  # fmt: skip
+    tested = [{**study["endpoint_tests"][0], "worst_rank": [row]}]
+    [table] = growth.ranked_with_culls({**study, "endpoint_tests": tested})
+    assert table.rows[0]["n_culled_control"] == 3
+    nobody = [{**tested[0], "worst_rank": [{**row, "n_culled_control": 0}]}]
+    assert growth.ranked_with_culls({**study, "endpoint_tests": nobody}) == []
 
 
 def test_sections_stand_in_the_order_of_the_contract(sections):

@@ -109,10 +109,11 @@ def assemble_atoms(design: Design, plan: Plan, reml: bool) -> Assembled | None:
     cells = factor_cells(design, plan.codes[0], plan.n_groups[0])
     if cells is None:
         return None
-    basis = streamed_basis([*nested_columns(design.random, plan), *cells.columns], len(design.response))
-    width = basis.width
-    if width > MOST_BASIS_COLUMNS or cells.n_cells * width > max(64, 2 * len(design.names)):
+    columns = [*nested_columns(design.random, plan), *cells.columns]
+    basis = streamed_basis(columns, len(design.response), MOST_BASIS_COLUMNS)
+    if basis is None or cells.n_cells * basis.width > max(64, 2 * len(design.names)):
         return None
+    width = basis.width
     bases = split_basis(design.random, plan, np.empty((0, width)), basis.upper)
     blocks, levels = make_blocks(design, plan, bases)
     stacked = (bases.others[:, cells.basis_of].T[None] * cells.constants[:, :, None]).transpose(0, 2, 1)

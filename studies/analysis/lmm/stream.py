@@ -41,9 +41,12 @@ def _rest(column: Array, t: list[Array], along: Array) -> Array:
 
 
 def streamed_basis(
-    columns: Sequence[Callable[[slice], Array]], n_rows: int, tolerance: float = 1e-10
-) -> StreamedBasis:
-    """Gram and Schmidt, twice over for the last digits; a column that depends on earlier ones brings none."""
+    columns: Sequence[Callable[[slice], Array]], n_rows: int, most: int, tolerance: float = 1e-10
+) -> StreamedBasis | None:
+    """Gram and Schmidt, twice over for the last digits; a column that depends on earlier ones brings none.
+
+    None as soon as more than `most` columns are found: each costs a pass over the rows for every one before it.
+    """
     upper, leading = np.zeros((len(columns), len(columns))), tuple[int, ...]()
     for index, column in enumerate(columns):
         known = StreamedBasis(columns, upper, leading, n_rows)
@@ -54,6 +57,8 @@ def streamed_basis(
         if left > tolerance * length:
             upper[known.width, index] = left
             leading = (*leading, index)
+        if len(leading) > most:
+            return None
     return StreamedBasis(columns, upper[: len(leading)], leading, n_rows)
 
 

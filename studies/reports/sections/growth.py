@@ -83,7 +83,36 @@ def compared(study: Study) -> list[Block]:
             columns.pop()
         note = "Arm by arm in the sheets games_howell, dunnett and dunn of tables.xlsx."
         blocks += [Table("Arms on one day.", columns, tested, note), *pairs(study)]
-    return blocks
+    return [*blocks, *ranked_with_culls(study)]
+
+
+def ranked_with_culls(study: Study) -> list[Block]:
+    """Ranks of one day in which mice culled for their tumor before it count as worst, where any was and rows are few."""
+    rows = [
+        {"pdx_model": tested["pdx_model"], "day": tested["day"], **row}
+        for tested in study.get("endpoint_tests") or []
+        for row in tested.get("worst_rank") or []
+    ]
+    if not len(rows) <= MOST_ROWS or not any(row["n_culled"] or row["n_culled_control"] for row in rows):
+        return []
+    columns = [
+        Column("pdx_model", "PDX model"),
+        Column("day", "Day", "day"),
+        Column("arm", "Arm"),
+        Column("control", "Against"),
+        Column("n", "Mice", "count"),
+        Column("n_culled", "of them culled", "count"),
+        Column("n_control", "Control mice", "count"),
+        Column("n_culled_control", "of them culled", "count"),
+        Column("better", "Share of pairs in which the arm's mouse is better", "ratio"),
+        Column("p_adjusted", "p, Holm", "p"),
+        Column("smallest_p", "Smallest p possible", "p"),
+    ]
+    note = (
+        "Volumes on the day, ranked; a mouse culled for its tumor before it counts as worse than any read, the sooner "
+        "the worse. Ties count half; p from exchanging the arms of mice. Mice that left otherwise take no part."
+    )
+    return [Table("Ranks on one day, culled mice worst.", columns, rows, note)]
 
 
 def every_mouse(study: Study, table: pd.DataFrame) -> Figure:
