@@ -89,6 +89,8 @@ def _adjusted(known: pd.DataFrame, covariate: pd.Series, confidence: float) -> d
     design = np.column_stack([np.ones(len(effect)), loss, _columns(covariate[told])])
     empty = dict.fromkeys(("estimate", "se", "df", "p_value", "ci_low", "ci_high"))
     counts = {"n_models": {LOSS: int(loss.sum()), WILD: int(len(loss) - loss.sum())}}
+    if not 0 < loss.sum() < len(loss):
+        return {**empty, **counts, "note": "PDX models of both statuses are needed to compare them"}
     rank = np.linalg.matrix_rank(design)
     if np.linalg.matrix_rank(np.delete(design, 1, axis=1)) == rank:
         return {**empty, **counts, "note": "status and covariate cannot be told apart in these PDX models"}

@@ -12,6 +12,8 @@ from math import comb
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
+from studies import wording
+
 FEWEST_MODELS = 3
 MOST_ARRANGEMENTS = 20_000
 
@@ -41,7 +43,7 @@ def pool(effects: np.ndarray, standard_errors: np.ndarray | None, confidence: fl
     """Pool the effects of at least three models; fewer are not pooled and the note says so."""
     k = len(effects)
     if k < FEWEST_MODELS:
-        note = f"{k} PDX models: fewer than {FEWEST_MODELS} are not pooled"
+        note = f"{k} PDX {wording.noun(k, 'model')}: fewer than {FEWEST_MODELS} are not pooled"
         return Pooled(k, None, None, None, None, None, None, None, None, note)
     if standard_errors is None:
         return _plain_mean(effects, confidence)

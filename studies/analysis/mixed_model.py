@@ -188,7 +188,8 @@ class LmmFit:
         if self.at_boundary:
             found.append(
                 "The fit is singular: a variance is estimated as 0 or a correlation as 1 or -1. "
-                "Kenward-Roger degrees of freedom hold; Satterthwaite's are not given."
+                "Kenward-Roger keeps every variance parameter, as pbkrtest does; Satterthwaite's degrees of freedom "
+                "are not given."
             )
         elif self.is_singular:
             found.append(

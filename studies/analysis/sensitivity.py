@@ -229,7 +229,7 @@ def _culls(asked: Asked) -> GrowthFit:
         raise NotApplicableError("not fitted over several PDX models, whose mice share random effects")
     data = with_visits_after_culls(asked.frame, asked.data)
     if data is None:
-        raise NotApplicableError("no mouse was culled for tumor size before the window's end")
+        raise NotApplicableError("no cull for tumor size is recorded before the window's end")
     return _refit(
         replace(asked, primary=replace(asked.primary, data=near(asked, data))), square=asked.primary.square
     )

@@ -300,7 +300,9 @@ def _log_rank(table: RiskTable, arms: int) -> LogRank:
     if chisq is None:
         together = ((table.at_risk > 0).sum(axis=1) > 1).any()
         reason = "on each day with an event every mouse still at risk had it, so no arm came first"
-        return LogRank(None, 0, None, reason if together else "no two arms were at risk on a day with an event")
+        return LogRank(
+            None, 0, None, reason if together else "no two arms were at risk on a day with an event"
+        )
     return LogRank(chisq, df, chisq_p(chisq, df))
 
 

@@ -109,7 +109,9 @@ def against_parts(study: Study) -> list[Block]:
         Column("tgi_percent", "TGI %", "percent"),
         Column(("tgi_ci_low", "tgi_ci_high"), f"{confidence(study)} interval", "percent"),
     ]
-    note = "TGI against the part, not the control. The question: the combination against the MEK inhibitor alone."
+    targets = " or ".join(sorted({row["inhibits"] for row in rows if row["question"]}))
+    question = f" The question: the combination against the {targets} inhibitor alone." if targets else ""
+    note = f"TGI against the part, not the control.{question}"
     sentences = [
         question_sentence(row, study) for row in rows if row["question"] and row["estimate"] is not None
     ]
@@ -121,7 +123,7 @@ def against_parts(study: Study) -> list[Block]:
 
 
 def question_sentence(row: Row, study: Study) -> str:
-    """What the combination adds to the MEK inhibitor within one status, as far as its interval goes."""
+    """What the combination adds to one of its parts within one status, as far as its interval goes."""
     interval = f"{confidence(study)} interval {words.interval(row['ci_low'], row['ci_high'], 'estimate')}"
     status = status_words(study)[row["map2k4_status"]]
     if row["ci_high"] is not None and row["ci_high"] < 0:

@@ -87,7 +87,7 @@ def compared(study: Study) -> list[Block]:
 
 
 def ranked_with_culls(study: Study) -> list[Block]:
-    """Ranks of one day in which mice culled for their tumor before it count as worst, where any was and rows are few."""
+    """Ranks of one day in which mice culled for their tumor before it count as worst, where any was."""
     rows = [
         {"pdx_model": tested["pdx_model"], "day": tested["day"], **row}
         for tested in study.get("endpoint_tests") or []
