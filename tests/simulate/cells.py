@@ -14,7 +14,7 @@ import pandas as pd
 from studies.analysis.plan import Plan, resolve_plan
 from studies.analysis.simulation_design import ArmTruth, Design, Limits, PdxModelTruth, Variation
 from studies.analysis.simulation_many import ModelSpread, simulate_many
-from studies.analysis.tables import normalize_table
+from studies.analysis.tables import COLUMNS, normalize_table
 
 SEED = 20180101
 DAYS = (-1, 0, 3, 7, 10, 14, 17, 21)
@@ -59,7 +59,9 @@ class Cell:
     def draw(self, piece: int) -> pd.DataFrame:
         """The studies of one piece; the same piece holds the same studies on every machine."""
         seed = np.random.SeedSequence([SEED, crc32(self.name.encode()), piece])
-        return simulate_many(self.design, self.batch, np.random.default_rng(seed), self.spread)
+        frame = simulate_many(self.design, self.batch, np.random.default_rng(seed), self.spread)
+        # Drawn as `normalize_table` would leave it; with every column named, nothing reads the table over again.
+        return frame.assign(**dict.fromkeys(name for name in COLUMNS if name not in frame))
 
     def slope(self, arm: str) -> float:
         return self.design.models[0].slopes[arm]
