@@ -18,6 +18,7 @@ from studies.randomization import (
     redraw,
     rows_sha256,
 )
+from studies.randomization.units import units_of
 from tests.bench.randomization import plan_of, simulated_cohort
 
 
@@ -195,3 +196,26 @@ def test_mice_all_alike_are_drawn():
     drawing = draw(mice, plan_of(2), "2")
     assert Counter(drawing.arms) == {"arm 1": 4, "arm 2": 4}
     assert any("the same in every mouse" in note for note in drawing.notes)
+
+
+def test_a_covariate_without_weight_is_left_out():
+    mice = cohort(9)
+    assert units_of(mice, plan_of(3, weights={"log_volume": 1, "weight": 0})).names == ("log_volume",)
+    assert units_of(mice, plan_of(3)).names == ("log_volume", "weight")
+
+
+def test_where_no_allocation_comes_within_the_limits_the_drawing_is_refused():
+    with pytest.raises(RandomizationRefused, match="none of 1 allocations came within the limits; allow more"):
+        draw(cohort(9), plan_of(3, starts=1), "0")
+
+
+@pytest.mark.parametrize(
+    ("n_thin", "said"),
+    [(4, "holds 2 mice, fewer than the 3 arms"), (5, "5 of 6 strata hold fewer mice than there are arms")],
+)
+def test_strata_thinner_than_the_arms_are_named_up_to_four_and_counted_beyond(n_thin, said):
+    models = [f"P{n // 2}" for n in range(2 * n_thin)] + ["P9"] * 3
+    mice = cohort(len(models), pdx_model=lambda n: models[n])
+    notes = draw(mice, plan_of(3, method="simple", strata=("pdx_model",)), "1").notes
+    thin = [note for note in notes if said in note]
+    assert len(thin) == (n_thin if n_thin == 4 else 1) and not any("PDX model P9 " in note for note in notes)
