@@ -11,7 +11,7 @@ from tests.mutation.running import ROOT, in_child, with_collected
 from tests.mutation.targets import Target
 
 AT_IMPORT = ""
-BATCH = 6  # files of tests, after which what was measured is kept
+BATCH = 2  # files of tests, after which what was measured is kept
 
 
 @dataclass

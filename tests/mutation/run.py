@@ -38,7 +38,7 @@ from tests.mutation.running import (
     OPTIONS,
     OwnDatabase,
     in_child,
-    make_empty_database,
+    prepare_database,
     run_items,
     with_collected,
 )
@@ -92,7 +92,6 @@ class Verdicts:
     """What became of each mutant, kept on disk as soon as it is known."""
 
     def __init__(self, name: str):
-        KEPT.mkdir(parents=True, exist_ok=True)
         self.path = KEPT / f"{name}.jsonl"
         self.known: dict[tuple, dict] = {}
         if self.path.exists():
@@ -276,6 +275,7 @@ def main() -> None:
     parser.add_argument("--most-seconds", type=float, default=20, help="of tests to a mutant")
     parser.add_argument("names", nargs="*", choices=[*TARGETS, []], default=list(TARGETS))
     given = parser.parse_args()
+    KEPT.mkdir(parents=True, exist_ok=True)
     import hypothesis  # noqa: F401 - these are loaded once, not in every child
     import openpyxl  # noqa: F401
     import pandas  # noqa: F401
@@ -284,8 +284,9 @@ def main() -> None:
     import scipy.stats  # noqa: F401
 
     try:
-        in_child(make_empty_database)
         for name in given.names:
+            if not TARGETS[name].is_pure:
+                prepare_database(KEPT)
             print(json.dumps(mutate(name, given)), flush=True)
     finally:
         shutil.rmtree(os.environ["PDX_TEST_FOLDER"], ignore_errors=True)
