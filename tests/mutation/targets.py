@@ -40,7 +40,6 @@ CORE = {
             "tests/test_access.py",
             "tests/test_endpoints.py",
             "tests/actions/test_blinding.py",
-            "tests/desk/test_blinding.py",
             "tests/desk/test_curves.py",
             "tests/models/test_record.py",
         ),
