@@ -76,17 +76,21 @@ def test_a_cut_tail_is_found_by_the_head(chain):
 def test_a_cut_tail_with_the_head_turned_back_is_found_by_the_seal(chain):
     event(chain, 3).delete()
     AuditHead.objects.filter(chain=chain).update(count=2, head=event(chain, 2).get().hash)
-    assert "seal" in audit.broken_link(chain).reason
+    found = audit.broken_link(chain)
+    assert found.sequence == 2 and "seal" in found.reason
 
 
 def test_a_chain_wiped_with_its_events_is_found(chain):
     AuditEvent.objects.filter(chain=chain).delete()
-    assert audit.broken_link(chain) is not None
+    found = audit.broken_link(chain)
+    assert (found.sequence, found.reason) == (1, "the chain ends at event 0, its head says 3")
 
 
 def test_a_wiped_head_is_found(chain):
     AuditHead.objects.filter(chain=chain).delete()
-    assert "head is missing" in audit.broken_link(chain).reason
+    found = audit.broken_link(chain)
+    assert found.sequence == 3 and "head is missing" in found.reason
+    assert audit.broken_link("study:0") is None  # neither events nor a head
 
 
 def test_a_swapped_pair_is_found(chain):
@@ -105,6 +109,24 @@ def test_an_event_of_another_key_is_no_seal(chain, settings):
 def test_an_event_outside_its_act_is_refused(study):
     with pytest.raises(transaction.TransactionManagementError):
         audit.record_event("changed", study, actor=None, at=NOON, chain=audit.study_chain(study))
+
+
+def test_a_batch_is_one_event_an_act_and_the_first_seals_the_rows_of_all(study):
+    rows, chain = {"studies_mouse": {"1": "ab"}}, audit.study_chain(study)
+    acts = [audit.Act(study, new={"n": 1}), audit.Act(study, old={"n": 1}, reason="slip", action="voided")]
+    with transaction.atomic():
+        assert audit.record_events("entered", [], actor=None, at=NOON, chain=chain) == []
+        audit.record_events("entered", acts, actor=None, at=NOON, chain=chain, study=study, rows=rows)
+        audit.record_events("entered", acts[:1], actor=None, at=NOON, chain=chain, study=study, rows={})
+    found = list(AuditEvent.objects.order_by("sequence"))
+    assert [(one.sequence, one.action, one.reason) for one in found] == [
+        (1, "entered", ""),
+        (2, "voided", "slip"),
+        (3, "entered", ""),
+    ]
+    assert [one.rows for one in found[:2]] == [rows, None]
+    assert {one.actor_name for one in found} == {"the system"} and {one.actor_role for one in found} == {""}
+    assert audit.broken_link(chain) is None
 
 
 def test_an_event_names_the_roles_the_person_had_then(people):

@@ -73,6 +73,36 @@ def test_five_failures_lock_signing_until_an_administrator_lifts_it(person):
     assert AuditEvent.objects.filter(action="failed to sign").count() == FAILURE_LIMIT
 
 
+def test_a_failure_tells_how_many_tries_are_left(person):
+    told = []
+    for _ in range(FAILURE_LIMIT - 1):
+        with pytest.raises(SigningRefused) as refused:
+            verify_signer(person, "head", "wrong", NOW)
+        told.append(str(refused.value).partition("signed. ")[2])
+    assert told == ["4 tries are left.", "3 tries are left.", "2 tries are left.", "1 try is left."]
+    assert [event.new["failures"] for event in AuditEvent.objects.order_by("sequence")] == [1, 2, 3, 4]
+
+
+def test_a_lifted_lock_is_on_record_with_what_it_lifted(person):
+    failures = SigningFailures.objects.create(user=person, count=5)
+    lift_signing_lock(failures, person, NOW)
+    event = AuditEvent.objects.get()
+    assert (event.chain, event.old, event.new) == (
+        "installation",
+        {"failures": 5},
+        {"user": "head", "failures": 0},
+    )
+    assert SigningFailures.objects.get().count == 0
+
+
+def test_a_signature_outside_any_study_is_on_the_chain_of_the_installation(person):
+    signer = verify_signer(person, "head", PASSWORD, NOW)
+    with transaction.atomic():
+        signature = sign(person, {"n": 1}, signer, act=SignedAct.REPORT, meaning=SignatureMeaning.REVIEWED)
+    assert (signature.study, signature.signer_role, signature.object_type) == (None, "", "user")
+    assert AuditEvent.objects.get(action="signed").chain == "installation"
+
+
 def test_a_success_in_between_starts_the_count_again(person):
     for _ in range(2):
         for _ in range(FAILURE_LIMIT - 1):

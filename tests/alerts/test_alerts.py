@@ -47,6 +47,9 @@ def test_weight_loss_warns_at_the_warning_and_is_red_at_the_limit():
     found = [level("weight_loss", 21.0, weight_g=w) for w in (17.86, 17.85, 16.81, 16.8, 16.7, 22)]
     assert found == [None, AMBER, AMBER, RED, RED, None]
     assert level("weight_loss", None, weight_g=10) is None
+    for grams, limit in ((17, 15), (16, 20)):
+        (alert,) = alerts(History((WelfareVisit(14, weight_g=grams),), 20), CAPS)
+        assert (alert.value, alert.limit) == ((20 - grams) * 5, limit)
 
 
 def test_a_growing_tumor_does_not_hide_a_loss():
@@ -65,11 +68,22 @@ def test_signs_add_up():
     assert of(Sign.LETHARGIC) is None  # 3 points
     assert of(Sign.HUNCHED, Sign.RUFFLED, Sign.THIN) == AMBER  # 4
     assert of(Sign.HUNCHED, Sign.LETHARGIC) == RED  # 5
+    assert of(Sign.HUNCHED, Sign.RUFFLED, Sign.UNDERCONDITIONED) is None  # 3: a body condition has no points
     assert of(Sign.BREATHING) == RED and of() is None
+
+
+def test_the_points_of_each_sign():
+    one = {sign: alerts(History((WelfareVisit(1, signs=(sign,)),)), Caps(sign_score_cap=1)) for sign in Sign}
+    points = {
+        sign: alert.value for sign, found in one.items() for alert in found if alert.rule == "sign_score"
+    }
+    assert points == {Sign.HUNCHED: 2, Sign.RUFFLED: 1, Sign.LETHARGIC: 3, Sign.THIN: 1, Sign.BREATHING: 5}
 
 
 def test_an_open_ulcer_is_red():
     assert level("ulceration", is_ulcerated=True) == RED and level("ulceration") is None
+    (alert,) = alerts(History((WelfareVisit(14, is_ulcerated=True),)), CAPS)
+    assert (alert.value, alert.limit) == (1, 0)  # one ulcer, none allowed
 
 
 def test_body_condition_is_red_below_the_floor():
@@ -108,6 +122,8 @@ def test_diameter_and_burden_are_forecast_too():
     assert found == {"predicted_diameter": AMBER}
     found = levels(History(visits, next_day=20))
     assert found == {"predicted_diameter": AMBER, "predicted_volume": AMBER, "predicted_burden": AMBER}
+    value = {alert.rule: alert.value for alert in alerts(History(visits, next_day=20), CAPS)}
+    assert value["predicted_burden"] == pytest.approx(900 * 1.8**1.5 / 200)
 
 
 def test_an_elongated_tumor_is_caught_by_its_length_alone():

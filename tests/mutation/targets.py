@@ -27,9 +27,9 @@ class Target:
 
 CORE = {
     "validation": Target(("studies/validation",), ("tests/validation",), is_pure=True),
+    "access": Target(("studies/access.py",), ("tests/test_access.py",)),
     "blinding": Target(
         (
-            "studies/access.py",
             "studies/endpoints.py",
             "studies/frames.py",
             "studies/actions/blinding.py",
@@ -37,7 +37,6 @@ CORE = {
             "studies/models/blinding.py",
         ),
         (
-            "tests/test_access.py",
             "tests/test_endpoints.py",
             "tests/actions/test_blinding.py",
             "tests/desk/test_curves.py",
