@@ -205,7 +205,9 @@ def test_a_covariate_without_weight_is_left_out():
 
 
 def test_where_no_allocation_comes_within_the_limits_the_drawing_is_refused():
-    with pytest.raises(RandomizationRefused, match="none of 1 allocations came within the limits; allow more"):
+    with pytest.raises(
+        RandomizationRefused, match="none of 1 allocations came within the limits; allow more"
+    ):
         draw(cohort(9), plan_of(3, starts=1), "0")
 
 
