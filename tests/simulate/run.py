@@ -35,13 +35,17 @@ def stored(cell: Cell) -> dict[str, Any]:
 
 
 def begin(cells: list[Cell], afresh: bool) -> None:
-    """The store as it is, filled from docs/ where it lacks a cell; emptied of these cells first to count afresh."""
+    """The store as it is, filled from docs/ where it lacks a cell; emptied of these cells first to count afresh.
+
+    Every other cell is filled too, so that a run of some leaves none out of the report.
+    """
     STORE.mkdir(parents=True, exist_ok=True)
     kept = DOCS / "error-rates.json"
-    known = {row["cell"]: row for row in json.loads(kept.read_text())} if kept.exists() and not afresh else {}
-    for cell in cells:
+    known = {row["cell"]: row for row in json.loads(kept.read_text())} if kept.exists() else {}
+    chosen = {cell.name for cell in cells}
+    for cell in all_cells():
         path = STORE / f"{crc32(cell.name.encode()):08x}.json"
-        if afresh:
+        if afresh and cell.name in chosen:
             path.unlink(missing_ok=True)
         elif not path.exists() and cell.name in known:
             path.write_text(json.dumps(known[cell.name]))
