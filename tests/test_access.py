@@ -2,9 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.http import Http404
 
 from studies import access
+from studies.actions.audit import allocation_chain, record_event, study_chain
 from studies.models import (
     ArmMask,
     Job,
@@ -310,3 +312,36 @@ def test_a_study_is_listed_by_the_roles_asked_for(people):
     assert not access.studies_of(people.technician, access.SET_UP_ROLES).exists()
     assert not access.studies_of(people.superuser, frozenset(Role)).exists()
     assert access.study_or_404(people.technician, "PDX-TEST-01") == people.study
+
+
+def test_the_roles_held_are_those_of_any_study_while_they_last(people):
+    director = people.study_director
+    join(director, make_study("PDX-THIRD-01"), Role.TECHNICIAN)
+    join(director, make_study("PDX-FOURTH-01"), Role.TECHNICIAN)
+    assert access.roles_held(director) == {Role.STUDY_DIRECTOR, Role.TECHNICIAN}
+    assert access.roles_held(people.superuser) == access.roles_held(AnonymousUser()) == frozenset()
+    director.memberships.filter(role=Role.TECHNICIAN).update(is_active=False)
+    assert access.roles_held(director) == {Role.STUDY_DIRECTOR}
+    director.is_active = False
+    assert access.roles_held(director) == frozenset()
+
+
+def test_events_that_may_name_an_arm_are_read_where_arms_are_known(people):
+    study = people.study
+    subjects = {"mouse": make_mouse(study), "arm": make_arm(study, "drug")}
+    with transaction.atomic():
+        for name, subject in subjects.items():
+            record_event(name, subject, actor=None, at=NOON, chain=study_chain(study), study=study)
+        chain = allocation_chain(study)
+        record_event("drawn", subjects["mouse"], actor=None, at=NOON, chain=chain, study=study)
+
+    def read() -> dict[str, set[str]]:
+        found = {
+            name: set(access.events_of(user, study).values_list("action", flat=True))
+            for name, user in people.everyone().items()
+        }
+        return {name: actions for name, actions in found.items() if actions}
+
+    assert read() == {name: {"mouse"} for name in SEES_MEASUREMENTS}
+    opened(study, state=StudyState.UNBLINDED)
+    assert read() == {name: {"mouse", "arm", "drawn"} for name in SEES_MEASUREMENTS}

@@ -58,7 +58,7 @@ def test_doses_follow_their_pattern_from_the_first_dosing_day(frequency, expecte
 
 def test_no_dose_outside_the_window():
     assert [doses_due(day, "qd", (), 1, 3) for day in range(-1, 5)] == [0, 0, 1, 1, 1, 0]
-    assert doses_due(-1, "qd") == 0 and doses_due(400, "qd") == 1
+    assert doses_due(-1, "qd") == 0 and doses_due(400, "qd") == 1 == doses_due(0, "q2d")
 
 
 def test_mg_per_kg_becomes_mg_becomes_ml():

@@ -29,6 +29,7 @@ def test_only_the_last_three_visits_tell_where_a_tumor_is_heading():
 
 def test_a_tumor_that_is_there_already_crossed_on_the_day_it_was_seen():
     assert crossing_day([0, 7, 14], [100, 2100, 1500], 2000) == 7
+    assert crossing_day([0, 7, 14], [100, 2000, 1500], 2000) == 7
 
 
 def test_a_crossing_is_never_forecast_before_the_last_visit():

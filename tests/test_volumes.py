@@ -54,6 +54,10 @@ def test_a_length_not_above_0_is_refused(lengths):
         volume_mm3(*lengths)
 
 
+def test_the_formulas_that_need_a_height():
+    assert {name for name, formula in FORMULAS.items() if formula.needs_height} == {"pi6_lwh", "half_lwh"}
+
+
 def test_a_missing_height_is_refused_where_it_is_needed():
     with pytest.raises(ValueError, match="needs a height"):
         volume_mm3(10, 6, formula="pi6_lwh")
