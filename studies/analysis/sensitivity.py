@@ -115,10 +115,8 @@ def _fits(asked: Asked) -> Iterator[tuple[str, Callable[[], GrowthFit]]]:
     yield "every day a mean of its own, eGaIT (M3)", lambda: fit_days(shaped(asked), plan)
     yield "relative volumes, lines through the origin (M1c)", lambda: fit_through_origin(shaped(asked), plan)
     yield "residual spread of each arm its own", lambda: with_errors(asked.primary, residual_by="arm")
-    yield (
-        "residuals of a mouse correlated in time",
-        partial(_correlated, asked),
-    )
+    correlation = {"residual_correlation": "day | mouse"}
+    yield "residuals of a mouse correlated in time", lambda: with_errors(asked.primary, **correlation)
     yield "readings weighted by their calipers' error", lambda: with_caliper_errors(asked.primary)
     yield "intercept and slope of a mouse uncorrelated", partial(_refit, asked, mouse="(1 + day || mouse)")
     yield "random intercept only", partial(_refit, asked, mouse="(1 | mouse)")
@@ -146,12 +144,6 @@ def shaped(asked: Asked) -> GrowthData:
     if asked.plan["model"] != "auto":
         raise NotApplicableError("the plan names its own formula")
     return near(asked, asked.data)
-
-
-def _correlated(asked: Asked) -> GrowthFit:
-    if asked.several_models:
-        raise NotApplicableError("fitted within one PDX model only")
-    return with_errors(asked.primary, residual_correlation="day | mouse")
 
 
 def _refit(asked: Asked, **changes: Any) -> GrowthFit:

@@ -147,6 +147,31 @@ def test_an_arm_may_be_called_nan_or_nothing():
     assert mine[COLUMNS].to_numpy() == pytest.approx(other[COLUMNS].to_numpy(), rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("by_arm", {"residual_by": "arm"}),
+        ("in_time", {"residual_correlation": "day | mouse"}),
+        ("both", {"residual_by": "arm", "residual_correlation": "day | mouse"}),
+    ],
+)
+def test_residuals_of_their_own_under_three_nested_levels_agree_with_nlme(name, asked):
+    expected = json.loads((REFERENCE / "nested_errors.json").read_text())[name]
+    fit = fit_lmm(
+        "log_volume ~ day * arm + (1 | pdx_model) + (0 + day | pdx_model:arm) + (1 | mouse)", GROWTH, **asked
+    )
+    assert fit.loglik == pytest.approx(expected["loglik"], abs=1e-6)
+    found = fit.coefficients()["estimate"].rename(lambda term: term.replace("[T.", "").replace("]", ""))
+    theirs = pd.Series(expected["coefficients"]).rename({"(Intercept)": "Intercept"})
+    assert found[theirs.index].to_numpy() == pytest.approx(theirs.to_numpy(), rel=1e-3, abs=1e-5)
+    if "residual_correlation" in asked:
+        assert fit.residual_correlation == pytest.approx(expected["phi"], rel=1e-4)
+    if "residual_by" in asked:
+        rows = fit.variance_components.query("group == 'Residual'").set_index("term1")["value"] ** 0.5
+        ratios = pd.Series(expected["ratio"])
+        assert (rows / rows["A"])[ratios.index].to_numpy() == pytest.approx(ratios.to_numpy(), rel=1e-3)
+
+
 def test_an_origin_of_time_far_away_makes_no_fit_singular_that_is_not():
     fit = fit_lmm(M1, changed("day 40000"))
     assert fit.is_singular and not fit.at_boundary  # lme4 would say so in these units

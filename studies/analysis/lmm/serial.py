@@ -1,9 +1,9 @@
 """Mixed models whose residuals correlate in continuous time: a search over phi, and inference that counts it in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -16,7 +16,8 @@ from studies.analysis.lmm.optimum import Optimum, find_optimum
 Array = np.ndarray
 FIRST_GUESSES = (-3.0, -1.0, 0.5, 2.0)  # logit of the correlation over the median gap
 NARROWEST, WIDEST = -14.0, 9.0
-ROUGHLY, LEAST_GAIN = 1e-3, 1e-8  # of the logit, before it is polished; of the deviance
+FIRST_STEP, NUDGE, CLOSE, MOST_STEPS = 0.5, 1e-3, 1e-6, 40  # of the logit
+LEAST_GAIN = 1e-8  # of the deviance
 LARGEST_BLOCK = 2000
 
 
@@ -25,35 +26,52 @@ def fit_serial(design: Design, reml: bool) -> tuple[Assembled, Optimum, float]:
     series = design.series
     assert series is not None
     middle = float(np.median(series.gaps[np.isfinite(series.gaps)]))
-    last: list[Array] = []
+    plain = assemble(design, reml)
+    without = find_optimum(plain.model)
+    last = [without.theta]
 
     def phi_of(logit: float) -> float:
         return float((1 / (1 + np.exp(-logit))) ** (1 / middle))
 
-    def deviance(logit: float) -> float:
-        optimum = find_optimum(assemble(design, reml, phi_of(logit)).model, last[:1] or None)
+    def fit_at(logit: float) -> tuple[Assembled, Optimum]:
+        """The fit at one phi, its search begun where the last one ended."""
+        assembled = assemble(design, reml, phi_of(logit))
+        optimum = find_optimum(assembled.model, last)
         last[:] = [optimum.theta]
-        return optimum.solution.deviance
+        return assembled, optimum
 
-    def search(bounds: tuple[float, float], tolerance: float) -> tuple[float, float]:
-        found = minimize_scalar(deviance, bounds=bounds, method="bounded", options={"xatol": tolerance})
-        return float(found.x), float(found.fun)
+    def slope(logit: float) -> float:
+        """How the profiled deviance changes: at its optimum only through phi."""
+        theta = fit_at(logit)[1].theta
+        below, above = (
+            assemble(design, reml, phi_of(logit + step)).model.deviance(theta)[0] for step in (-NUDGE, NUDGE)
+        )
+        return (above - below) / (2 * NUDGE)
 
-    def fit_at(phi: float) -> tuple[Assembled, Optimum, float]:
-        assembled = assemble(design, reml, phi)
-        return assembled, find_optimum(assembled.model), phi
+    logit = _lowest(slope, min(FIRST_GUESSES, key=lambda guess: fit_at(guess)[1].solution.deviance))
+    assembled, optimum = fit_at(logit)
+    if without.solution.deviance - optimum.solution.deviance > LEAST_GAIN:
+        return assembled, optimum, phi_of(logit)
+    return plain, without, 0.0
 
-    guess, without = min(FIRST_GUESSES, key=deviance), fit_at(0.0)
-    bounds = (max(NARROWEST, guess - 2.5), min(WIDEST, guess + 2.5))
-    logit, reached = search(bounds, ROUGHLY)
-    if logit - bounds[0] < 3 * ROUGHLY and reached > without[1].solution.deviance - LEAST_GAIN:
-        return without  # the deviance falls all the way to no correlation
-    if min(logit - bounds[0], bounds[1] - logit) < 3 * ROUGHLY:
-        logit, _ = search((NARROWEST, WIDEST), ROUGHLY)
-    logit, _ = search((logit - 20 * ROUGHLY, logit + 20 * ROUGHLY), 1e-7)
-    with_phi = fit_at(phi_of(logit))
-    gained = without[1].solution.deviance - with_phi[1].solution.deviance
-    return with_phi if gained > LEAST_GAIN else without
+
+def _lowest(slope: Callable[[float], float], guess: float) -> float:
+    """Where a slope turns from below to above 0, by secants between its two sides; a bound where it does not."""
+    here, steep = guess, slope(guess)
+    sides = [NARROWEST, WIDEST]
+    step = -FIRST_STEP if steep > 0 else FIRST_STEP
+    for _ in range(MOST_STEPS):
+        if abs(step) < CLOSE:
+            break
+        there = min(max(here + step, sides[0]), sides[1])
+        new = slope(there)
+        sides[int(new > 0)] = there
+        bend = (new - steep) / (there - here) if there != here else 0.0
+        step = -new / bend if bend > 0 else (-2 if new > 0 else 2) * FIRST_STEP
+        if not sides[0] < there + step < sides[1]:
+            step = (sides[int(new < 0)] - there) / 2
+        here, steep = there, new
+    return here
 
 
 @dataclass(frozen=True)
