@@ -87,12 +87,15 @@ def roles_in(user: User | Operator, study: Study) -> frozenset[Role]:
     return frozenset(Role(role) for role in found.values_list("role", flat=True))
 
 
-def roles_held(user: User) -> frozenset[Role]:
-    """The person's roles in any study."""
-    if not user.is_authenticated or not user.is_active:
-        return frozenset()
-    found = StudyMembership.objects.filter(user=user, is_active=True).values_list("role", flat=True)
-    return frozenset(map(Role, found.distinct()))
+def studies_by_role(user: User) -> dict[Role, set[int]]:
+    """Each role the person has in any study, with the ids of those studies."""
+    held: dict[Role, set[int]] = {}
+    if user.is_authenticated and user.is_active:
+        for role, study in StudyMembership.objects.filter(user=user, is_active=True).values_list(
+            "role", "study"
+        ):
+            held.setdefault(Role(role), set()).add(study)
+    return held
 
 
 def studies_of(user: User, roles: frozenset[Role] | None = None) -> QuerySet[Study]:

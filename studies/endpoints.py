@@ -89,11 +89,22 @@ def _refuse_others(request, audience: frozenset[str], code: str | None) -> None:
         raise PermissionDenied
 
 
+def studies_by_role(request) -> dict[Role, set[int]]:
+    """What `access.studies_by_role` says of the person, asked once in a request."""
+    if not hasattr(request, "studies_by_role"):
+        request.studies_by_role = access.studies_by_role(request.user)
+    return request.studies_by_role
+
+
 def roles_held(request) -> frozenset[Role]:
-    """The person's roles in any study, asked once in a request."""
-    if not hasattr(request, "roles_held"):
-        request.roles_held = access.roles_held(request.user)
-    return request.roles_held
+    """The person's roles in any study."""
+    return frozenset(studies_by_role(request))
+
+
+def study_ids(request, roles: Iterable[Role]) -> set[int]:
+    """The studies in which the person has one of these roles."""
+    held = studies_by_role(request)
+    return set().union(*(held.get(role, ()) for role in roles))
 
 
 @dataclass(frozen=True)

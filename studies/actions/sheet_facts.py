@@ -81,6 +81,8 @@ READING_COLUMNS = (
     "observer__full_name", "observer__username", "observer_name",
 )  # fmt: skip
 OBSERVER_AT = READING_COLUMNS.index("observer__full_name")
+MOUSE_AT = READING_COLUMNS.index("mouse_id")
+FEW_MICE = 30  # of more, naming each costs more than reading whatever the sessions hold
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,9 @@ class SessionFacts:
         earlier = self.earlier.get(found.pk, ())
         baseline = [one for one in earlier if one.session_id in self.baseline_ids]
         now = [one for one in self.of_mouse(found.pk) if not one.is_void]
-        return replace(
-            self.before(found, tumor),
+        return self.before(
+            found,
+            tumor,
             tumors=tuple(found.tumors) or (1,),
             strain=found.strain,
             sex=found.sex,
@@ -168,8 +171,8 @@ class SessionFacts:
             was_seen_today_elsewhere=on is not None and self._seen_elsewhere(earlier, on),
         )
 
-    def before(self, mouse: SheetMouse, tumor: int) -> MouseFacts:
-        """The tumor's last visit and the mouse's last three weights: what a new reading is compared with."""
+    def before(self, mouse: SheetMouse, tumor: int, **known: Any) -> MouseFacts:
+        """What a new reading is compared with: the last visit, the last three weights, and what else is `known`."""
         earlier = self.earlier.get(mouse.pk, ())
         last = next((one for one in reversed(earlier) if one.tumor == tumor and one.replicate == 1), None)
         weighed = [one for one in earlier if one.weight_g][-WEIGHTS_BACK:]
@@ -177,6 +180,7 @@ class SessionFacts:
             mouse.key,
             visits=(self._visit(last),) if last else (),
             weights=tuple((self.days[one.session_id], _decimal(one.weight_g)) for one in weighed),
+            **known,
         )
 
     def baseline_weight_g(self, mouse: SheetMouse) -> Decimal | None:
@@ -410,9 +414,13 @@ def _current(
     """The highest revision of every reading of these mice in these sessions."""
     if not sessions or not mice:
         return []
-    rows = Measurement.objects.filter(session__in=sessions, mouse__in=mice).order_by()
+    rows = Measurement.objects.filter(session__in=sessions).order_by()
+    if len(mice) <= FEW_MICE:
+        rows = rows.filter(mouse__in=mice)
     highest: dict[tuple, tuple] = {}
     for values in rows.values_list(*columns):
+        if values[MOUSE_AT] not in mice:
+            continue
         known = highest.get(values[1:5])
         if known is None or known[5] < values[5]:
             highest[values[1:5]] = values
@@ -421,8 +429,9 @@ def _current(
 
 def reading_of(values: tuple[Any, ...]) -> StoredReading:
     """A row of `SIZE_COLUMNS` or `READING_COLUMNS`; the observer by the name they go by now."""
-    names = filter(None, values[OBSERVER_AT:])
-    return StoredReading(*values[:OBSERVER_AT], observer_name=next(names, ""))
+    if len(values) <= OBSERVER_AT:
+        return StoredReading(*values)
+    return StoredReading(*values[:OBSERVER_AT], observer_name=next(filter(None, values[OBSERVER_AT:]), ""))
 
 
 def _devices(codes: Iterable[str]) -> dict[str, DeviceFacts]:

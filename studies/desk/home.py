@@ -41,7 +41,7 @@ def home(request):
 
 def _unsent_letters(user) -> list[Letter]:
     """E-mail that should have gone out, for those who look after the installation and for nobody else."""
-    if not (user.is_superuser or Role.ADMINISTRATOR in access.roles_held(user)):
+    if not (user.is_superuser or Role.ADMINISTRATOR in access.studies_by_role(user)):
         return []
     return list(late_letters(timezone.now())[:1])
 

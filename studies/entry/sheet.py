@@ -1,7 +1,6 @@
 """The measurement sheet of one session: the page that carries everything the tablet needs to work alone."""
 
 import random
-from dataclasses import replace
 from datetime import date
 
 from django.http import Http404
@@ -21,7 +20,7 @@ from studies.actions.sheet_facts import (
     load_session,
 )
 from studies.days import local_date
-from studies.endpoints import endpoint
+from studies.endpoints import endpoint, study_ids
 from studies.models import Device, MeasurementSession
 from studies.terms import Sign
 from studies.validation import Limits, MouseFacts, limit_values, windows
@@ -33,7 +32,7 @@ def sheet(request, session_id: int):
     session = get_object_or_404(
         MeasurementSession.objects.select_related("study", "cohort"),
         pk=session_id,
-        study__in=access.studies_of(request.user, access.ENTRY_ROLES),
+        study__in=study_ids(request, access.ENTRY_ROLES),
     )
     closed = closed_because(session, session.study)
     facts = load_session(session, closely=())
@@ -126,11 +125,8 @@ def _mouse(facts: SessionFacts, mouse: SheetMouse) -> dict:
 
 
 def _last(facts: SessionFacts, mouse: SheetMouse, tumor: int) -> dict:
-    known = replace(
-        facts.before(mouse, tumor),
-        strain=mouse.strain,
-        sex=mouse.sex,
-        baseline_weight_g=facts.baseline_weight_g(mouse),
+    known = facts.before(
+        mouse, tumor, strain=mouse.strain, sex=mouse.sex, baseline_weight_g=facts.baseline_weight_g(mouse)
     )
     return last_visit(known, facts.days[facts.session.pk], facts.limits)
 

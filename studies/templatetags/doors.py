@@ -6,7 +6,7 @@ from django import template
 from django.db.models import F
 
 from studies import access
-from studies.endpoints import roles_held
+from studies.endpoints import roles_held, study_ids
 from studies.idle import idle_seconds
 from studies.models import WelfareAlert
 from studies.terms import StudyState
@@ -29,12 +29,13 @@ def idle_after(context) -> int:
     return idle_seconds(request) if request else 0
 
 
-@register.simple_tag
-def open_reds(user) -> list[dict[str, Any]]:
+@register.simple_tag(takes_context=True)
+def open_reds(context) -> list[dict[str, Any]]:
     """Red alerts nobody has acknowledged, of running studies whose animals this person answers for or reads of."""
-    if not getattr(user, "is_authenticated", False):  # an error page may know nobody
+    request = context.get("request")
+    if not hasattr(request, "user"):  # an error page may know nobody
         return []
-    studies = access.studies_of(user, access.SCIENCE_READERS).filter(state=StudyState.ACTIVE)
-    reds = WelfareAlert.objects.filter(study__in=studies).red().open()
+    studies = study_ids(request, access.SCIENCE_READERS)
+    reds = WelfareAlert.objects.filter(study__in=studies, study__state=StudyState.ACTIVE).red().open()
     told = reds.values("pk", "message", study_code=F("study__code"), label=F("mouse__label"))
     return list(told[: SHOWN + 1])
