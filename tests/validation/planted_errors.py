@@ -317,7 +317,7 @@ def table(found: dict[str, Tally]) -> Iterator[str]:
 def main() -> int:
     folder = Path(os.environ["PDX_REAL_DATA"])
     half = 0 if "--tune" in sys.argv else 1
-    n_rows = int(next((word for word in sys.argv[1:] if word.isdigit()), 20_000))
+    n_rows = int(next((word for word in sys.argv[1:] if word.isdigit()), 10_000))
     print("\n".join(table(run_all(folder, half, n_rows, seed=2026))))
     return 0
 
