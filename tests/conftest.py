@@ -103,9 +103,25 @@ def people(study):
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
-    from tests.support.browser import launch_options
+    from playwright.sync_api import expect
 
+    from tests.support.browser import PATIENCE_MS, launch_options
+
+    expect.set_options(timeout=PATIENCE_MS)
     return {**browser_type_launch_args, **launch_options()}
+
+
+@pytest.fixture
+def new_context(new_context):
+    """As pytest-playwright's, from which `page` comes too, and as patient on a busy machine as `expect`."""
+    from tests.support.browser import PATIENCE_MS
+
+    def patient(**options):
+        context = new_context(**options)
+        context.set_default_timeout(PATIENCE_MS)
+        return context
+
+    return patient
 
 
 @pytest.fixture

@@ -227,7 +227,7 @@ class _Recording:
         there = self.taken.get((mouse.pk, row.tumor, row.replicate)) if mouse else None
         if there is not None and not there.is_void:
             told = refusal("mouse", "this reading was taken already; both values are here: choose one")
-            values = values_of(there, row.mouse)
+            values = values_of(there, row.mouse) | {"observer": there.observer_name}
             return RowResult(sent.client_id, CONFLICT, there.pk, values, told, _sent(sent))
         refusals = {finding.rule for finding in verdict.refusals}
         closed_only = refusals == {"R28"} and not verdict.open_questions

@@ -81,6 +81,7 @@ class ReadingOut(Schema):
     observed_at: datetime | None
     recorded_at: datetime
     client_id: UUID | None
+    observer: str | None = Field(None, description="Whose reading it is; told with a conflict.")
 
 
 class SentOut(Schema):

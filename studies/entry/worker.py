@@ -17,6 +17,7 @@ ASSETS = (
     "studies/css/entry.css",
     "studies/js/theme.js",
     "studies/js/idle.js",
+    "studies/js/pages_of.js",
     "studies/js/entry/bare.js",
     "studies/js/entry/bursts.js",
     "studies/js/entry/cages.js",

@@ -93,11 +93,11 @@ def expect_field(page, label: str, name: str = "length_mm"):
 
 
 def wait_until_all_is_stored(page) -> None:
-    page.wait_for_selector('[data-unsent="0"]', timeout=15_000)
+    page.wait_for_selector('[data-unsent="0"]')
 
 
 def wait_for_unsent(page, rows: int, words: str = "") -> None:
-    page.locator(f'[data-unsent="{rows}"]', has_text=words).wait_for(timeout=15_000)
+    page.locator(f'[data-unsent="{rows}"]', has_text=words).wait_for()
 
 
 def stored(session) -> dict[str, tuple]:

@@ -104,7 +104,7 @@ def test_the_sheet_in_all_its_states(page, live_server, transactional_db, sign_i
     enter(page, "0", "22.1")
     look("sheet-offline")
     page.context.set_offline(False)
-    page.wait_for_selector('[data-unsent="0"]', timeout=15_000)
+    page.wait_for_selector('[data-unsent="0"]')
     page.goto(f"{live_server.url}/entry/today/")
     page.get_by_text("What I entered today").click()
     look("today")

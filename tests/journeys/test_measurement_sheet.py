@@ -82,7 +82,7 @@ def test_a_complete_sheet_is_signed_with_name_and_password(page, sheet, live_ser
 def test_a_mouse_found_dead_at_the_head_count_is_coded_at_once(page, sheet):
     open_row(page, "M002")
     page.get_by_text("Not all are well and here").click()
-    page.locator("li", has_text="M003").get_by_role("button", name="dead").click()
+    page.locator(".headcount li", has_text="M003").get_by_role("button", name="dead").click()
     wait_until_all_is_stored(page)
     expect_field(page, "M002").to_be_focused()  # the mouse in hand stays
     assert stored(sheet) == {"M003": (None, None, None, "dead")}

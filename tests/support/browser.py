@@ -17,6 +17,7 @@ LAUNCH_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+PATIENCE_MS = 90_000  # how long a test waits for what it wants to see: only one that fails waits so long
 SERIOUS = {"serious", "critical"}
 
 

@@ -35,9 +35,9 @@ export class Cages {
     this.onTake(this.taken);
   }
 
-  /** Ask once a cage: who is there, dead, missing or hard to tell? Nothing waits for the answer. */
+  /** Ask once a cage: who is there, dead, missing or hard to tell? Nothing waits for the answer. True where it is asked. */
   ask(cage) {
-    if (!cage || this.counted.has(cage)) return;
+    if (!cage || this.counted.has(cage)) return false;
     this.counted.add(cage);
     const here = this.mice.filter((mouse) => mouse.cage === cage);
     const line = (mouse) =>
@@ -56,6 +56,7 @@ export class Cages {
       element("details", {}, element("summary", {}, "Not all are well and here"), element("ul", {}, ...here.map(line))),
       element("button", { type: "button", class: "button second", onclick: () => this.close() }, `All ${here.length} are here`),
     );
+    return true;
   }
 
   tell(mouse, what, button) {

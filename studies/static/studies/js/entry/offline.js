@@ -10,8 +10,9 @@ export async function readyOffline(worker, warn) {
   if (!window.isSecureContext || !("serviceWorker" in navigator)) return warn(INSECURE);
   try {
     navigator.serviceWorker.addEventListener("controllerchange", ready);
+    await window.pagesOfOthersGone;
+    if (!(await caches.match(here(), { cacheName: PAGES }))) await keepThisPage();
     if (navigator.serviceWorker.controller) ready();
-    else await keepThisPage();
     await navigator.serviceWorker.register(worker, { scope: "/entry/" });
     return warn("");
   } catch (error) {
@@ -19,10 +20,12 @@ export async function readyOffline(worker, warn) {
   }
 }
 
+const here = () => location.href.split("?")[0];
+
 /** Before any worker can take control, so that a reload without a network works from that moment on. */
 async function keepThisPage() {
   const page = await fetch(location.href);
-  if (page.ok && !page.redirected) await (await caches.open(PAGES)).put(location.href.split("?")[0], page);
+  if (page.ok && !page.redirected) await (await caches.open(PAGES)).put(here(), page);
 }
 
 /** From here on the page opens without a network; devices and tests may look for the mark. */

@@ -61,7 +61,14 @@ function activate(row, field = null) {
     announceCage(row);
   }
   focus(row, field);
-  row.node.scrollIntoView({ block: "start" });
+  showActive();
+}
+
+/** At the top, under the head-count where that is asked before it; again when the screen turns or a keyboard opens. */
+function showActive() {
+  if (!active) return;
+  const isAsked = !page.headcount.hidden && page.headcount.nextElementSibling === active.node;
+  (isAsked ? page.headcount : active.node).scrollIntoView({ block: "start" });
 }
 
 function focus(row, field = null) {
@@ -505,7 +512,7 @@ function trouble(entry) {
 
 function conflictText(mine, theirs) {
   const say = (one) => [one?.length_mm && `${one.length_mm} × ${one.width_mm} mm`, one?.weight_g && `${one.weight_g} g`, !one?.length_mm && one?.status].filter(Boolean).join(", ");
-  return `${theirs?.observer ?? "someone else"} stored ${say(theirs)}; you read ${say(mine)}`;
+  return `${theirs?.observer || "someone else"} stored ${say(theirs)}; you read ${say(mine)}`;
 }
 
 async function confirmSent(entry, rules, once) {
@@ -615,7 +622,7 @@ function showQueue() {
 
 function announceCage(row) {
   const { cage } = row.mouse;
-  cages.ask(cage);
+  if (cages.ask(cage)) row.node.before(page.headcount); // the question stands where the hands are
   const mice = sheet.mice.filter((mouse) => mouse.cage === cage).length;
   page.cage.textContent = cage ? `cage ${cage} · ${cages.all.indexOf(cage) + 1} of ${cages.all.length} · ${mice} mice` : "";
 }
@@ -738,6 +745,7 @@ async function begin() {
   page.find.addEventListener("keydown", (event) => event.key === "Enter" && find(page.find.value));
   page.undo.addEventListener("click", undo);
   document.addEventListener("keydown", beginByKey);
+  window.addEventListener("resize", showActive);
   page.sign.addEventListener("submit", signSheet);
   page.askRemeasure.addEventListener("click", remeasure);
   setInterval(lookAround, 20_000);
