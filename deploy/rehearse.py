@@ -93,7 +93,7 @@ def begin(folder: Path, image: str) -> None:
         raise SystemExit(f"the image begins with {image}; this rehearsal knows debian:12-slim")
     if not (folder / "etc/debian_version").exists():
         subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(folder)], check=True)
-    for name in ("proc", "dev"):
+    for name in ("proc", "dev", "dev/shm"):
         subprocess.run(["mountpoint", "-q", folder / name], check=False).returncode == 0 or subprocess.run(
             ["mount", "--bind", f"/{name}", folder / name], check=True
         )

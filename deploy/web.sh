@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 .venv/bin/python manage.py migrate --verbosity=0
 .venv/bin/python manage.py collectstatic --noinput --verbosity=0
 exec .venv/bin/gunicorn --bind "0.0.0.0:${PORT:-8000}" --workers "${WEB_WORKERS:-2}" --threads "${WEB_THREADS:-8}" \
-    --access-logfile - --no-control-socket pdx_tracker.wsgi
+    --timeout 120 --access-logfile - --no-control-socket pdx_tracker.wsgi
