@@ -208,6 +208,7 @@ def _ratios(vendor: str) -> list[Ratio]:
             "a lean modelformset page that lets nobody choose a mouse",
             page,
             opened(f"/lean/{full.pk}/", "form-59-length_mm"),
+            at_least=8,
         ),
         Ratio(
             f"{what} 60 rows in one batch, rules, audit and commit included",
