@@ -93,6 +93,8 @@ def test_a_report_is_asked_for_followed_and_opened(
     with next_page(page):
         page.get_by_role("link", name="Read it here").click()
     assert page.get_by_role("heading", level=1).inner_text().endswith(opened.code)
+    page.set_viewport_size({"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
