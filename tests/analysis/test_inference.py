@@ -217,12 +217,13 @@ def test_constant_volumes_are_refused_not_fitted():
     assert only_note(table)
 
 
-def test_zeros_of_several_models_are_left_out_and_told():
+def test_zeros_of_several_models_are_censored_and_told():
     table = study()
     table.loc[(table["mouse"] == "PDX-1 A 1") & (table["day"] == 14), "volume_mm3"] = 0
     result = analyze_study(table, PLAN).to_dict()
-    assert result["mixed_model"]["diagnostics"]["left_out"]["volume of 0"] == 1
-    assert any("1 reading of 0 mm3" in note for note in result["notes"])
+    assert result["mixed_model"]["model"] == "M4, censored"
+    assert result["mixed_model"]["diagnostics"]["left_out"] == {"outside the window": 45}
+    assert any("1 reading below 13.5 mm3" in note and "left-censored" in note for note in result["notes"])
 
 
 def test_a_model_given_by_the_plan_is_fitted_as_it_stands():
