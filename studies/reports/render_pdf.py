@@ -18,9 +18,11 @@ def render_pdf(html: str, made_at: datetime) -> bytes:
 
     Refused (FetchRefused): a page that refers to anything but data inside it.
     """
+    from PIL import ImageFile
     from weasyprint import HTML
     from weasyprint.urls import FatalURLFetchingError
 
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint switches it on for all; a photo cut short is refused
     for name in ("fontTools", "weasyprint"):
         logging.getLogger(name).setLevel(logging.ERROR)
     page = HTML(string=html, url_fetcher=_sealed_fetcher()(), base_url=None)

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from PIL import Image
 from pypdf import PdfReader
 
 from studies.reports import blocks
@@ -75,3 +76,11 @@ def test_a_hostile_note_of_a_study_is_print_in_its_report(spy):
     page = render_html(note, [("Note", note)], [section], {}, NOW)
     told = text_of(render_pdf(page, NOW)).replace("\n", " ")
     assert asked == [] and "<script>alert(1)</script>" in told and "{{7*7}}" in told and "root:" not in told
+
+
+def test_after_a_pdf_a_picture_cut_short_is_still_refused():
+    render_pdf("<html lang='en'><title>One</title><p>Nothing.</p>", NOW)
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(whole, "PNG")
+    with pytest.raises(OSError), Image.open(io.BytesIO(whole.getvalue()[:2000])) as picture:
+        picture.load()
