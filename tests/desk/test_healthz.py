@@ -66,7 +66,14 @@ def test_a_log_line_in_json_tells_kind_and_place_of_an_error_but_not_its_words()
     assert "zq12" not in line
 
 
-def test_a_refusal_is_logged_with_the_persons_number(client, people, caplog):
+def test_a_refusal_is_logged_with_the_persons_number(client, people, caplog, monkeypatch):
+    logger = logging.getLogger(
+        "django.request"
+    )  # heard at itself, whatever other tests did to those above it
+    monkeypatch.setattr(logger, "disabled", False)
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "handlers", [caplog.handler])
+    caplog.set_level("WARNING", logger="django.request")
     client.force_login(people.technician)
     client.get("/studies/PDX-OTHER-01/")
     client.logout()
