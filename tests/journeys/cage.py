@@ -13,6 +13,9 @@ from tests.factories import make_measurement, make_mouse, make_study
 from tests.people import join, make_user
 
 STUDY = "PDX-CAGE-01"
+POSTS = "**/api/v1/sessions/*/measurements"
+TYPED = ("11.2", "8.4", "22.5")
+ROW = (11.2, 8.4, 22.5, "measured")  # how it is then stored
 
 
 def where_it_is_noon() -> str:

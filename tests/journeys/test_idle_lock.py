@@ -6,6 +6,8 @@ import pytest
 
 from studies import idle
 from tests.journeys.cage import (
+    ROW,
+    TYPED,
     enter,
     make_sheet,
     open_row,
@@ -15,9 +17,6 @@ from tests.journeys.cage import (
     wait_until_all_is_stored,
 )
 from tests.people import PASSWORD
-
-TYPED = ("11.2", "8.4", "22.5")
-ROW = (11.2, 8.4, 22.5, "measured")
 
 
 @pytest.fixture

@@ -14,6 +14,9 @@ from studies.models import Measurement, ParkedRow, Study
 from studies.terms import Role, StudyState
 from tests.factories import make_measurement
 from tests.journeys.cage import (
+    POSTS,
+    ROW,
+    TYPED,
     enter,
     expect_field,
     make_sheet,
@@ -28,10 +31,6 @@ from tests.people import join, make_user
 from tests.support.browser import next_page
 
 __all__ = ["sheet"]
-
-POSTS = "**/api/v1/sessions/*/measurements"
-TYPED = ("11.2", "8.4", "22.5")
-ROW = (11.2, 8.4, 22.5, "measured")
 
 
 def session_cookie(page):

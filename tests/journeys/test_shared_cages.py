@@ -14,7 +14,10 @@ from studies.models import Tumor, User
 from studies.terms import Role
 from tests.factories import make_measurement
 from tests.journeys.cage import (
+    POSTS,
+    ROW,
     STUDY,
+    TYPED,
     device,
     enter,
     expect_field,
@@ -30,10 +33,6 @@ from tests.people import join, make_user
 from tests.support.browser import next_page
 
 __all__ = ["sheet"]
-
-POSTS = "**/api/v1/sessions/*/measurements"
-TYPED = ("11.2", "8.4", "22.5")
-ROW = (11.2, 8.4, 22.5, "measured")
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from studies.actions.welfare import answer_alert
 from studies.models import Device, WelfareAlert
 from studies.terms import AlertAction
 from tests.journeys.cage import (
+    ROW,
     STUDY,
+    TYPED,
     device,
     enter,
     expect_field,
@@ -26,9 +28,6 @@ from tests.journeys.cage import (
 from tests.people import PASSWORD
 
 __all__ = ["sheet"]
-
-TYPED = ("11.2", "8.4", "22.5")
-ROW = (11.2, 8.4, 22.5, "measured")
 
 
 def field(page, name: str, label: str = "M001"):
