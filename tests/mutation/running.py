@@ -29,6 +29,11 @@ SPACE_GB = 8
 class OwnDatabase:
     """The tests' database is a copy of the empty one that the first child made."""
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.register(OwnSetup())  # after pytest-django: of two fixtures the later one counts
+
+
+class OwnSetup:
     @pytest.fixture(scope="session")
     def django_db_setup(self, django_db_blocker):
         from django.db import connection
