@@ -1,6 +1,6 @@
 """Plant one error at a time and see that a test fails: `make mutate`.
 
-    python -m tests.mutation.run [--sample N] [--seed N] [--kinds KIND ...] [--again] NAME ...
+    python -m tests.mutation.run NAME ... [--sample N] [--seed N] [--kinds KIND ...] [--again]
 
 NAME is one of TARGETS. Django and the tests are loaded once; each mutant lives in a forked child, where the changed
 code takes the place of the loaded one. First the tests run unchanged, to learn which reach which line and how long
@@ -22,6 +22,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 os.environ.setdefault("PDX_TEST_FOLDER", tempfile.mkdtemp(prefix="pdx-mutants-"))
@@ -36,7 +37,6 @@ from tests.mutation.mutants import KINDS, Mutant, mutants
 from tests.mutation.reach import Reach, measured
 from tests.mutation.running import (
     OPTIONS,
-    OwnDatabase,
     in_child,
     prepare_database,
     run_items,
@@ -149,6 +149,8 @@ def meet_loaded(waiting: list[Planted], target: Target, chooser: Chooser, verdic
 
     def loop(session) -> None:
         items = {item.nodeid: item for item in session.items}
+        for name in {planted.name for planted in waiting}:
+            import_module(module_of(name))
         functions = loaded_functions()
         for planted in waiting:
             tests, seconds = chooser.tests_of(planted)
@@ -168,11 +170,16 @@ def meet_loaded(waiting: list[Planted], target: Target, chooser: Chooser, verdic
 
 def meet_pure(waiting: list[Planted], target: Target, chooser: Chooser, verdicts: Verdicts) -> None:
     """Mutants in what runs while modules without Django are imported: a child forgets and imports these alone."""
-    pytest.main([*OPTIONS, "--collect-only", *target.tests], plugins=[OwnDatabase()])
+    pytest.main([*OPTIONS, "--collect-only", *target.tests])
     for planted in waiting:
         meet_imported(
             planted, chooser, verdicts, forgotten=(package_of(planted.name), *map(package_of, target.tests))
         )
+
+
+def module_of(path: str) -> str:
+    """studies.desk of studies/desk/__init__.py, studies.idle of studies/idle.py."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def package_of(path: str) -> str:

@@ -18,7 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 OPTIONS = [
-    *("-q", "--no-header", "--tb=no", "-x", "-p", "no:cacheprovider", "-p", "no:warnings"),
+    *("-q", "--no-header", "--tb=no", "-x", "-p", "no:cacheprovider", "-W", "ignore"),
     *("-m", "not browser and not reference"),
     # Asks every URL as everyone: a minute, and what it asks of each role the tests beside it ask one by one.
     *("--deselect", "tests/test_endpoints.py::test_who_is_answered_is_who_is_declared"),
