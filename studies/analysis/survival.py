@@ -195,15 +195,21 @@ def restricted_means(times: pd.DataFrame, control: str, confidence: float = 0.95
     """Mean days free of the event to the day the first arm was followed to, and each arm's gain over its control's.
 
     One row an arm: arm, tau, rmst_days, se, gain (days), gain_se, p_value, ci_low, ci_high. With strata it is still the
-    comparison of whole arms, so it is meant for one PDX model or evenly filled ones.
+    comparison of whole arms, so it is meant for one PDX model or evenly filled ones. One mouse has no
+    spread: its arm has the days and the gain alone.
     """
     _refuse_bad_times(times, control)
     arms = [control, *sorted(set(times["arm"]) - {control})]
     tau = float(times.groupby("arm")["time"].max().min())
     means = {arm: restricted_mean(*_of(times, arm), tau) for arm in arms}
+    is_one_mouse = (times["arm"].value_counts() < 2).to_dict()
     rows = []
     for arm in arms:
-        gain = restricted_mean_difference(means[arm], means[control], confidence) if arm != control else {}
+        gain: dict[str, float | None] = {}
+        if arm != control:
+            gain = restricted_mean_difference(means[arm], means[control], confidence)
+            if is_one_mouse[arm] or is_one_mouse[control]:
+                gain = {"estimate": gain["estimate"]}
         names = {
             "gain": "estimate",
             "gain_se": "se",
@@ -211,7 +217,8 @@ def restricted_means(times: pd.DataFrame, control: str, confidence: float = 0.95
             "ci_low": "ci_low",
             "ci_high": "ci_high",
         }
-        row = {"arm": arm, "tau": tau, "rmst_days": means[arm].days, "se": means[arm].se}
+        se = None if is_one_mouse[arm] else means[arm].se
+        row = {"arm": arm, "tau": tau, "rmst_days": means[arm].days, "se": se}
         rows.append(row | {name: gain.get(source) for name, source in names.items()})
     return pd.DataFrame(rows)
 
@@ -221,7 +228,8 @@ def competing_incidence(times: pd.DataFrame, confidence: float = 0.95) -> pd.Dat
     5:141).
 
     One row an arm and cause (threshold and size_cull count as event): arm, cause, day, percent, se_percent, ci_low,
-    ci_high. One less the Kaplan-Meier share overstates the event's incidence where other causes compete.
+    ci_high, the last three None for one mouse. One less the Kaplan-Meier share overstates the event's incidence where
+    other causes compete.
     """
     merged = times["cause"].replace({"threshold": "event", "size_cull": "event"})
     z, rows = float(ndtri(0.5 + confidence / 2)), []
@@ -230,7 +238,7 @@ def competing_incidence(times: pd.DataFrame, confidence: float = 0.95) -> pd.Dat
         found = cumulative_incidence(times["time"].to_numpy(float)[mine], merged.to_numpy(str)[mine])
         for cause, share in found.share.items():
             percent = 100 * float(share[-1])
-            se = None if found.se is None else 100 * float(found.se[cause][-1])
+            se = None if found.se is None or mine.sum() < 2 else 100 * float(found.se[cause][-1])
             row = {
                 "arm": arm,
                 "cause": cause,

@@ -20,7 +20,7 @@ from studies.analysis.survival import (
     time_to_exit,
 )
 
-FEWEST_MICE_BY_MODEL = 2
+FEWEST_MICE_BY_MODEL, FEWEST_MICE_OF_A_RATIO = 2, 2
 MOST_MICE_EXCHANGED = 10
 VOLUMES_MM3 = (1000.0, 1500.0)
 NOTHING: dict[str, Any] = {
@@ -52,7 +52,7 @@ def _between_statuses(rows: list[dict[str, Any]], plan: Plan) -> list[dict[str, 
     """
     loss, wild = (
         {one["arm"]: one for row in rows if (row["scope"], row["map2k4_status"]) == ("map2k4", status)
-         for one in row["cox"] or []}
+         for one in row["cox"] or [] if one["se"] is not None}
         for status in STRATA
     )  # fmt: skip
     found, z = [], float(ndtri(1 - plan["alpha"] / 2))
@@ -107,17 +107,14 @@ def _of_scope(scope: Scope, times: pd.DataFrame, plan: Plan) -> dict[str, Any]:
         **scope.keys, "arm": None, "control": control, "n_mice": len(times),
         "n_models": times["pdx_model"].nunique(), "endpoint": plan["endpoint"], "strata": strata, **NOTHING,
     }  # fmt: skip
-    try:
-        result = compare_survival(times, control, strata, level, ratios=scope.name != "pdx_model")
-    except AnalysisError as error:
-        return {**row, "cox_reason": str(error)}
+    result = compare_survival(times, control, strata, level, ratios=scope.name != "pdx_model")
     competing = times[~times["cause"].isin(["threshold", "size_cull", "censored"])]
     row |= {
         **_medians(result),
         "logrank": vars(result.logrank),
-        "cox": _records(result.cox),
+        "cox": _hazard_ratios(result.cox, result.n, control),
         "cox_reason": result.cox_reason,
-        "firth": _records(result.firth),
+        "firth": _hazard_ratios(result.firth, result.n, control),
         "proportionality": result.proportionality,
         "competing": competing["arm"].value_counts().to_dict(),
         "efs_ratios": _efs_ratios(result, control),
@@ -210,6 +207,22 @@ def interval_rows(times: pd.DataFrame, plan: Plan, strata: str | None) -> list[d
                 )
             )
         rows.append(row | test)
+    return rows
+
+
+def _hazard_ratios(
+    table: pd.DataFrame | None, n: dict[str, int], control: str
+) -> list[dict[str, Any]] | None:
+    """The rows of a table of hazard ratios, a `note` in place of numbers where the arm or its control is one mouse.
+
+    A likelihood gives such an arm a ratio too, but it tells of that mouse's day and of no other's.
+    """
+    rows = _records(table)
+    for row in rows or []:
+        alone = [name for name in (row["arm"], control) if n[name] < FEWEST_MICE_OF_A_RATIO]
+        if alone:
+            row |= dict.fromkeys([name for name in row if name != "arm"])
+        row["note"] = f"{alone[0]} is one mouse: no hazard ratio is computed" if alone else None
     return rows
 
 

@@ -48,3 +48,32 @@ def test_holding_a_gene_compares_within_its_classes():
     within = ((-0.05 + 0.01 - 0.05 + 0.02) / 2 + (-0.04 - 0.00 - 0.06 - 0.01) / 2) / 2
     assert rows["KRAS"]["estimate"] == pytest.approx(within)
     assert rows["KRAS"]["df"] == 8 - 3
+
+
+def adjusted(effect: list[float], **columns: list[str]) -> dict[str, dict]:
+    genes = table(**columns).iloc[: len(effect)]
+    effects = genes[["pdx_model", "map2k4_status"]].assign(effect=effect)
+    rates = pd.Series(0.1, index=effects["pdx_model"])
+    rows = adjusted_differences(effects, covariates_of_models(genes), rates, 0.95)
+    return {row["covariate"]: row for row in rows}
+
+
+def test_three_models_hold_a_gene_but_leave_none_to_judge_by():
+    """Loss G12C, wild type G12C, loss wild type: the difference is that within G12C, and no error is known."""
+    row = adjusted([-0.05, -0.01, -0.04], KRAS=["G12C", "G12C", "WT", "WT"] * 2)["KRAS"]
+    assert row["estimate"] == pytest.approx(-0.04)
+    assert row["se"] is row["p_value"] is row["ci_low"] is None
+    assert row["n_models"] == {LOSS: 2, WILD: 1}
+    assert row["note"] == "no PDX model is left to judge the difference by"
+
+
+def test_effects_without_error_have_no_p():
+    row = adjusted([-0.05, -0.01] * 4, KRAS=["G12C", "G12C", "WT", "WT"] * 2)["KRAS"]
+    assert (row["estimate"], row["p_value"]) == (pytest.approx(-0.04), None)
+    assert row["note"] == "the effects are reproduced without error"
+
+
+def test_a_gene_told_for_one_status_alone_compares_nothing():
+    row = adjusted([-0.05, -0.01, -0.04, 0.0, -0.03, 0.0], KRAS=["G12C", "", "WT", "", "G12C", ""] + [""] * 2)
+    assert row["KRAS"]["note"] == "PDX models of both statuses are needed to compare them"
+    assert row["KRAS"]["estimate"] is None

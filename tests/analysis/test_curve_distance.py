@@ -112,3 +112,10 @@ def test_too_short_or_empty_curves_are_refused():
     zero = curves_of(curve("1", "V", {0: 0, 7: 200, 14: 300}))
     with pytest.raises(AnalysisError, match="volume of 0"):
         kulgap_divergence(zero, zero)
+
+
+def test_arms_that_share_no_span_of_days_have_no_divergence():
+    early = curves_of(curve("1", "V", {0: 100, 3: 120, 7: 150}))
+    late = curves_of(curve("2", "T", {7: 100, 10: 120, 14: 150}))
+    with pytest.raises(AnalysisError, match="the arms share no span of days"):
+        kulgap_divergence(early, late)

@@ -18,6 +18,7 @@ from studies.analysis.endpoint_tests import (
     dunnett,
     games_howell,
     kruskal_wallis,
+    range_quantiles,
     welch_anova,
 )
 from tests.analysis.builders import curve, together
@@ -250,3 +251,30 @@ def test_swapping_arms_turns_the_share_of_better_pairs():
     swapped = table.assign(arm=table["arm"].map({"vehicle": "drug", "drug": "vehicle"}))
     assert worst_ranks(swapped)["better"] == pytest.approx(1 - worst_ranks(table)["better"])
     assert worst_ranks(swapped)["p_value"] == pytest.approx(worst_ranks(table)["p_value"])
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999, 0.9999])
+def test_the_range_of_two_means_is_student_s_t_out_to_the_ends(level):
+    """Of two means it is sqrt(2) |t|, which also holds where two mice an arm leave one degree of freedom."""
+    df = np.array([1.5, 2, 3, 5, 10, 30, 200, 1e4])
+    exact = np.sqrt(2) * scipy.stats.t.ppf(0.5 + level / 2, df)
+    assert range_quantiles(level, 2, df) == pytest.approx(exact, rel=1e-6)
+
+
+def test_the_range_of_more_means_is_scipy_s():
+    """studentized_range.ppf of SciPy 1.17, by another quadrature."""
+    for level, k, df, value in ((0.95, 4, 2.0, 9.798045034631867), (0.99, 20, 5.0, 11.93177159253078)):
+        assert range_quantiles(level, k, np.array([df])) == pytest.approx([value], rel=1e-8)
+
+
+def test_a_search_that_does_not_end_is_refused_not_reported():
+    with pytest.raises(
+        AnalysisError, match=r"no interval of 50 arms compared pair by pair .* at 99.99 % confidence"
+    ):
+        range_quantiles(0.9999, 50, np.array([1.0, 1e4]))
+
+
+def test_ranks_of_one_arm_or_of_an_empty_one_are_refused():
+    for samples in ([np.array([1.0, 2.0])], [np.array([1.0, 2.0]), np.zeros(0)]):
+        with pytest.raises(AnalysisError, match="ranks need at least two arms, each with a mouse"):
+            kruskal_wallis(samples)

@@ -128,3 +128,11 @@ def test_a_sample_size_is_echoed_and_one_half_declared_refused():
     for part in wrong:
         with pytest.raises(AnalysisError, match="sample_size"):
             plan_of(frame, sample_size=TARGET | part)
+
+
+def test_a_role_the_plan_gives_stands_before_what_the_name_says():
+    plan = plan_of(arms("Vehicle", "A", "B", "A+B"), roles={"A+B": "other_control"})
+    assert plan["roles"] == {
+        "Vehicle": "vehicle", "A": "single_agent", "B": "single_agent", "A+B": "other_control",
+    }  # fmt: skip
+    assert plan.to_dict()["roles"]["from"] == "given"

@@ -3,10 +3,12 @@
 import json
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from studies.analysis import AnalysisError, analyze_study, normalize_table, pool_studies, study_names
+from studies.analysis.study import plain
 from tests.analysis.builders import curve, together, two_arms
 
 KEYS = {
@@ -150,3 +152,23 @@ def test_the_pooled_binimetinib_study_makes_no_claim_from_two_models(real_data):
     assert (row["claim"], row["reason"].split(":")[0]) == (False, "exploratory")
     assert "day * source_study" in result["mixed_model"]["formula"]
     assert any("altered" in note for note in result["notes"])
+
+
+def test_numpy_s_own_kinds_are_plain_in_the_json():
+    given = {
+        1: np.bool_(True), "n": np.int64(3), "share": np.float32(0.5), "none": np.float64("nan"),
+        "word": np.str_("V"), "pair": (1, float("inf")), "gate": True,
+    }  # fmt: skip
+    told = plain(given)
+    assert told == {
+        "1": True,
+        "n": 3,
+        "share": 0.5,
+        "none": None,
+        "word": "V",
+        "pair": [1, None],
+        "gate": True,
+    }
+    assert [type(value) for value in told.values()] == [bool, int, float, type(None), str, list, bool]
+    with pytest.raises(TypeError, match="Timestamp has no place in the JSON"):
+        plain({"when": pd.Timestamp("2026-01-01")})

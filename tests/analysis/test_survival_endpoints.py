@@ -7,7 +7,7 @@ import pytest
 from studies.analysis import normalize_table
 from studies.analysis.plan import resolve_plan
 from studies.analysis.survival import time_to_exit
-from studies.analysis.survival_rows import endpoint_rows
+from studies.analysis.survival_rows import endpoint_rows, survival_rows
 from tests.analysis.builders import curve, exponential, together
 
 DAYS = [0, 7, 14, 21]
@@ -52,3 +52,54 @@ def test_without_an_exit_there_is_no_test_and_a_reason():
     rows = {row["endpoint"]: row for row in endpoint_rows(normalize_table(table).frame, plan)}
     assert rows["humane endpoint"]["logrank"]["p_value"] is None
     assert "no mouse had the event" in rows["humane endpoint"]["reason"]
+
+
+def grown(**rates: list[float]) -> pd.DataFrame:
+    return together(*(
+        curve(f"{arm} {number}", arm, exponential(rate, DAYS), pdx_model="P1", map2k4_status="wt")
+        for arm, mice in rates.items() for number, rate in enumerate(mice)
+    ))  # fmt: skip
+
+
+def compared(table: pd.DataFrame) -> dict:
+    normalized = normalize_table(table)
+    plan = resolve_plan(normalized, {"control": "vehicle"})
+    return survival_rows(normalized.frame, plan)[1][0]
+
+
+def test_an_arm_of_one_mouse_has_a_note_in_place_of_hazard_ratios_and_no_p_of_its_mean():
+    vehicle, drug = [0.1, 0.12, 0.09, 0.11], [0.08, 0.1, 0.07, 0.09]
+    row = compared(grown(vehicle=vehicle, alone=[0.085], drug=drug))
+    for name in ("cox", "firth"):
+        ratios = {one["arm"]: one for one in row[name]}
+        assert ratios["alone"].pop("note") == "alone is one mouse: no hazard ratio is computed"
+        assert set(ratios["alone"].values()) == {"alone", None}
+        assert ratios["drug"]["note"] is None
+        assert ratios["drug"]["ci_low"] < ratios["drug"]["hazard_ratio"] < ratios["drug"]["ci_high"]
+    means = {one["arm"]: one for one in row["restricted_means"]}
+    assert means["alone"]["gain"] == pytest.approx(
+        means["alone"]["rmst_days"] - means["vehicle"]["rmst_days"]
+    )
+    assert means["alone"]["se"] is means["alone"]["p_value"] is means["alone"]["ci_low"] is None
+    assert means["drug"]["p_value"] is not None
+    shares = {one["arm"]: one for one in row["incidence"]}
+    assert shares["alone"]["percent"] in (0, 100)
+    assert shares["alone"]["se_percent"] is shares["alone"]["ci_low"] is None
+    assert shares["drug"]["se_percent"] is not None
+    assert row["logrank"]["df"] == 2
+
+
+def test_a_control_of_one_mouse_has_nothing_held_against_it():
+    row = compared(grown(vehicle=[0.1], drug=[0.08, 0.11, 0.07]))
+    [ratio] = row["cox"]
+    assert ratio["note"] == "vehicle is one mouse: no hazard ratio is computed"
+    assert ratio["hazard_ratio"] is ratio["p_value"] is None
+    [_, gain] = row["restricted_means"]
+    assert gain["se"] is not None
+    assert gain["p_value"] is gain["gain_se"] is gain["ci_high"] is None
+
+
+def test_two_mice_an_arm_have_ratios():
+    [ratio] = compared(grown(vehicle=[0.1, 0.08], drug=[0.09, 0.07]))["cox"]
+    assert ratio["note"] is None
+    assert ratio["hazard_ratio"] is not None

@@ -286,3 +286,79 @@ def test_two_columns_of_one_meaning_are_refused():
         normalize_table(
             pd.DataFrame({"arm": ["V"], "animal": ["1"], "subject": ["2"], "day": [0], "volume_mm3": [1.0]})
         )
+
+
+def test_an_unknown_formula_is_refused_with_those_there_are():
+    with pytest.raises(AnalysisError, match='volume formula "sphere" is not one of .*half_lw2'):
+        normalize_table(table(), "sphere")
+
+
+def test_a_second_column_of_one_meaning_is_told_and_not_read():
+    normalized = normalize_table(table(volume=[7.0, 8.0]))
+    assert list(normalized.frame["volume_mm3"]) == [100.0, 120.0]
+    assert normalized.notes == (
+        'column "volume" was not read as volume_mm3, since a column of that name is there',
+    )
+
+
+def test_the_treatment_is_the_arm_where_there_is_no_other():
+    normalized = normalize_table(table().rename(columns={"arm": "treatment"})).frame
+    assert list(normalized["arm"]) == ["V", "V"]
+
+
+def test_an_unknown_role_is_refused_with_those_there_are():
+    with pytest.raises(
+        AnalysisError, match='row 2, role "bystander": is not one of vehicle.*control, treated'
+    ):
+        normalize_table(table(role=["control", "bystander"]))
+    assert list(normalize_table(table(role=["control", "treated"])).frame["role"]) == ["vehicle", "treated"]
+
+
+def test_volumes_in_mm3_or_without_a_unit_stand_and_other_units_are_told():
+    normalized = normalize_table(table(unit=["mm3", ""]))
+    assert list(normalized.frame["volume_mm3"]) == [100.0, 120.0]
+    assert normalized.notes == ()
+    told = normalize_table(table(unit=["pixels", "ml"]))
+    assert list(told.frame["volume_mm3"]) == [100.0, 120_000.0]
+    assert told.notes == (
+        'volumes are in "pixels" and stand as given: limits in mm3 do not apply to them',
+        "volumes in ml were multiplied by 1000 to mm3",
+    )
+
+
+def test_a_mouse_with_two_exit_reasons_is_refused_by_name():
+    with pytest.raises(AnalysisError, match='exit_reason "7": has two different values for one mouse'):
+        normalize_table(table(mouse=["7", "7"], day=[0, 7], exit_reason=["found_dead", "tumor_size"]))
+
+
+def test_a_truth_value_is_no_number():
+    with pytest.raises(
+        AnalysisError, match='row 1, weight_g "True": is not a number; row 2, weight_g "False"'
+    ):
+        normalize_table(table(weight_g=[True, False]))
+
+
+def test_one_tumor_a_mouse_is_not_summed():
+    normalized = normalize_table(table(tumor=["left", "right"]))
+    assert list(normalized.frame["volume_mm3"]) == [100.0, 120.0]
+    assert normalized.notes == ()
+
+
+@pytest.mark.parametrize("height", [0.0, -1.0])
+def test_a_height_beside_a_volume_must_be_above_0(height):
+    with pytest.raises(AnalysisError, match=rf'row 2, height_mm "{height}": is not above 0'):
+        normalize_table(table(height_mm=[5.0, height]))
+
+
+def test_lengths_are_no_volume_by_a_formula_that_needs_a_height():
+    """The volumes given stand; nothing is computed from two of three lengths."""
+    given = table(volume_mm3=[100.0, None], length_mm=[7.0, 8.0], width_mm=[5.0, 6.0])
+    normalized = normalize_table(given, "pi6_lwh").frame
+    assert normalized["volume_mm3"].iloc[0] == 100
+    assert np.isnan(normalized["volume_mm3"].iloc[1])
+
+
+def test_a_row_marked_measured_without_a_volume_is_not_done_and_told():
+    normalized = normalize_table(table(volume_mm3=[100.0, None], status="measured"))
+    assert list(normalized.frame["status"]) == ["measured", "not_done"]
+    assert normalized.notes == ("1 row marked measured but without a volume, counted as not done",)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -160,3 +161,32 @@ def test_a_loss_reached_at_the_start_is_refused():
 def test_one_mouse_an_arm_has_no_mixed_model_of_weight():
     table = together(mouse("1", {0: 20, 7: 19, 14: 18}), mouse("2", {0: 20, 7: 19, 14: 18}, arm="V"))
     assert analyze_study(table, {"control": "V", "day": 14}).to_dict()["weight_model"] is None
+
+
+def test_weights_without_volumes_have_no_net_loss():
+    row = summary(mouse("1", {0: 20, 7: 15}, volume_mm3=float("nan")))
+    assert (row["n_mice"], row["max_mean_loss_percent"]) == (1, 25)
+    assert row["net_max_mean_loss_percent"] is row["net_nadir_day"] is None
+    assert row["net_n_at_nadir"] == 0
+
+
+def test_an_arm_with_a_control_of_its_own_is_held_against_it():
+    """Each arm falls along a line of its own, so that every difference is known on paper."""
+    random, losses = np.random.default_rng(3), {"V": 0.0, "IgG": 0.2, "T": 0.6}
+    table = together(*(
+        mouse(f"{arm}{i}", {
+            day: 20 * (1 - (loss * day + (random.normal(0, 0.3) if day else 0)) / 100) for day in (0, 3, 7, 10, 14)
+        }, arm)
+        for arm, loss in losses.items() for i in range(6)
+    ))  # fmt: skip
+    plan = {"control": "V", "controls": {"T": "IgG"}, "day": 14}
+    rows = analyze_study(table, plan).to_dict()["weight_model"]["contrasts"]
+    at_end = {(row["arm"], row["control"]): row["estimate"] for row in rows if row["at"] == "end of window"}
+    assert at_end == {
+        ("IgG", "V"): pytest.approx(-0.2 * 14, abs=0.4), ("T", "IgG"): pytest.approx(-0.4 * 14, abs=0.4),
+    }  # fmt: skip
+
+
+def test_a_control_never_weighed_has_no_times_to_compare_with():
+    table = together(mouse("1", {0: 20, 7: 15}), mouse("2", {0: float("nan"), 7: float("nan")}, arm="V"))
+    assert analyze_study(table, {"control": "V", "day": 7}).to_dict()["weight_times"] == []

@@ -206,6 +206,9 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
         blocks.append(Paragraph(f"{text}{words.p_phrase(held['p_value'])}{doubt}.", "quiet"))
     if not cox and row.get("cox_reason"):
         blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
+    ratios = row.get("cox") or row.get("firth") or []
+    notes = dict.fromkeys(line["note"] for line in ratios if line.get("note"))
+    blocks += [Paragraph(f"{note[0].upper()}{note[1:]}.", "quiet") for note in notes]
     return blocks
 
 
