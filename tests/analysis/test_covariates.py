@@ -77,3 +77,11 @@ def test_a_gene_told_for_one_status_alone_compares_nothing():
     row = adjusted([-0.05, -0.01, -0.04, 0.0, -0.03, 0.0], KRAS=["G12C", "", "WT", "", "G12C", ""] + [""] * 2)
     assert row["KRAS"]["note"] == "PDX models of both statuses are needed to compare them"
     assert row["KRAS"]["estimate"] is None
+
+
+def test_an_isogenic_pair_is_a_covariate_under_either_header():
+    for header in ("isogenic pair", "Parental line"):
+        found = covariates_of_models(table(**{header: ["a", "a", "b", "b", "c", "c", None, ""]}))
+        assert list(found) == ["isogenic pair"]
+        assert list(found["isogenic pair"])[:6] == ["a", "a", "b", "b", "c", "c"]
+        assert found["isogenic pair"].isna().sum() == 2

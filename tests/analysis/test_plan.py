@@ -136,3 +136,28 @@ def test_a_role_the_plan_gives_stands_before_what_the_name_says():
         "Vehicle": "vehicle", "A": "single_agent", "B": "single_agent", "A+B": "other_control",
     }  # fmt: skip
     assert plan.to_dict()["roles"]["from"] == "given"
+
+
+def test_a_sign_expected_of_an_unknown_arm_is_refused():
+    with pytest.raises(AnalysisError, match='expected_sign names arm "A", which the table does not have'):
+        plan_of(arms("Vehicle", "drug"), expected_sign={"A": "wild_type_more_sensitive"})
+
+
+def test_where_the_control_is_lost_early_half_of_it_is_taken_and_said():
+    frame = together(
+        *(curve(f"V{i}", "Vehicle", {0: 100, **({7: 200} if i < 3 else {})}) for i in range(5)),
+        *(curve(f"T{i}", "drug", {0: 100, 7: 120}) for i in range(5)),
+    )
+    plan = plan_of(frame)
+    assert plan.to_dict()["day"] == {"value": 7.0, "from": "guessed"}
+    assert (
+        "on no day after day 0 are 80 % of the control mice still followed; day 7, the last at which half of every arm "
+        "is, was taken instead"
+    ) in plan.notes
+
+
+def test_a_gene_is_named_by_a_word():
+    assert plan_of(arms("Vehicle", "drug"), biomarker="TP53")["biomarker"] == "TP53"
+    for wrong in (7, "KRAS/NRAS", ""):
+        with pytest.raises(AnalysisError, match="biomarker is .* but must be the name of a gene"):
+            plan_of(arms("Vehicle", "drug"), biomarker=wrong)

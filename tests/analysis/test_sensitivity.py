@@ -3,16 +3,21 @@
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from math import exp
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from studies.analysis import analyze_study, fit_lmm, sensitivity
+from studies.analysis import analyze_study, fit_lmm, normalize_table, sensitivity
+from studies.analysis.growth_models import BELOW_LIMIT, growth_data
+from studies.analysis.plan import resolve_plan
+from studies.analysis.sensitivity import Asked, NotApplicableError
 from tests.analysis.builders import curve, exponential, together
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -330,3 +335,67 @@ def test_straight_curves_do_not_bend():
     assert (
         analyze_study(bent(0), {"control": "vehicle"}).to_dict()["mixed_model"]["curvature"]["bends"] is False
     )
+
+
+# What a variant has to say where it does not apply
+
+
+def asked(frame: pd.DataFrame, left_out: dict[str, int] | None = None, **plan: object) -> Asked:
+    """What the variants draw on, the primary's data without its fit."""
+    table = normalize_table(frame)
+    resolved = resolve_plan(table, {**PLAN, **plan})
+    data = growth_data(table.frame, resolved)
+    primary = SimpleNamespace(data=replace(data, left_out=left_out or {}), name="M1", square=0.0, formula="")
+    return Asked(table.frame, table.frame, resolved, primary)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "censored", "seen_only"),
+    [
+        ({BELOW_LIMIT: 2}, "that likelihood has no maximum here: the primary leaves these readings out",
+         "the primary leaves them out"),
+        ({"volume of 0": 2}, "the plan names its own formula", "the primary leaves them out"),
+        ({}, "no reading in the window lies below the limit of detection",
+         "no reading in the window lies below the limit of detection"),
+    ],
+)  # fmt: skip
+def test_without_censored_readings_the_row_says_what_became_of_them(left_out, censored, seen_only):
+    given = asked(one_model(), left_out)
+    for variant, reason in ((sensitivity._censored, censored), (sensitivity._seen_only, seen_only)):
+        with pytest.raises(NotApplicableError) as told:
+            variant(given)
+        assert str(told.value) == reason
+
+
+def test_a_window_no_arm_is_followed_through_is_refused_with_the_share():
+    def followed(n: int, of: int) -> pd.DataFrame:
+        last = [{7: 150.0}] * n + [{}] * (of - n)
+        return together(*(
+            curve(f"{arm}{i}", arm, {0: 100.0} | late) for arm in ("vehicle", "A") for i, late in enumerate(last)
+        ))  # fmt: skip
+
+    with pytest.raises(NotApplicableError, match=r"on no day after day 0 is 50 % of every arm followed"):
+        sensitivity._window_by_share(asked(followed(2, of=5), window=[0, 7]), 0.5)
+    with pytest.raises(NotApplicableError, match="the primary has this window"):
+        sensitivity._window_by_share(asked(followed(2, of=4), window=[0, 7]), 0.5)
+
+
+def test_a_window_that_ends_where_it_begins_is_refused():
+    with pytest.raises(NotApplicableError, match="day 3 ends the window where it begins"):
+        sensitivity._in_window(asked(one_model()), 3.0, 3.0)
+
+
+def test_models_are_not_left_out_in_turn_of_a_study_too_large(monkeypatch):
+    given = asked(one_model())
+    readings = len(given.data.frame)
+    monkeypatch.setattr(sensitivity, "MOST_ROWS_IN_BLOCK", readings - 1)
+    with pytest.raises(NotApplicableError, match=f"a PDX model has more than {readings - 1} readings"):
+        sensitivity._without_extreme(given, lowest=True)
+    monkeypatch.setattr(sensitivity, "MOST_READINGS_LEFT_OUT", readings - 1)
+    with pytest.raises(NotApplicableError, match=f"not sought above {readings - 1} readings"):
+        sensitivity._without_extreme(given, lowest=True)
+    monkeypatch.setattr(sensitivity, "MOST_READINGS_LEFT_OUT", readings)
+    monkeypatch.setattr(sensitivity, "MOST_ROWS_IN_BLOCK", readings)
+    unknown = pd.DataFrame([[np.nan]] * len(given.pairs), columns=["PDX-1"]).T
+    monkeypatch.setattr(sensitivity, "effects_without_models", lambda fit, pairs: unknown)
+    assert sensitivity._without_extreme(given, lowest=True) == []

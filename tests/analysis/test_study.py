@@ -97,8 +97,13 @@ def test_pooled_studies_enter_the_model():
         curve(f"{arm}{i}", arm, {0: 100 + i, 7: 150 + 9 * i, 14: 300 - 11 * i}, study=study, pdx_model=model)
         for study, model in (("A", "P1"), ("B", "P2"), ("A", "P3"), ("B", "P4")) for arm in ("V", "T") for i in range(3)
     ))  # fmt: skip
-    result = analyze_study(pool_studies(table, "both"), {"control": "V"}).to_dict()
+    once = [curve(f"{arm}{i}", arm, {0: 100}, study="A", pdx_model="P5") for arm in "VT" for i in range(2)]
+    result = analyze_study(pool_studies(together(table, *once), "both"), {"control": "V"}).to_dict()
     assert result["mixed_model"] is None or "day * source_study" in result["mixed_model"]["formula"]
+    own = {row["pdx_model"]: row for row in result["mixed_models_by_model"]}
+    assert own["P1"]["contrasts"]
+    assert own["P5"]["contrasts"] == []
+    assert 'the control "V" has 0 mice with two readings' in own["P5"]["notes"][0]
 
 
 def test_a_normalized_table_may_be_given():

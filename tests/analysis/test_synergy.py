@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import analyze_study
+from studies.analysis import analyze_study, normalize_table
+from studies.analysis.growth_models import fit_primary, growth_data
+from studies.analysis.plan import resolve_plan
+from studies.analysis.synergy import _conclusion, synergy_rows
 from tests.analysis.builders import curve, together
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -130,3 +133,33 @@ def test_strata_average_to_the_study():
         "loss_of_function": 3,
         "wild_type": 3,
     }
+
+
+@cache
+def fitted(**primary: str):
+    """The fit alone, without the rest of the study's analysis."""
+    table = normalize_table(combination(0.05))
+    plan = resolve_plan(
+        table, {"control": "vehicle", "primary": primary} if primary else {"control": "vehicle"}
+    )
+    return fit_primary(growth_data(table.frame, plan), plan), plan
+
+
+def test_an_area_of_curves_says_nothing_of_the_volumes_of_one_day():
+    kinds = {}
+    for estimand in ("slope", "egait", "day_difference"):
+        fit, plan = fitted(estimand=estimand)
+        kinds[estimand] = [row["null"] for row in synergy_rows(fit, plan, [], [])]
+    assert kinds["egait"] == ["bliss", "hsa"]
+    assert kinds["slope"] == kinds["day_difference"] == ["bliss", "hsa", "response_additivity"]
+
+
+@pytest.mark.parametrize(
+    ("p", "estimate", "conclusion"),
+    [
+        (None, -1.0, "not estimable"), (0.05, -1.0, "additive not excluded"), (0.0499, -1.0, "supra-additive"),
+        (0.0499, 1.0, "antagonistic"), (0.0499, 0.0, "antagonistic"),
+    ],
+)  # fmt: skip
+def test_the_conclusion_takes_a_p_below_alpha_and_a_direction(p, estimate, conclusion):
+    assert _conclusion({"p_value": p, "estimate": estimate}, 0.05) == conclusion

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import AnalysisError, normalize_table, pool_studies
+from studies.analysis import AnalysisError, normalize_table, pool_studies, study_names
 from tests.analysis.builders import curve, together
 
 
@@ -362,3 +362,14 @@ def test_a_row_marked_measured_without_a_volume_is_not_done_and_told():
     normalized = normalize_table(table(volume_mm3=[100.0, None], status="measured"))
     assert list(normalized.frame["status"]) == ["measured", "not_done"]
     assert normalized.notes == ("1 row marked measured but without a volume, counted as not done",)
+
+
+def test_a_table_without_a_column_of_studies_holds_one_not_recorded():
+    assert study_names(table()) == ["not recorded"]
+    assert study_names(table(study=["A", ""])) == ["A", "not recorded"]
+
+
+def test_tumors_too_small_count_as_0_and_it_is_said():
+    normalized = normalize_table(table(volume_mm3=[100.0, None], status=["", "too_small"]))
+    assert list(normalized.frame["volume_mm3"]) == [100.0, 0.0]
+    assert normalized.notes == ("1 tumor too small to measure, taken as 0 mm3, below the limit of detection",)

@@ -190,3 +190,13 @@ def test_an_arm_with_a_control_of_its_own_is_held_against_it():
 def test_a_control_never_weighed_has_no_times_to_compare_with():
     table = together(mouse("1", {0: 20, 7: 15}), mouse("2", {0: float("nan"), 7: float("nan")}, arm="V"))
     assert analyze_study(table, {"control": "V", "day": 7}).to_dict()["weight_times"] == []
+
+
+def test_weights_without_error_have_no_model_and_it_says_why():
+    table = together(*(
+        mouse(f"{arm}{i}", dict.fromkeys((0, 7, 14), 20.0), arm) for arm in "VT" for i in range(3)
+    ))  # fmt: skip
+    section = analyze_study(table, {"control": "V", "day": 14}).to_dict()["weight_model"]
+    assert section["contrasts"] == []
+    assert section["formula"] == "percent ~ day * arm + (1 + day | mouse)"
+    assert section["reason"]
