@@ -233,6 +233,8 @@ def meetings(labels: Labels) -> NDArray[np.float64]:
 def calibrate(cohort: Cohort, rng: np.random.Generator) -> Limits:
     """The narrowest limits under which no two units share an arm too often and enough starts succeed.
 
+    They are widened by no step of a fifth, or by two or more: the first is not tried alone, and to begin to would
+    make a replay of what was drawn another drawing.
     `rng` must depend on the cohort alone, never on the recorded seed: a test that draws again from the same
     restricted set needs the set to be the same.
     """

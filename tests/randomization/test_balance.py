@@ -3,6 +3,7 @@
 import pytest
 
 from studies.randomization import Candidate, balance
+from studies.randomization.balance import RANGE_PERCENT_LIMITS, SMD_LIMITS, VARIANCE_RATIO_LIMITS, graded
 
 
 def mice(*rows) -> list[Candidate]:
@@ -28,8 +29,6 @@ def test_by_hand():
 
 
 def test_grades_follow_the_limits_of_the_field():
-    from studies.randomization.balance import SMD_LIMITS, graded
-
     assert [graded(value, SMD_LIMITS) for value in (0.10, 0.11, 0.25, 0.26)] == [
         "green",
         "amber",
@@ -58,3 +57,44 @@ def test_weights_known_of_some_only_are_left_out_and_said():
     found = balance([Candidate("a", 100, 20), Candidate("b", 110)], ["x", "y"], ["x", "y"])
     assert [one.name for one in found.covariates] == ["log_volume"]
     assert found.left_out == ("weight is not known of every mouse",)
+
+
+def test_a_single_mouse_has_a_mean_and_no_spread():
+    found = balance(mice((100, 20, ""), (200, 22, ""), (300, 25, "")), ["x", "x", "y"], ["x", "y"])
+    weight = found.covariates[1]
+    assert [(arm.n, arm.mean, arm.sd) for arm in weight.arms] == [
+        (2, 21, pytest.approx(2**0.5)),
+        (1, 25, None),
+    ]
+    assert weight.variance_ratio is None and weight.worst.smd == pytest.approx(-4 / 2**0.5)
+
+
+def test_only_the_range_of_the_volumes_is_graded():
+    """Two scattered arms 11 or 12 % apart, at the same SMD: red for volumes, amber for weights."""
+    found = balance(
+        mice((100, 10, ""), (300, 30, ""), (120, 12, ""), (330, 33, "")), ["x", "x", "y", "y"], ["x", "y"]
+    )
+    assert [round(one.range_percent, 1) for one in found.covariates] == [11.8, 11.8]
+    assert [one.largest_smd < 0.25 for one in found.covariates] == [True, True]
+    assert [one.grade for one in found.covariates] == ["red", "amber"]
+
+
+def test_the_limits_are_those_of_the_field():
+    assert [graded(value, RANGE_PERCENT_LIMITS) for value in (5, 5.1, 10, 10.1)] == [
+        "green",
+        "amber",
+        "amber",
+        "red",
+    ]
+    assert [graded(value, VARIANCE_RATIO_LIMITS) for value in (2, 2.1, 4, 4.1)] == [
+        "green",
+        "amber",
+        "amber",
+        "red",
+    ]
+
+
+def test_tumors_that_do_not_grow_on_average_have_no_range_in_percent():
+    still = [Candidate(f"M{n}", 100, growth_rate_per_day=rate) for n, rate in enumerate((-0.01, 0.01))]
+    growth = balance(still, ["x", "y"], ["x", "y"]).covariates[1]
+    assert (growth.name, growth.range_percent) == ("growth_rate", None)

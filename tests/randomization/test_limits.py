@@ -1,0 +1,101 @@
+"""The acceptance limits of the exchange, met exactly, and how far they are widened."""
+
+import numpy as np
+import pytest
+
+from studies.randomization import Candidate, exchange
+from studies.randomization.exchange import Cohort, Limits, calibrate, cohort_generator, first_limits, search
+from studies.randomization.units import Units, units_of
+from tests.bench.randomization import plan_of
+
+NO_LIMIT = 100.0
+
+
+def cohort_of(z, squares, size=None, stratum=None) -> Cohort:
+    """Units of two arms with one covariate; `z` and `squares` count 256 a standard deviation."""
+    size, stratum = size or [1.0] * len(z), stratum or [0] * len(z)
+    units = Units(
+        z=np.array(z, dtype=float)[:, None],
+        squares=np.array(squares, dtype=float)[:, None],
+        size=np.array(size, dtype=float),
+        keys=[(str(number),) for number in stratum],
+        stratum=np.array(stratum),
+        members=np.arange(len(z)),
+        names=("weight",),
+        weights=np.array([4.0]),
+        notes=(),
+    )
+    return Cohort(units, plan_of(2), [0, 0])
+
+
+def n_accepted(cohort: Cohort, limits: Limits) -> int:
+    return len(search(cohort, limits, 6, np.random.default_rng(1)))
+
+
+def test_means_may_differ_by_the_limit_and_no_more():
+    """Two mice whose pooled SD is 320: 0.05 of it are 16."""
+    limits = Limits(smd=0.05, variance_ratio=None, stratum_smd=None)
+    assert n_accepted(cohort_of([16, 0], [401, 0]), limits) == 6
+    assert n_accepted(cohort_of([17, 0], [401, 0]), limits) == 0
+
+
+def test_one_variance_may_be_twice_the_other_and_no_more():
+    limits = Limits(smd=NO_LIMIT, variance_ratio=2.0, stratum_smd=None)
+    assert n_accepted(cohort_of([0, 0], [2, 1]), limits) == 6
+    assert n_accepted(cohort_of([0, 0], [2.01, 1]), limits) == 0
+
+
+@pytest.mark.parametrize(("apart", "size", "n"), [(128, 2, 6), (129, 2, 0), (1000, 1, 6)])
+def test_within_a_stratum_of_two_mice_an_arm_means_may_differ_by_half_a_standard_deviation(apart, size, n):
+    """Two cages of two mice each, beside a mouse of another stratum; three mice are too few to be held to it."""
+    cohort = cohort_of([2 * apart, 0, 0], [1e6] * 3, size=[2.0, size, 1.0], stratum=[0, 0, 1])
+    assert n_accepted(cohort, Limits(NO_LIMIT, None, 0.5)) == n
+
+
+@pytest.mark.parametrize(("n", "ratio"), [(5, None), (6, 2.0)])
+def test_variances_are_held_from_three_mice_an_arm(n, ratio):
+    plan = plan_of(2)
+    mice = [Candidate(f"M{place}", 100.0 + place) for place in range(n)]
+    limits = first_limits(Cohort(units_of(mice, plan), plan, [0, 0]))
+    assert (limits.variance_ratio, limits.smd) == (ratio, 0.08 if ratio else 0.05)
+
+
+def calibrated(monkeypatch, found) -> float:
+    """How far the limits are widened where `found(factor)` stands for the search."""
+    monkeypatch.setattr(exchange, "search", lambda cohort, limits, starts, rng: found(limits.factor))
+    return calibrate(cohort_of([0, 1], [0, 0]), np.random.default_rng(1)).factor
+
+
+APART, TOGETHER = [0, 1], [0, 0]
+
+
+@pytest.mark.parametrize("step", [0, 2, 3, 5, 7, 8, 11, 16, 17, 31, 32])
+def test_limits_are_widened_by_the_fewest_steps_of_a_fifth_that_do(monkeypatch, step):
+    """A single step is passed over: two are the first that are tried."""
+
+    def found(factor):
+        return np.array([APART] * 300 if factor >= 1.2**step * 0.999 else [TOGETHER] * 300)
+
+    assert calibrated(monkeypatch, found) == pytest.approx(1.2**step)
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_narrow"),
+    [
+        ([APART] * 60, True),
+        ([APART] * 59, False),
+        ([TOGETHER] * 70 + [APART] * 30, True),
+        ([TOGETHER] * 71 + [APART] * 29, False),
+    ],
+)
+def test_a_fifth_of_the_starts_must_succeed_and_two_mice_meet_in_seven_of_ten(monkeypatch, rows, is_narrow):
+    found = calibrated(monkeypatch, lambda factor: np.array(rows))
+    assert found == (1 if is_narrow else np.inf)
+
+
+def test_the_reference_set_depends_on_the_mice_and_the_starts_alone():
+    mice = [Candidate(f"M{place}", 100.0 + place) for place in range(4)]
+    one, same, other = (
+        cohort_generator(mice, plan_of(2, starts=starts)).random() for starts in (200, 200, 201)
+    )
+    assert one == same != other
