@@ -111,7 +111,7 @@ CORE = {
     ),
     "alerts": Target(("studies/alerts",), ("tests/alerts",), is_pure=True),
     "imports": Target(("studies/imports",), ("tests/imports",), is_pure=True),
-    "exports": Target(("studies/exports", "studies/formula_safety.py"), ("tests/exports",)),
+    "exports": Target(("studies/exports", "studies/formula_safety.py"), ("tests/exports",), is_pure=True),
     "words": Target(
         tuple(
             f"studies/{name}.py" for name in ("volumes", "days", "columns", "doses", "forecast", "wording")
