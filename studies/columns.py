@@ -97,7 +97,7 @@ def biomarker_status(word: object) -> tuple[BiomarkerStatus | None, str | None]:
 
     An unreadable word gives (None, None), so that the caller can name the row it stands in.
     """
-    folded = fold("" if word is None or word != word else str(word))
+    folded = fold(str(word))  # None and NaN are written with words for unknown
     status = _STATUS_WORDS.get(folded)
     if status is BiomarkerStatus.LOSS_OF_FUNCTION and folded not in _PROVES_LOSS:
         return status, f'"{word}" was read as loss of function, which the word itself does not prove'

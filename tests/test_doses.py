@@ -72,5 +72,8 @@ def test_the_maximum_volume_refuses_above_it_alone():
     assert amount(20, 30, 3, None, 10).ml == pytest.approx(0.2)
     with pytest.raises(ValueError, match="above the maximum of 9.9 mL/kg"):
         amount(20, 30, 3, None, 9.9)
+    assert amount(20, 30.0000000006, 3, None, 10).ml == pytest.approx(0.2)  # 10.0000000002 mL/kg
+    with pytest.raises(ValueError, match="10 mL/kg is above the maximum of 10 mL/kg"):
+        amount(20, 30.000000006, 3, None, 10)
     with pytest.raises(ValueError, match="no concentration"):
         amount(20, 30, None, None)
