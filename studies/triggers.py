@@ -7,9 +7,11 @@ that the audit event of the act can seal them (studies/actions/row_seals.py). A 
 nothing of this cannot write these tables on SQLite at all: it lacks the function the note calls.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 PREFIX = "studies_guard_"
@@ -328,9 +330,9 @@ RULES: tuple[Rule, ...] = tuple(_rules())
 
 
 def install(connection: BaseDatabaseWrapper) -> None:
-    """Lay every trigger afresh."""
-    drop(connection)
-    with connection.cursor() as cursor:
+    """Lay every trigger afresh, all in one transaction: what stood stays until all are laid."""
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        drop(connection)
         for rule in RULES:
             for statement in _create(rule, connection.vendor):
                 cursor.execute(statement)
@@ -428,8 +430,8 @@ def _create_notes(connection: BaseDatabaseWrapper, cursor, table: str) -> list[s
     """A note at every insert and delete, and at an update that changes a sealed column."""
     if connection.vendor == "postgresql":
         return _create_postgresql_notes(table)
-    described = connection.introspection.get_table_description(cursor, table)
-    columns = [column.name for column in described if column.name not in UNSEALED_COLUMNS]
+    cursor.execute("SELECT name FROM pragma_table_info(%s)", [table])
+    columns = [name for (name,) in cursor.fetchall() if name not in UNSEALED_COLUMNS]
     old, new = (", ".join(f'{side}."{name}"' for name in columns) for side in ("OLD", "NEW"))
     when = {"insert": "", "delete": "", "update": f"WHEN ({old}) IS NOT ({new})"}
     return [
@@ -464,6 +466,26 @@ def drop_before_migrate(using: str, plan: Iterable, **kwargs) -> None:
     connection = connections[using]
     if connection.vendor == "sqlite" and list(plan):
         drop(connection)
+
+
+@contextmanager
+def kept_where_it_fails(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Around a migration: one that fails leaves the triggers that stood, but for those whose table is gone."""
+    stood = _statements(connection) if connection.vendor == "sqlite" else []
+    try:
+        yield
+    except BaseException:
+        for statement in stood:
+            with suppress(DatabaseError), connection.cursor() as cursor:  # refused where it stands already
+                cursor.execute(statement)
+        raise
+
+
+def _statements(connection: BaseDatabaseWrapper) -> list[str]:
+    """What made the triggers that stand in an SQLite database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
+        return [sql for (sql,) in cursor.fetchall()]
 
 
 def install_after_migrate(using: str, **kwargs) -> None:

@@ -8,7 +8,6 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
@@ -226,11 +225,6 @@ def test_every_requirement_is_pinned_with_a_hash(lock):
 def test_tests_run_on_the_versions_that_are_installed():
     ours, theirs = pins("requirements.txt"), pins("tests/requirements.txt")
     assert {name: (pin, theirs.get(name)) for name, pin in ours.items() if theirs.get(name) != pin} == {}
-
-
-@pytest.mark.django_db
-def test_no_migration_is_missing():
-    call_command("makemigrations", check=True, dry_run=True, verbosity=1)
 
 
 def test_the_scripts_people_run_can_be_run():

@@ -3,6 +3,8 @@
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, InternalError, connection, transaction
+from django.db.migrations import Migration, RunPython
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from studies import triggers
@@ -140,6 +142,23 @@ def test_a_missing_trigger_is_named_and_laid_again_by_migrate():
     assert triggers.missing(connection)[0] == triggers.PREFIX + rule.name
     # As from a shell, with checks: the one that names the missing trigger must not stand in the way.
     call_command("migrate", verbosity=0, skip_checks=False)
+    assert triggers.missing(connection) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_migration_that_fails_leaves_the_triggers_that_stood(monkeypatch):
+    lifted = []
+
+    def fail(apps, editor):
+        lifted.extend(triggers.missing(connection))
+        raise ZeroDivisionError
+
+    migration = Migration("0999_fails", "studies")
+    migration.operations = [RunPython(fail)]
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_, **__: [(migration, False)])
+    with pytest.raises(ZeroDivisionError):
+        call_command("migrate", verbosity=0)
+    assert bool(lifted) == (connection.vendor == "sqlite")  # PostgreSQL alters a table beneath its triggers
     assert triggers.missing(connection) == []
 
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from studies import triggers
 from studies.actions.import_study import import_studies
+from studies.checks import guard_triggers_stand
 from studies.imports import read_measurement_table
 from studies.models import AuditEvent
 
@@ -58,6 +59,30 @@ def test_an_untouched_record_is_intact(imported, capsys):
 def test_a_change_beneath_the_record_is_named(imported, capsys, statement, reason):
     tamper(statement)
     assert reason in verdict(capsys)["broken"][0]["reason"]
+
+
+def test_a_record_too_damaged_to_be_read_is_told_as_broken(imported, capsys):
+    tamper("UPDATE studies_auditevent SET rows = '[1]' WHERE rows IS NOT NULL")
+    found = verdict(capsys)
+    (link,) = found.pop("broken")
+    assert found == {"intact": False, "events": 0, "chains": 0}
+    assert link["reason"].startswith("the record cannot be read: AttributeError: ")
+    with pytest.raises(CommandError):
+        call_command("verify_audit")
+    assert capsys.readouterr().out == f"0 events in 0 chains\ndatabase #-: {link['reason']}\nBROKEN\n"
+
+
+def test_the_check_at_start_names_each_missing_trigger_of_a_database_with_tables(db, monkeypatch):
+    assert guard_triggers_stand() == guard_triggers_stand(databases=["default"]) == []
+    triggers.drop(connection)
+    found = guard_triggers_stand(databases=["default"])
+    monkeypatch.setattr(connection.introspection, "table_names", list)
+    assert guard_triggers_stand(databases=["default"]) == []  # not migrated yet
+    triggers.install(connection)
+    names = triggers.names(connection.vendor)
+    assert [(one.id, one.msg) for one in found] == [
+        ("studies.E001", f"the database trigger {name} is missing") for name in names
+    ]
 
 
 def test_a_dropped_trigger_is_named(imported, capsys):

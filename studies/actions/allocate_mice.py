@@ -144,11 +144,6 @@ def allocate(
         return randomization
 
 
-def left_out_of(randomization: Randomization) -> list[list[str]]:
-    """[mouse, reason] of those not drawn for, as stored."""
-    return randomization.parameters.get("left_out", [])
-
-
 def code_version() -> str:
     """The tracker's own version where it is installed as a package, and NumPy's, whose generator draws."""
     try:

@@ -61,7 +61,6 @@ def write_anchor(occasion: str, at: datetime, chains: Iterable[str] | None = Non
     with open(path, "a+", opener=_owner_only, encoding="utf-8") as file:
         _lock(file)
         anchor = Anchor(at.isoformat(), occasion, database_name(), ends, _hash_of_last(file))
-        file.seek(0, os.SEEK_END)
         file.write(anchor.line + "\n")
         file.flush()
         os.fsync(file.fileno())

@@ -82,9 +82,7 @@ def record_events(
 
     `rows` are the seals the first event holds; those of the rows this transaction wrote unless given.
     """
-    connection = transaction.get_connection()
-    connection.validate_no_broken_transaction()
-    if not connection.in_atomic_block:
+    if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("an audit event needs the transaction of its act")
     if not acts:
         return []

@@ -1,9 +1,11 @@
 """The hash chain: what it covers, and what it finds."""
 
-from datetime import UTC, datetime
+import hashlib
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from studies import triggers
 from studies.actions import audit
@@ -103,6 +105,64 @@ def test_a_swapped_pair_is_found(chain):
 def test_an_event_of_another_key_is_no_seal(chain, settings):
     settings.AUDIT_KEY = "another key of more than thirty-two characters"
     assert "AUDIT_KEY" in audit.broken_link(chain).reason
+
+
+@pytest.mark.parametrize("forged", [{"count": 4}, {"head": "0" * 64}], ids=str)
+def test_a_head_sealed_with_the_key_that_tells_something_else_is_found(chain, forged):
+    head = AuditHead.objects.get(chain=chain)
+    told = {"count": head.count, "head": head.head} | forged
+    AuditHead.objects.update(**told, seal=audit.seal(chain, told["count"], told["head"]))
+    assert audit.broken_link(chain) == audit.BrokenLink(
+        chain, 4, f"the chain ends at event 3, its head says {told['count']}"
+    )
+
+
+def test_a_chain_is_known_by_its_events_or_its_head_alone(chain, study):
+    AuditHead.objects.filter(chain=chain).delete()
+    AuditHead.objects.create(chain="allocation:1", count=0, head=audit.GENESIS, seal="")
+    assert audit.chains() == ["allocation:1", chain]
+
+
+CANONICAL = (
+    '{"action":"noted","actor":7,"actor_name":"Zoë","actor_role":"","chain":"study:1",'
+    '"happened_at":"2026-06-01T12:00:00.000000+00:00","new":{"a":0.5,"b":1},"object_id":"1","object_type":"study",'
+    '"old":null,"previous_hash":"00","reason":"",%s"sequence":1,"study":1}'
+)
+
+
+@pytest.mark.parametrize(("rows", "more"), [(None, ""), ({}, '"rows":{},'), ({"t": {}}, '"rows":{"t":{}},')])
+def test_the_hash_is_over_one_spelling_that_no_version_may_change(rows, more):
+    at = datetime(2026, 6, 1, 14, tzinfo=timezone(timedelta(hours=2)))
+    event = AuditEvent(
+        chain="study:1", sequence=1, study_id=1, happened_at=at, actor_id=7, actor_name="Zoë", action="noted",
+        object_type="study", object_id="1", new={"b": 1, "a": 0.5}, previous_hash="00", rows=rows,
+    )  # fmt: skip
+    assert audit.event_hash(event) == hashlib.sha256((CANONICAL % more).encode()).hexdigest()
+    event.new = {"a": float("nan")}  # no JSON, so no other program could read it
+    with pytest.raises(ValueError, match="JSON"):
+        audit.event_hash(event)
+
+
+def test_two_first_events_at_once_share_the_head_that_came_first(chain, study, monkeypatch):
+    """The other one's head comes between looking for it and making it."""
+    look, looked = QuerySet.first, []
+
+    def not_yet(rows):
+        looked.append(rows.model)
+        return None if looked == [AuditHead] else look(rows)
+
+    monkeypatch.setattr(QuerySet, "first", not_yet)
+    with transaction.atomic():
+        written = audit.record_event("changed", study, actor=None, at=NOON, chain=chain, study=study)
+    assert (written.sequence, AuditHead.objects.get().count) == (4, 4)
+
+
+def test_outside_a_study_nobody_has_a_role(people):
+    with transaction.atomic():
+        written = audit.record_event(
+            "changed", people.study, actor=people.study_director, at=NOON, chain=audit.INSTALLATION
+        )
+    assert (written.actor_name, written.actor_role, written.study) == ("a_study_director", "", None)
 
 
 @pytest.mark.django_db(transaction=True)

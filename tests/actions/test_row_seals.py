@@ -1,6 +1,9 @@
 """Tampering beneath the audit: each attempt is stopped by the database or named by verify_audit, on both databases."""
 
-from datetime import UTC, datetime
+import hashlib
+import hmac
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from studies.actions.acceptance import plant_acceptance
 from studies.actions.audit import BrokenLink
 from studies.actions.coverage import broken_links
 from studies.actions.seal_tables import seal_tables_of_before
-from studies.models import Allocation, AuditEvent, AuditHead, Device, Mouse, Study, StudyMembership
+from studies.models import Allocation, AuditEvent, AuditHead, Cage, Device, Mouse, Study, StudyMembership
+from tests.factories import make_study
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -34,16 +38,13 @@ def run_sql(statement: str, *values) -> None:
 
 def after(*statements: str) -> list[BrokenLink]:
     """What is found after statements of someone who took every trigger away; undone at the end."""
-    triggers.drop(connection)
-    try:
-        with transaction.atomic():
-            for statement in statements:
-                run_sql(statement)
-            found = broken_links()
-            transaction.set_rollback(True)
-        return found
-    finally:
-        triggers.install(connection)
+    with transaction.atomic():
+        triggers.drop(connection)
+        for statement in statements:
+            run_sql(statement)
+        found = broken_links()
+        transaction.set_rollback(True)
+    return found
 
 
 def reasons() -> list[str]:
@@ -196,3 +197,78 @@ def test_rows_of_before_the_seals_are_sealed_once_by_an_event_that_says_so(recor
         seal_tables_of_before("default")
     assert AuditEvent.objects.filter(action="sealed rows of before").count() == 1
     assert not [row for row in row_seals.unsealed_rows() if "device" in row.reason]
+
+
+def test_tables_are_sealed_where_the_guards_stand_and_a_record_began(db):
+    Device.objects.create(code="caliper 9")
+    seal_tables_of_before("default")
+    assert not AuditEvent.objects.exists()  # new: the acts that write it will seal it
+    event("begun", Device.objects.get())
+    Cage.objects.create(study=make_study(), code="C1")
+    triggers.drop(connection)
+    seal_tables_of_before("default")
+    triggers.install(connection)
+    seal_tables_of_before("a copy elsewhere")
+    assert AuditEvent.objects.count() == 1
+    Device.objects.create(code="caliper 10")
+    seal_tables_of_before("default")
+    sealed = AuditEvent.objects.filter(action="sealed rows of before").order_by("pk")
+    assert [(one.object_type, one.new) for one in sealed] == [
+        ("cage", {"table": "studies_cage", "rows": 1}),
+        ("study", {"table": "studies_study", "rows": 1}),
+    ]
+    assert row_seals.tables_never_sealed() == []
+
+
+def event(action: str, subject) -> AuditEvent:
+    with transaction.atomic():
+        return audit.record_event(action, subject, actor=None, at=NOW, chain=audit.INSTALLATION)
+
+
+def test_a_row_put_back_beneath_the_audit_is_named(db):
+    device = Device.objects.create(code="caliper 9")
+    event("added", device)
+    with transaction.atomic():
+        Device.objects.all().delete()
+        last = event("removed", device)
+    assert last.rows["studies_device"]["seals"] == {str(device.pk): None}
+    assert list(row_seals.unsealed_rows()) == []
+    device.save(force_insert=True)
+    reason = f"device {device.pk} was put back beneath the audit"
+    assert list(row_seals.unsealed_rows()) == [row_seals.UnsealedRow("installation", last.sequence, reason)]
+
+
+def test_a_seal_over_a_column_that_is_gone_fits_no_row(db):
+    device = Device.objects.create(code="caliper 9")
+    made = event("added", device)
+    sealed = made.rows["studies_device"]
+    triggers.drop(connection)
+    AuditEvent.objects.update(rows={"studies_device": sealed | {"columns": [*sealed["columns"], "color"]}})
+    triggers.install(connection)
+    (found,) = row_seals.unsealed_rows()
+    assert found.reason.endswith(f"{device.pk} was changed beneath the audit")
+
+
+def test_what_nobody_wrote_has_no_seal_and_many_rows_have_one_each(db, monkeypatch):
+    study = make_study()
+    assert set(event("added", study).rows) == {"studies_study"}
+    assert event("noted", study).rows is None
+    monkeypatch.setattr(row_seals, "CHUNK", 2)
+    cages = [Cage.objects.create(study=study, code=f"C{number}") for number in range(5)]
+    told = event("added", study).rows["studies_cage"]["seals"]
+    assert sorted(map(int, told)) == [cage.pk for cage in cages] and len(set(told.values())) == 5
+    assert None not in told.values() and list(row_seals.unsealed_rows()) == []
+
+
+def test_a_seal_is_over_one_spelling_that_no_version_may_change(settings):
+    settings.AUDIT_KEY = "a key of the tests, longer than thirty-two characters"
+    noon, picture = datetime(2026, 6, 1, 14, tzinfo=timezone(timedelta(hours=2))), b"\x01\x02"
+    text = (
+        '["studies_mouse",{"born_on":"2026-03-01","label":"Mö1","made_at":"2026-06-01T12:00:00.000000+00:00",'
+        f'"photo":"{hashlib.sha256(picture).hexdigest()}","sex":null,"weight_g":"22.5"}}]'
+    )
+    seal = hmac.new(settings.AUDIT_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+    columns = ["label", "weight_g", "born_on", "made_at", "photo", "sex"]
+    for stored in (picture, memoryview(picture)):  # as SQLite and PostgreSQL give it
+        row = ["Mö1", Decimal("22.5"), date(2026, 3, 1), noon, stored, None]
+        assert row_seals.seal_of_row("studies_mouse", columns, row) == seal

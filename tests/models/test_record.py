@@ -1,20 +1,32 @@
 """Constraints of the rest of the record, and what is derived from it."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models import ProtectedError
 
 from studies.models import (
+    Allocation,
     Arm,
+    AuditEvent,
+    AuditHead,
     Cage,
     GenotypeCall,
     Measurement,
     MeasurementSession,
     Mouse,
     PdxModel,
+    Randomization,
+    Signature,
+    SigningFailures,
     StatusOverrule,
     Study,
+    SyringeCode,
+    Unlock,
+    UnlockedReading,
+    User,
     WelfareLimits,
 )
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session, make_study
@@ -161,3 +173,18 @@ def test_a_session_has_a_day_and_a_day_has_one_session(study):
 def test_nothing_about_a_mouse_tells_its_arm():
     assert not [field.name for field in Mouse._meta.concrete_fields if field.related_model is Arm]
     assert not [field.name for field in Measurement._meta.concrete_fields if field.related_model is Arm]
+
+
+def test_rows_of_the_trail_and_of_the_allocation_name_themselves_and_no_arm():
+    study, at = Study(code="PDX-1"), datetime(2026, 6, 1, 12, tzinfo=UTC)
+    signature = Signature(act="data_lock", meaning="approved", signer_name="Dr. Rivera")
+    reading = UnlockedReading(mouse_id=17, session_id=3, revision=2)
+    assert [str(row) for row in (
+        AuditEvent(chain="study:1", sequence=3, action="noted"), AuditHead(chain="study:1", count=3), signature,
+        SigningFailures(user=User(username="head"), count=2), Unlock(study=study, granted_at=at), reading,
+        Randomization(study=study, method="minimization"), SyringeCode(arm_id=4), Allocation(mouse_id=17),
+    )] == [
+        "study:1 #3 noted", "study:1: 3 events", "lock of the data, approved by Dr. Rivera", "head: 2 failed signings",
+        "PDX-1, unlocked 2026-06-01 12:00", "17 in session 3, revision 2",
+        "PDX-1 randomization, minimization", "syringe code of arm 4", "allocation of 17",
+    ]  # fmt: skip
