@@ -19,13 +19,14 @@ class NotSignable(ValueError):
 
 
 def unmeasured(facts: SessionFacts) -> list[str]:
-    """Mice of the sheet, still in the study and not excluded, of which a tumor has neither a reading nor a code."""
+    """Mice of the sheet, in the study after its day and not excluded, of which a tumor has neither reading nor code."""
     seen = {(one.mouse_id, one.tumor) for one in facts.here if not one.is_void}
     due = facts.session.due_on
     return [
         mouse.key
         for mouse in facts.mice.values()
-        if not mouse.is_excluded and (mouse.exited_on is None or (due is not None and mouse.exited_on > due))
+        if not mouse.is_excluded
+        if not mouse.has_left or (mouse.exited_on and due and mouse.exited_on > due)
         if any((mouse.pk, number) not in seen for number in mouse.tumors or (1,))
     ]
 

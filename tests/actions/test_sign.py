@@ -1,8 +1,12 @@
 """Signatures: the person again, a meaning, a hash; five failures lock; nothing rewrites one."""
 
+import hashlib
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import IntegrityError, InternalError, transaction
 
 from studies.actions.sign import (
@@ -10,12 +14,13 @@ from studies.actions.sign import (
     SigningRefused,
     changed_after,
     lift_signing_lock,
+    record_sha256,
     sign,
     verify_signer,
 )
 from studies.models import AuditEvent, Signature, SigningFailures, User
-from studies.terms import SignatureMeaning, SignedAct
-from tests.people import PASSWORD, make_user
+from studies.terms import Role, SignatureMeaning, SignedAct
+from tests.people import PASSWORD, join, make_user
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -44,6 +49,27 @@ def test_a_signature_keeps_who_when_meaning_and_the_hash(study, person):
     event = AuditEvent.objects.get(action="signed")
     assert event.new["record_sha256"] == signature.record_sha256
     assert "title" not in event.new  # a record may name an arm
+
+
+def test_a_signature_keeps_the_roles_of_its_study_and_is_anchored(
+    study, person, django_capture_on_commit_callbacks
+):
+    join(person, study, Role.STUDY_DIRECTOR)
+    join(person, study, Role.QUALITY_ASSURANCE)
+    with django_capture_on_commit_callbacks(execute=True):
+        signature = signed(study, person, {"n": 3})
+    assert signature.signer_role == "quality_assurance, study_director"
+    (line,) = Path(django_settings.AUDIT_ANCHORS).read_text(encoding="utf-8").splitlines()
+    at, occasion, _, ends, _ = json.loads(json.loads(line)[0])
+    assert (at, occasion) == (NOW.isoformat(), "report")
+    assert [end[:2] for end in ends] == [[f"study:{study.pk}", 1]]  # nothing is allocated yet
+
+
+def test_a_record_is_hashed_in_one_spelling_that_no_version_may_change():
+    spelled = '{"n":[1,2],"title":"Zoë"}'
+    assert record_sha256({"title": "Zoë", "n": [1, 2]}) == hashlib.sha256(spelled.encode()).hexdigest()
+    with pytest.raises(ValueError, match="JSON"):
+        record_sha256({"n": float("inf")})
 
 
 def test_what_changed_after_the_signature_is_named(study, person):
