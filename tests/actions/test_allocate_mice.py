@@ -201,6 +201,17 @@ def test_a_changed_seed_input_or_arm_is_named(ready, director, capsys, statement
     assert not any(arm in told for arm in ARMS)
 
 
+def test_limits_that_differ_and_a_record_that_cannot_be_drawn_again_are_named(ready, director):
+    drawn = press(ready, director, choices=Choices())
+    limits = drawn.parameters["limits"]
+    assert limits and deviations(drawn) == []
+    drawn.parameters["limits"] = limits | dict.fromkeys(limits, 9)
+    assert [one.reason for one in deviations(drawn)] == ["the acceptance limits differ from those stored"]
+    drawn.seed = "no hexadecimal"
+    (told,) = map(str, deviations(drawn))
+    assert told.startswith("PDX-TEST-01, cohort A: it cannot be drawn again: ")
+
+
 def test_verify_of_nothing_and_of_no_study(db, capsys):
     call_command("verify_allocation")
     assert "no randomization" in capsys.readouterr().out
@@ -341,6 +352,21 @@ def test_before_baseline(study, director):
         cohort=Cohort.objects.create(study=other, name="A"),
     )
     refused(other, director, "no baseline is measured")
+
+
+def test_a_cohort_of_which_no_mouse_is_ready(study, director):
+    make_arms(study)
+    session = make_baseline(study, Cohort.objects.create(study=study, name="A"))
+    make_pdx_model()
+    read(session, make_other(study, "M001"), 60.0)
+    refused(study, director, "^no mouse of the cohort is ready$")
+
+
+def test_a_new_cohort_wants_a_name(study, director):
+    make_arms(study)
+    make_cohort(study, 8, None)
+    refused(study, director, "^name the new cohort$", cohort="")
+    assert not study.cohorts.exists()
 
 
 def test_after_the_first_dose(ready, director):

@@ -15,9 +15,9 @@ from studies.actions.study_states import (
     lock_data,
     unblind_study,
 )
-from studies.models import Study
+from studies.models import ArmMask, Study
 from studies.terms import Role, StudyState
-from tests.factories import make_measurement, make_mouse, make_session
+from tests.factories import make_arm, make_measurement, make_mouse, make_session
 from tests.people import join, make_user
 
 pytestmark = pytest.mark.django_db
@@ -39,9 +39,12 @@ def state(study) -> str:
 
 
 def test_a_study_is_locked_unblinded_and_archived(study, director, qa):
-    make_measurement(make_session(study), make_mouse(study))
+    arm = make_arm(study)
+    make_measurement(make_session(study), make_mouse(study, arm=arm))
     lock_data(study, Signer(director, NOW), "All visits are recorded.")
     assert state(study) == StudyState.DATA_LOCKED
+    mask = ArmMask.objects.get()  # what the arm is called for those who analyze it masked
+    assert (mask.arm, mask.generation, mask.drawn_at) == (arm, 1, NOW)
     unblind_study(study, Signer(director, NOW + timedelta(hours=4)), "Final analysis.")
     archive_study(study, Signer(director, NOW + timedelta(hours=5)), "Reported.")
     assert state(study) == StudyState.ARCHIVED

@@ -1,5 +1,6 @@
 """Readings of a locked study opened by two people: only those, only for a while, only once; the database holds it."""
 
+from dataclasses import asdict, replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -14,16 +15,19 @@ from studies.actions.revise_measurements import correct_measurement, void_measur
 from studies.actions.sign import Signer
 from studies.actions.study_states import StateRefused, archive_study, lock_data, unblind_study
 from studies.actions.unlocking import (
+    Place,
     approve_unlock,
     next_revisions,
     open_places,
     pending_unlock,
+    readings_told,
     request_unlock,
     unlocks_told,
 )
 from studies.models import (
     AuditEvent,
     Measurement,
+    MeasurementSession,
     Signature,
     Study,
     Unlock,
@@ -37,7 +41,7 @@ from studies.reports.sections import quality
 from studies.reports.words import cell
 from studies.terms import Role
 from studies.validation import Row
-from tests.factories import make_measurement, make_mouse, make_session
+from tests.factories import make_measurement, make_mouse, make_session, make_study
 from tests.people import join, make_user
 
 pytestmark = pytest.mark.django_db
@@ -203,6 +207,42 @@ def test_two_people_a_reason_named_readings_and_a_limit(locked):
     assert not open_places(locked, NOW)
     approve_unlock(locked, signer("qa"), asked.pk)
     assert open_places(locked, NOW) == set(named) and pending_unlock(locked) is None
+
+
+def test_at_most_200_readings_for_1_to_72_hours_are_named_all_of_the_study(locked):
+    named, head = places(locked, "M001", 3), signer("head")
+    many = [replace(named[0], replicate=number) for number in range(1, 202)]
+    with pytest.raises(StateRefused, match="between 1 and 200 readings; 201 are named"):
+        request_unlock(locked, head, WHY, many, 24)
+    with pytest.raises(StateRefused, match="for 1 to 72 hours, not 0"):
+        request_unlock(locked, head, WHY, named, 0)
+    other = make_study("PDX-TEST-02")
+    for strange in ({"mouse": make_mouse(other).pk}, {"session": make_session(other).pk}):
+        with pytest.raises(StateRefused, match="A reading named is not of PDX-TEST-01"):
+            request_unlock(locked, head, WHY, [*named, replace(named[0], **strange)], 24)
+    assert not locked.signatures.filter(act="unlock_request").exists()
+    asked = request_unlock(locked, head, f" {WHY} ", many[:200], 72)
+    assert (len(asked.record["readings"]), asked.record["hours"], asked.reason) == (200, 72, WHY)
+    assert request_unlock(locked, head, WHY, named, 1).record["hours"] == 1
+
+
+def test_it_is_over_to_the_second(locked):
+    made = unlock(locked, hours=1)
+    for at, is_open in ((made.ends_at - timedelta(seconds=1), True), (made.ends_at, False)):
+        assert bool(open_places(locked, at)) == unlocks_told(locked, at)[0].is_open == is_open
+
+
+def test_a_further_tumor_or_replicate_is_named_with_its_number(locked):
+    session, mouse = locked.sessions.get(study_day=3), locked.mice.get(label="M001")
+    dated = MeasurementSession.objects.create(study=make_study("PDX-TEST-02"), due_on=NOW.date())
+    readings = [
+        Place(session.pk, mouse.pk, tumor, replicate, 2) for tumor, replicate in ((1, 1), (2, 1), (1, 3))
+    ]
+    readings.append(Place(dated.pk, mouse.pk, 3, 2, 1))
+    assert readings_told([asdict(place) for place in readings]) == [
+        "M001, day 3", "M001, day 3, tumor 2", "M001, day 3, replicate 3",
+        f"M001, {NOW:%Y-%m-%d}, tumor 3, replicate 2",
+    ]  # fmt: skip
 
 
 def test_an_unlock_slipped_in_by_hand_is_refused(locked):

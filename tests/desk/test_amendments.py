@@ -139,11 +139,14 @@ def test_a_deviation_of_a_day_to_come_is_refused(client, running):
 def test_the_state_page_offers_each_person_the_steps_that_are_theirs(client, running, people):
     make_measurement(make_session(running), make_mouse(running))
 
-    def post(person, way: str, reason: str = "Because.", **more) -> int:
+    def send(person, way: str, reason: str = "Because.", **more):
         client.force_login(person)
         told = {"username": person.username, "password": PASSWORD, "reason": reason, **more}
         data = {"way": way} | {f"{way}-{name}": value for name, value in told.items()}
-        return client.post(page(running, "state"), data).status_code
+        return client.post(page(running, "state"), data)
+
+    def post(*said, **more) -> int:
+        return send(*said, **more).status_code
 
     def state() -> str:
         return Study.objects.get(pk=running.pk).state
@@ -151,6 +154,8 @@ def test_the_state_page_offers_each_person_the_steps_that_are_theirs(client, run
     director, qa = people.study_director, people.quality_assurance
     assert post(people.technician, "lock_data") == 403
     assert post(qa, "lock_data") == 200 and state() == StudyState.ACTIVE
+    assert "nothing was signed. 4 tries are left." in send(director, "lock_data", password="wrong").text
+    assert state() == StudyState.ACTIVE
     assert post(director, "lock_data") == 302 and state() == StudyState.DATA_LOCKED
     named = {"labels": "M001", "sessions": [running.sessions.get().pk], "hours": 24}
     assert post(director, "request_unlock", **named | {"labels": "M009"}) == 200

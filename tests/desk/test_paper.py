@@ -10,7 +10,7 @@ from pypdf import PdfReader
 from studies.actions.allocate_mice import Choices, allocate
 from studies.actions.audit import allocation_chain, broken_link
 from studies.actions.dose_sheet import dose_sheet
-from studies.actions.sealed_papers import in_rack_order, open_sealed_list
+from studies.actions.sealed_papers import PaperRefused, in_rack_order, open_sealed_list
 from studies.models import Allocation, ArmAgent, AuditEvent, Cage, Cohort, Exclusion, Exit, Mouse, SyringeCode
 from studies.terms import Role, StudyState
 from tests.cohorts import ARMS, make_arms, make_cohort, read
@@ -208,6 +208,18 @@ def test_the_sealed_list_tells_all_and_is_recorded_first(client, drawn, people):
     event = AuditEvent.objects.get(action="opened the sealed allocation list")
     assert (event.chain, event.reason) == (allocation_chain(drawn), "yearly check")
     assert broken_link(allocation_chain(drawn)) is None
+
+
+def test_the_sealed_list_wants_a_reason_and_an_allocation(drawn, people):
+    custodian, now = people.allocation_custodian, timezone.now()
+    with pytest.raises(PaperRefused, match="Say why the sealed list is opened; the reason is kept"):
+        open_sealed_list(drawn, custodian, " ", now)
+    Exclusion.objects.bulk_create(
+        Exclusion(mouse=mouse, reason="all ill", excluded_at=now) for mouse in drawn.mice.all()
+    )
+    with pytest.raises(PaperRefused, match="No mouse is allocated yet"):
+        open_sealed_list(drawn, custodian, "yearly check", now)
+    assert not AuditEvent.objects.filter(action__startswith="opened the sealed").exists()
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role != Role.ALLOCATION_CUSTODIAN])
