@@ -2,6 +2,7 @@
 of mice."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -55,24 +56,30 @@ def fit_lmm(
     try:
         return _fitted(formula, design, reml)
     except np.linalg.LinAlgError as error:
-        raise AnalysisError(
-            f'"{formula}" could not be fitted to these numbers: rounding leaves nothing of them ({error}). '
-            "Look for columns or weights of very different size, or for too few readings."
-        ) from error
+        raise _rounded(formula, error) from error
 
 
 def fit_lmm_near(formula: str, data: pd.DataFrame, near: "LmmFit | None") -> "LmmFit":
     """`fit_lmm`, the search begun at the variances of another fit for the random terms both have.
 
-    For a variant of that fit: the same maximum in fewer steps. Where variances are 0 the search begins a little above.
+    For a variant of that fit: the same maximum in fewer steps. Where variances are 0 the search begins a little above,
+    and where it does not end at a maximum it begins anew without.
     """
     if near is None:
         return fit_lmm(formula, data)
     design = build_design(formula, data, None, None, None)
-    try:
-        return _fitted(formula, design, True, near)
-    except np.linalg.LinAlgError:
-        return fit_lmm(formula, data)
+    with suppress(np.linalg.LinAlgError):
+        fit = _fitted(formula, design, True, near)
+        if fit.optimum.converged:
+            return fit
+    return fit_lmm(formula, data)
+
+
+def _rounded(formula: str, error: np.linalg.LinAlgError) -> AnalysisError:
+    return AnalysisError(
+        f'"{formula}" could not be fitted to these numbers: rounding leaves nothing of them ({error}). '
+        "Look for columns or weights of very different size, or for too few readings."
+    )
 
 
 def _fitted(formula: str, design: Design, reml: bool, near: "LmmFit | None" = None) -> "LmmFit":
@@ -205,6 +212,12 @@ class LmmFit:
     @cached_property
     def inference(self) -> FixedInference:
         """Covariances and degrees of freedom of the fixed effects (in the engine's coordinates)."""
+        try:
+            return self._inferred()
+        except np.linalg.LinAlgError as error:
+            raise _rounded(self.formula, error) from error
+
+    def _inferred(self) -> FixedInference:
         model, solution = self.assembled.model, self.optimum.solution
         if self.residual_correlation:
             fixed = self.design.fixed_matrix()[:, self.assembled.turn.kept] @ self.assembled.turn.back

@@ -148,7 +148,8 @@ class LmmFits:
         ]
         if not tables:
             raise AnalysisError(
-                f"No part of {self.by} could be fitted: {next(iter(self.refused.values()), 'none given')}"
+                f"No part of {self.by} gives an answer: "
+                f"{next(iter(self.refused.values()), 'none has all that was asked for')}"
             )
         order = {key: index for index, key in enumerate(self.keys)}
         table = pd.concat(tables)

@@ -113,3 +113,91 @@ def test_a_missing_column_or_an_unknown_question_is_refused():
         fits.slope_contrasts(control="C")
     with pytest.raises(AnalysisError, match="no term"):
         fits.contrasts({"x": {"day:arm[T.Z]": 1.0}})
+
+
+def test_the_maximum_likelihood_side_by_side_is_that_of_one_by_one():
+    table = program(3)
+    fits = fit_lmm_each(M1, table, "study", reml=False)
+    for study, part in table.groupby("study"):
+        alone = fit_lmm(M1, part, reml=False)
+        assert fits.loglik[study] == pytest.approx(alone.loglik, abs=1e-7)
+        mine = fits.coefficients("satterthwaite").loc[study]
+        expected = alone.coefficients("satterthwaite")
+        assert mine[COLUMNS].to_numpy() == pytest.approx(expected[COLUMNS].to_numpy(), rel=1e-3, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("formula", "limit", "value"),
+    [
+        ("y ~ day * arm + (1 | mouse) + (1 | reader)", None, None),
+        ("y ~ day * arm + first + (1 | mouse)", "cells.MOST_DISTINCT", 3),
+        (M1, "assemble_many.MOST_BASIS_COLUMNS", 1),
+    ],
+)
+def test_what_cannot_be_fitted_side_by_side_is_fitted_one_by_one(monkeypatch, formula, limit, value):
+    """Crossed groups, a value of its own for each of too many mice, a shape of too many columns."""
+    table = program(2)
+    table = table.assign(
+        reader=np.arange(len(table)) % 3,
+        first=table.groupby(["study", "mouse"])["y"].transform("first"),
+    )
+    if limit:
+        monkeypatch.setattr(f"studies.analysis.lmm.{limit}", value)
+    fits = fit_lmm_each(formula, table, "study")
+    assert fits.together is None and list(fits.alone) == ["study 0", "study 1"]
+    one = fit_lmm(formula, table[table["study"] == "study 1"])
+    assert fits.loglik["study 1"] == one.loglik and fits.is_singular["study 1"] == one.at_boundary
+    assert fits.variance_is_zero("mouse")["study 1"] == one.variance_is_zero("mouse")
+    assert fits.coefficients().loc["study 1"].equals(one.coefficients())
+
+
+def test_where_no_part_can_be_fitted_the_first_reason_is_told():
+    table = program(2)
+    table = table[table["day"] == table["study"].map({"study 0": 0, "study 1": 3})]
+    fits = fit_lmm_each(M1, table, "study")
+    assert fits.together is None and not len(fits.loglik)
+    with pytest.raises(AnalysisError, match="No part of study gives an answer: .* too few readings a mouse"):
+        fits.coefficients()
+
+
+def test_where_every_part_lacks_an_arm_each_is_fitted_alone():
+    """Of the three arms' columns no part fills all, so that none shares the common shape."""
+    table = program(3)
+    absent = table["study"].map({"study 0": "B", "study 1": "V", "study 2": "V"})
+    fits = fit_lmm_each(M1, table[table["arm"] != absent], "study")
+    assert fits.together is None and len(fits.alone) == 3 and fits.loglik.notna().all()
+    assert fits.slope_contrasts(control="A").index.tolist() == [
+        ("study 0", "V - A"), ("study 1", "B - A"), ("study 2", "B - A"),
+    ]  # fmt: skip
+    with pytest.raises(
+        AnalysisError, match="No part of study gives an answer: none has all that was asked for"
+    ):
+        fits.contrasts({"both": {"day:arm[T.B]": 1.0, "day:arm[T.V]": -1.0}})
+
+
+def test_which_parts_have_a_variance_of_0_is_told():
+    formula = "y ~ day * arm + (1 | mouse) + (0 + day | mouse)"
+    table = program(6)
+    fits = fit_lmm_each("y ~ day * arm + (1 | mouse)", table, "study")
+    zero = fits.variance_is_zero("mouse")
+    for study, part in table.groupby("study"):
+        assert zero[study] == fit_lmm("y ~ day * arm + (1 | mouse)", part).variance_is_zero("mouse")
+    assert not fits.variance_is_zero("cage").any()
+    assert fit_lmm_each(formula, table, "study").variance_is_zero("mouse").any()
+
+
+def test_an_unknown_method_is_refused():
+    with pytest.raises(AnalysisError, match='df is "kenward-roger" or "satterthwaite", not "normal"'):
+        fit_lmm_each(M1, program(2), "study").coefficients("normal")
+
+
+def test_each_part_has_its_own_row_of_what_a_contrast_needs():
+    """Every column of a part fitted beside others is that of the part alone: p, interval and family."""
+    table = program(3)
+    fits = fit_lmm_each(M1, table, "study")
+    weights = {"V - A": {"day:arm[T.V]": 1.0}, "B - V": {"day:arm[T.B]": 1.0, "day:arm[T.V]": -1.0}}
+    found = fits.contrasts(weights, adjust="mvt", level=0.9)
+    for study, part in table.groupby("study"):
+        alone = fit_lmm(M1, part).contrasts(weights, adjust="mvt", level=0.9)
+        assert found.loc[study].columns.tolist() == alone.columns.tolist()
+        assert found.loc[study].to_numpy(float) == pytest.approx(alone.to_numpy(float), rel=2e-3, abs=1e-6)

@@ -223,8 +223,8 @@ def check_absorbed(model: Model) -> None:
             names = ", ".join(name for name, gone in zip(block.names, absorbed, strict=True) if gone)
             raise AnalysisError(
                 f"The fixed effects leave nothing to estimate the variance of {names} between {block.group} from. "
-                f"Where every arm (or status) holds a single {block.group}, their difference cannot be told from "
-                f"that of two {block.group}s: add more, or leave the random term out and say so."
+                f"Where every arm (or status) holds a single {block.group}, the arms' difference cannot be told from "
+                "that of two of these: add more, or leave the random term out and say so."
             )
 
 

@@ -319,13 +319,9 @@ def _sorted_categories(codes: Array, found: Array) -> pd.Categorical:
 def _builder(rhs: str, formula: MixedFormula, frame: pd.DataFrame) -> patsy.DesignInfo:
     try:
         terms = patsy.ModelDesc.from_formula(rhs)
-        if terms.lhs_termlist:
-            raise AnalysisError(f'The formula "{formula.text}" holds a second "~".')
         environment = patsy.EvalEnvironment([FORMULA_WORDS])
         return patsy.design_matrix_builders([terms.rhs_termlist], lambda: iter([frame]), environment)[0]
     except (patsy.PatsyError, NameError, TypeError, AttributeError, SyntaxError, ValueError) as error:
-        if isinstance(error, AnalysisError):
-            raise
         reason = formula.spelled(str(error).splitlines()[0])
         raise AnalysisError(f'Cannot read "{formula.spelled(rhs)}" in the formula: {reason}') from error
 
@@ -382,10 +378,11 @@ def _response(formula: MixedFormula, frame: pd.DataFrame, kept: Array) -> Array:
     name = formula.spelled(code)
     if code in frame.columns:
         values = frame[code]
+        is_text = isinstance(values.dtype, pd.CategoricalDtype)
     else:
-        info = _builder("0 + I(" + code + ")", formula, frame)
-        values = _evaluate(next(iter(info.factor_infos.values())), formula, frame).values[:, 0]
-    if isinstance(getattr(values, "dtype", None), pd.CategoricalDtype):
+        (factor,) = _builder("0 + I(" + code + ")", formula, frame).factor_infos.values()
+        values, is_text = factor.factor.eval(factor.state, frame), factor.type == "categorical"
+    if is_text:
         raise AnalysisError(f"The response {name} holds text, not numbers.")
     numbers = np.asarray(values, dtype=float)
     bad = np.flatnonzero(~np.isfinite(numbers))

@@ -32,10 +32,6 @@ class SideBySide:
     def members(self) -> Array:
         return self.assembled.members
 
-    @cached_property
-    def position(self) -> dict[int, int]:
-        return {int(member): index for index, member in enumerate(self.members)}
-
     @property
     def loglik(self) -> Array:
         return -self.solution.deviance / 2

@@ -44,7 +44,11 @@ class MixedFormula:
 
     def spelled(self, code: str) -> str:
         """Patsy's name of a factor with the table's own column names in it."""
-        return re.sub(r"\bcolumn\d+_\b", lambda match: self.aliases.get(match.group(), match.group()), code)
+        return _spelled(code, self.aliases)
+
+
+def _spelled(code: str, aliases: dict[str, str]) -> str:
+    return re.sub(r"\bcolumn\d+_\b", lambda match: aliases.get(match.group(), match.group()), code)
 
 
 def parse_formula(text: str, columns: list[str]) -> MixedFormula:
@@ -55,6 +59,13 @@ def parse_formula(text: str, columns: list[str]) -> MixedFormula:
     """
     aliases: dict[str, str] = {}
     safe = _with_aliases(text, columns, aliases)
+    try:
+        return _parsed(safe, text, aliases)
+    except AnalysisError as error:
+        raise AnalysisError(_spelled(str(error), aliases)) from error
+
+
+def _parsed(safe: str, text: str, aliases: dict[str, str]) -> MixedFormula:
     sides = safe.split("~")
     if len(sides) != 2 or not sides[0].strip():
         raise AnalysisError(f'The formula "{text}" needs one "~" with the response before it.')
@@ -147,7 +158,8 @@ def _uncorrelated(left: str, text: str) -> list[str]:
     try:
         terms = ModelDesc.from_formula(left).rhs_termlist
     except PatsyError as error:
-        raise AnalysisError(f'Cannot read "{left.strip()}" in the formula "{text}": {error}') from error
+        reason = str(error).splitlines()[0]
+        raise AnalysisError(f'Cannot read "{left.strip()}" in the formula "{text}": {reason}') from error
     return ["0 + " + term.name() if term.factors else "1" for term in terms]
 
 

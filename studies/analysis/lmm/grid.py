@@ -80,7 +80,5 @@ def _mean_row(design: Design, used: list[str], fixed: dict[str, object]) -> Arra
             table[alias] = pd.Categorical(values, categories=column.cat.categories)
         else:
             table[alias] = np.array(values, dtype=float)
-    if not table:
-        return np.ones(len(design.names))
     matrix = patsy.build_design_matrices([design.info], table, NA_action="raise")[0]
     return np.asarray(matrix).mean(axis=0)

@@ -26,6 +26,7 @@ FORMULAS = [
     "log_volume ~ day * arm + (1 | cage) + (1 + day | mouse)",
     "log_volume ~ day * arm + (1 + day + I(day^2) | mouse)",
 ]
+CROSSED_OVER_NESTED = "log_volume ~ day * arm + (1 | cage) + (1 | pdx_model/mouse)"
 
 
 def dense(fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,7 +76,8 @@ def test_the_log_likelihood_is_that_of_the_written_out_covariance(formula, weigh
 
 
 @pytest.mark.parametrize(
-    ("formula", "correlation"), [*((formula, None) for formula in FORMULAS), *((s[0], s[2]) for s in SERIAL)]
+    ("formula", "correlation"),
+    [*((formula, None) for formula in [*FORMULAS, CROSSED_OVER_NESTED]), *((s[0], s[2]) for s in SERIAL)],
 )
 def test_random_effects_are_the_best_linear_predictions(formula, correlation):
     fit = fit_lmm(formula, GROWTH, residual_correlation=correlation)
@@ -126,6 +128,39 @@ def test_a_table_of_many_blocks_gives_what_one_block_gives(monkeypatch):
     pieced = fit_lmm(FORMULAS[4], GROWTH, weights="weight")
     assert pieced.loglik == pytest.approx(whole.loglik, abs=1e-9)
     assert pieced.beta == pytest.approx(whole.beta, rel=1e-7)
+
+
+BASELINE = "log_volume ~ day * arm + first + (1 + day | mouse)"
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("cells.MOST_DISTINCT", 3), ("assemble.MOST_BASIS_COLUMNS", 1)],
+)
+def test_a_value_of_each_mouse_is_fitted_the_same_by_atom_and_by_row(monkeypatch, limit, value):
+    """A first volume has as many values as there are mice: beyond a limit the sums are formed row by row."""
+    table = GROWTH.assign(first=GROWTH.groupby("mouse")["log_volume"].transform("first").round(2))
+    design = build_design(BASELINE, table)
+    plan = plan_levels(design.random)
+    usual = assemble_rows(design, plan, True).model
+    monkeypatch.setattr(f"studies.analysis.lmm.{limit}", value)
+    assert assemble_atoms(design, plan, True) is None
+    fit = fit_lmm(BASELINE, table)
+    assert fit.loglik == pytest.approx(-find_optimum(usual).solution.deviance / 2, abs=1e-8)
+
+
+def test_many_cells_are_summed_by_row(monkeypatch):
+    """Beyond 64 sums by cell, or twice the fixed columns, or as many values, atoms gain nothing."""
+    mice = np.repeat(np.arange(40), 3)
+    table = pd.DataFrame({"y": np.sin(np.arange(120.0)), "day": np.tile([0.0, 2.0, 5.0], 40), "mouse": mice})
+
+    def by_atom(cells: int) -> bool:
+        design = build_design("y ~ day + w + (1 | mouse)", table.assign(w=np.minimum(mice, cells - 1.0)))
+        return assemble_atoms(design, plan_levels(design.random), True) is not None
+
+    assert by_atom(32) and not by_atom(33)
+    monkeypatch.setattr("studies.analysis.lmm.cells.MOST_DISTINCT", 31)
+    assert by_atom(31) and not by_atom(32)
 
 
 def test_mice_on_the_same_days_share_an_atom():

@@ -111,3 +111,57 @@ def test_a_response_without_a_logarithm_names_the_row():
     with_zero = table().assign(volume=lambda t: np.where(t.index == 4, 0.0, 1.0 + t["day"]))
     with pytest.raises(AnalysisError, match="row 5"), np.errstate(divide="ignore"):
         build_design("log(volume) ~ day + (1 | mouse)", with_zero)
+
+
+def test_text_in_quotes_is_no_column_and_the_reference_arm_may_be_named():
+    design = build_design("y ~ C(arm, Treatment('B')) + (1 | mouse)", table())
+    assert design.names[1:] == [f"C(arm, Treatment('B'))[T.{arm}]" for arm in "AC"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("y ~ day) + (1 | mouse", 'The parentheses of the formula "y ~ day) + (1 | mouse" do not match.'),
+        ("y ~ (day + (1 | mouse)", "do not match"),
+        ("y ~ day + (1 | mouse))", "do not match"),
+        ("y ~ day + (day + || mouse)", 'Cannot read "day +" in the formula "y ~ day + (day + || mouse)"'),
+        ("y ~ day + (1 | mouse | batch)", "The random term (1 | mouse | batch) of"),
+        ("y ~ day (1 | mouse)", 'In "y ~ day (1 | mouse)" the random term (1 | mouse) must be added with "+".'),
+        ("y ~ day + 1 | mouse + (1 | batch)", "a random term must stand in parentheses: (1 + day | mouse)"),
+        ("y ~ day + (1 | mouse) | batch", "a random term must stand in parentheses"),
+        (" ~ day + (1 | mouse)", 'needs one "~" with the response before it'),
+        ("y ~ day.x + (1 | mouse)", "names the column day.x, which the table does not have"),
+        ("y ~ `no such` + (1 | mouse)", "names the column no such, which the table does not have"),
+        ("y ~ day == dose + (1 | mouse)", "names the column dose"),
+        ("y ~ dose == day + (1 | mouse)", "names the column dose"),
+        ("y ~ day + (1 | log(mouse))", 'The group "log(mouse)" of'),
+        ("y ~ day + (1 | )", 'The group "" of'),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_formula_is_said(text, reason):
+    with pytest.raises(AnalysisError) as refused:
+        parse_formula(text, COLUMNS)
+    assert reason in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "fixed"),
+    [
+        ("y ~ (1 | mouse) + day", "day"),
+        ("y ~ day + (1 | mouse) + arm", "day + arm"),
+        ("y ~ (1 | mouse) + (1 | batch)", "1"),
+        ("y ~ 0 + day:arm + (1 | mouse)", "0 + day:arm"),
+        ("y ~ (day + arm) + (1 | mouse) + poly(day, degree=2)", "(day + arm) + poly(day, degree=2)"),
+        ("y ~ I(day ^ 2) + factor(arm) + (1 | mouse)", "I(day ** 2) + C(arm)"),
+        ("y ~ np.log(day + 1) + (1 | mouse)", "np.log(day + 1)"),
+        ("y ~ `study.day` + study.day + (1 | mouse)", "study.day + study.day"),
+    ],
+)
+def test_the_fixed_part_keeps_its_order_functions_and_options(text, fixed):
+    parsed = parse_formula(text, COLUMNS)
+    assert parsed.spelled(parsed.fixed) == fixed and parsed.spelled(parsed.response) == "y"
+
+
+def test_the_columns_of_a_formula_are_those_it_names():
+    parsed = parse_formula("log(`tumor volume`) ~ day*arm + day + (1 | batch/mouse)", COLUMNS)
+    assert parsed.columns == ["tumor volume", "day", "arm", "batch", "mouse"]

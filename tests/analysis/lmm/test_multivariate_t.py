@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
+from scipy.linalg import block_diag
 
 from studies.analysis.lmm.adjust import adjust_p, holm
 from studies.analysis.lmm.multivariate_t import (
@@ -132,3 +133,90 @@ def test_many_unlike_contrasts_keep_theirs(df, t):
     correlation = np.outer(loadings, loadings)
     np.fill_diagonal(correlation, 1.0)
     assert _by_union(t, df, correlation) == pytest.approx(_by_factor(t, df, loadings), rel=3e-3)
+
+
+# Pairs that correlate with each other and with no other pair: exact by one integral over the scale
+
+
+NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(120)
+
+
+def of_pair(bound: np.ndarray, rho: float) -> np.ndarray:
+    """P(|Z_1| and |Z_2| <= bound) of two standard normals that correlate by rho."""
+    u, spread = bound[:, None] * NODES, np.sqrt(1 - rho**2)
+    beside = special.ndtr((bound[:, None] - rho * u) / spread) - special.ndtr(
+        (-bound[:, None] - rho * u) / spread
+    )
+    return bound * ((stats.norm.pdf(u) * beside) @ NODE_WEIGHTS)
+
+
+def of_pairs(t: float, df: float, rhos: list[float | None]) -> float:
+    """p of the largest of the contrasts: two for each of `rhos`, one for a None."""
+    low, high = (1.0, 1.0) if np.isinf(df) else stats.chi.ppf((1e-15, 1 - 1e-15), df) / np.sqrt(df)
+    scale = (high + low) / 2 + (high - low) / 2 * NODES
+    mass = np.ones(len(NODES)) if np.isinf(df) else stats.chi.pdf(scale * np.sqrt(df), df)
+    mass = mass * NODE_WEIGHTS / (mass @ NODE_WEIGHTS)
+    parts = [1 - 2 * special.ndtr(-t * scale) if rho is None else of_pair(t * scale, rho) for rho in rhos]
+    return float(mass @ (1 - np.prod(parts, axis=0)))
+
+
+def correlation_of(rhos: list[float | None]) -> np.ndarray:
+    parts = [np.eye(1) if rho is None else np.array([[1, rho], [rho, 1]]) for rho in rhos]
+    return block_diag(*parts)
+
+
+@pytest.mark.parametrize("df", [6.5, 30.0, np.inf])
+@pytest.mark.parametrize("rhos", [[0.6, None], [0.7, -0.4], [0.8, 0.5, None]])
+def test_pairs_without_a_common_factor_keep_the_exact_p(rhos, df):
+    """On the sphere to six digits, on the lattice to three; a small p, from its own tail, to three as well."""
+    correlation = correlation_of(rhos)
+    size, t = len(correlation), np.array([0.8, 2.3, 4.5, 3.1, 6.0])[: len(correlation)]
+    p = adjusted_p(t, np.full(size, df), correlation)
+    exact = np.array([of_pairs(one, df, rhos) for one in t])
+    assert p == pytest.approx(exact, rel=1e-5 if size == 3 else 2e-3)
+
+
+def test_contrasts_all_but_the_same_cost_next_to_nothing():
+    """Three that correlate by 1 - 1e-11 are one direction, yet no copies."""
+    correlation = np.full((3, 3), 1 - 1e-11) + 1e-11 * np.eye(3)
+    assert adjusted_p(np.full(3, 2.4), np.full(3, 9.0), correlation) == pytest.approx(
+        2 * special.stdtr(9, -2.4), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("method", ["none", "holm", "mvt"])
+def test_of_no_contrast_that_has_a_p_nothing_is_adjusted(method):
+    nothing = np.array([np.nan, np.nan])
+    assert np.isnan(adjust_p(nothing, nothing, nothing, np.zeros((2, 2)), method)).all()
+
+
+def test_unadjusted_p_are_a_copy():
+    p = np.array([0.01, 0.02])
+    found = adjust_p(p, p, p, np.eye(2), "none")
+    found[0] = 1
+    assert p[0] == 0.01
+
+
+def test_holm_never_exceeds_1_and_keeps_ties():
+    assert holm(np.array([0.6, 0.6, 0.9])) == pytest.approx([1, 1, 1])
+    assert holm(np.array([0.02, 0.02])) == pytest.approx([0.04, 0.04])
+
+
+@pytest.mark.parametrize(
+    "loadings", [[0.9, 0.5, -0.3], [0.0, 0.0, 0.0], [0.9, -0.9, 0.9, 0.1], [-0.2, -0.6, 0.7, 0.0]]
+)
+def test_a_common_factor_is_found_with_its_signs(loadings):
+    correlation = np.outer(loadings, loadings)
+    np.fill_diagonal(correlation, 1.0)
+    found = one_factor(correlation)
+    product = np.outer(found, found)
+    np.fill_diagonal(product, 1.0)
+    assert product == pytest.approx(correlation, abs=1e-12)
+
+
+def test_no_common_factor_is_made_up():
+    """Pairs of arms compared all with all, and correlations that would need a loading above 1."""
+    pairs = np.array([[1, -1, 0], [1, 0, -1], [0, 1, -1]]) / np.sqrt(2)
+    assert one_factor(pairs @ pairs.T) is None
+    assert one_factor(np.array([[1, 0.9, 0.9], [0.9, 1, 0.7], [0.9, 0.7, 1]])) is None
+    assert one_factor(np.array([[1, 0.5, 0.0], [0.5, 1, 0.0], [0.0, 0.0, 1]])) is None
