@@ -156,8 +156,9 @@ def meet_loaded(waiting: list[Planted], target: Target, chooser: Chooser, verdic
             tests, seconds = chooser.tests_of(planted)
             code = planted.code()
 
-            def work(code=code, tests=tests) -> str:
+            def work(path=planted.path, code=code, tests=tests) -> str:
                 graft(functions, code)
+                plant(path, code)  # views are imported with the first request
                 return run_items(session, [items[test] for test in tests if test in items])
 
             began = time.monotonic()
