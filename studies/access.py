@@ -70,9 +70,6 @@ NEVER_NAME_AN_ARM = (
 class Operator:
     """Whoever runs commands at the server's own shell: reads what is open, and no more than that."""
 
-    is_authenticated = True
-    is_active = True
-
 
 OPERATOR = Operator()
 
@@ -233,9 +230,8 @@ def pdx_models_with_hidden_status(user: User) -> frozenset[int]:
 
 
 def may_overrule_status(user: User, pdx_model: PdxModel) -> bool:
-    """A study director, unless a study they are blinded in uses the PDX model."""
-    directs = studies_of(user, SET_UP_ROLES).exists() or may_begin_studies(user)
-    return directs and pdx_model.pk not in pdx_models_with_hidden_status(user)
+    """Whoever directs or may begin studies, unless one they are blinded in uses the PDX model."""
+    return may_begin_studies(user) and pdx_model.pk not in pdx_models_with_hidden_status(user)
 
 
 def report_view(user: User | Operator, study: Study) -> ReportView | None:

@@ -300,6 +300,8 @@ def test_a_status_is_hidden_by_any_study_that_blinds_the_person_and_uses_the_mod
         blind = name in {"technician", "doser", "report_reader"}
         assert access.pdx_models_with_hidden_status(user) == (hidden if blind else set()), name
         assert access.may_overrule_status(user, free) == (name in {"study_director", "outsider"}), name
+    people.veterinarian.may_begin_studies = True
+    assert access.may_overrule_status(people.veterinarian, used)
     director = people.study_director
     join(director, make_study("PDX-THIRD-01"), Role.TECHNICIAN)
     assert access.may_overrule_status(director, used)
