@@ -34,9 +34,7 @@ def two_arms(study):
     """Three mice measured on day 0: one of each arm, told of in full, and one never allocated."""
     wild, lost = make_pdx_model("BR-1", "wild_type", cancer_type="breast"), make_pdx_model("BR-2")
     GenotypeCall.objects.create(pdx_model=lost, functional_class="loss_of_function")
-    GenotypeCall.objects.create(
-        pdx_model=lost, gene="KRAS", variant="G12C", functional_class="uncertain"
-    )
+    GenotypeCall.objects.create(pdx_model=lost, gene="KRAS", variant="G12C", functional_class="uncertain")
     GenotypeCall.objects.create(pdx_model=wild, gene="KRAS", functional_class="wild_type")
     vehicle, drug = make_arm(study), make_arm(study, "drug", ArmRole.SINGLE_AGENT)
     cage = Cage.objects.create(study=study, code="C1")

@@ -1,11 +1,13 @@
 """A blinded study is opened letter by letter and mouse by mouse, and each telling is on record first."""
 
 import random
+import string
 from datetime import UTC, datetime
 
 import pytest
 from django.core import mail
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from studies import access, frames
 from studies.actions.blinding import (
@@ -95,6 +97,34 @@ def test_masks_are_drawn_anew_at_each_lock(study, people, arms):
     assert {event.chain for event in drawn} == {f"allocation:{study.pk}"}
 
 
+def test_an_open_study_and_one_without_arms_need_no_masks(study, people):
+    with transaction.atomic():
+        draw_masks(study, actor=None, at=NOON)
+        make_arm(study)
+        study.is_blinded = False
+        draw_masks(study, actor=None, at=NOON)
+    assert not ArmMask.objects.exists() and not AuditEvent.objects.exists()
+
+
+def test_the_letters_are_counted_by_lock_and_dealt_by_the_given_chance(study, people):
+    for number in range(28):
+        make_arm(study, f"arm {number:02}", ArmRole.SINGLE_AGENT)
+    lock(study, seed=5)
+    dealt = dict(ArmMask.objects.filter(generation=1).order_by("arm").values_list("arm__name", "letter"))
+    letters = [*string.ascii_uppercase, "AA", "AB"]
+    assert sorted(dealt.values()) == sorted(letters)
+    random.Random(5).shuffle(letters)
+    assert list(dealt.values()) == letters
+    event = AuditEvent.objects.get(action="drew masks of the arms")
+    assert event.new == {"generation": 1, "masks": [[letter, name] for name, letter in dealt.items()]}
+    assert event.object_id == str(ArmMask.objects.get(arm__name="arm 00").pk)
+    with transaction.atomic():
+        draw_masks(study, actor=None, at=NOON)  # by the system's own chance
+    again = list(ArmMask.objects.filter(generation=2).order_by("arm").values_list("letter", flat=True))
+    assert sorted(again) == sorted(letters) and again not in (letters, sorted(letters))
+    assert set(ArmMask.objects.values_list("generation", flat=True)) == {1, 2}
+
+
 def test_every_letter_is_as_likely_for_every_arm(study, people, arms):
     found = []
     for seed in range(60):
@@ -174,6 +204,27 @@ def test_the_second_person_is_told_by_mail_and_at_home_until_they_say_so(client,
     acknowledge(found, actor=people.study_director, at=NOON)
     assert open_notices(people.study_director) == []
     assert AuditEvent.objects.filter(action="read the notice of an emergency unblinding").count() == 1
+
+
+def test_nobody_but_the_second_person_acknowledges(study, people, arms):
+    found, _ = reveal(study, people)
+    acknowledge(found, actor=people.quality_assurance, at=NOON)
+    assert open_notices(people.study_director) == [found] and open_notices(people.quality_assurance) == []
+    other, _ = reveal(study, people, mouse="M2")
+    acknowledge(found, actor=people.study_director, at=NOON)
+    assert open_notices(people.study_director) == [other]
+
+
+def test_the_study_is_held_before_a_notice_is_looked_at(study, people, arms):
+    """Of two devices that confirm at once the second waits, and finds the notice read: it is recorded once."""
+    found, _ = reveal(study, people)
+    with CaptureQueriesContext(connection) as asked:
+        acknowledge(found, actor=people.study_director, at=NOON)
+    held = next(query["sql"] for query in asked if query["sql"].startswith("SELECT"))
+    assert 'FROM "studies_study"' in held
+    assert (
+        "FOR UPDATE" in held
+    ) == connection.features.has_select_for_update  # SQLite has one writer at a time
 
 
 def test_whoever_unblinds_a_mouse_signs_for_it_and_a_later_change_shows(client, study, people, arms):

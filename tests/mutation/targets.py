@@ -51,9 +51,11 @@ CORE = {
         ),
         (
             "tests/test_endpoints.py",
+            "tests/test_frames.py",
             "tests/actions/test_blinding.py",
             "tests/desk/test_curves.py",
-            "tests/models/test_record.py",
+            "tests/desk/test_reveal.py",
+            "tests/models/test_blinding.py",
         ),
     ),
     "audit": Target(
