@@ -74,10 +74,7 @@ def _delimiter_of(text: str) -> str:
         fields = next(csv.reader([first[:HEADER_LOOKED_AT]], delimiter=delimiter), [])
         return sum(canonical_header(field) is not None for field in fields), len(fields)
 
-    try:
-        return max(DELIMITERS, key=sense)
-    except csv.Error:
-        return ","
+    return max(DELIMITERS, key=sense)
 
 
 def _numbered(text: str, delimiter: str, defects: list[RowError]) -> Iterator[tuple[int, list[str]]]:
