@@ -185,12 +185,12 @@ class Reading:
         for row, (study, treatment, role) in enumerate(rows):
             if treatment is None:
                 self._refuse(row, "treatment", "is empty, and the arm column only says control or treated")
-            elif role is not None:
-                is_control = ROLE_WORDS[fold(role)]
-                known, line = first.setdefault((study, treatment), (is_control, self.lines[row]))
-                if known != is_control:
-                    other = "control" if known else "treated"
-                    self._refuse(row, "arm", f"marks {treatment}, which is marked {other} in line {line}")
+                continue
+            is_control = ROLE_WORDS[fold(role)]
+            known, line = first.setdefault((study, treatment), (is_control, self.lines[row]))
+            if known != is_control:
+                other = "control" if known else "treated"
+                self._refuse(row, "arm", f"marks {treatment}, which is marked {other} in line {line}")
 
     def _hold_one_status_a_model(self) -> None:
         """A PDX model has one MAP2K4 status; a row that tells it tells it for the rows that do not."""
