@@ -25,7 +25,6 @@ from studies.actions.demo_people import (
 from studies.actions.demo_studies import lab_zone
 from studies.actions.demo_truth import agreements, declared_truth, headline, write_truth
 from studies.actions.dosing import due_doses
-from studies.actions.load_demo import load_demo
 from studies.actions.revisions import HASHED, rows_sha256
 from studies.analysis import analyze_study
 from studies.days import local_date
@@ -48,29 +47,7 @@ from studies.models import (
 from studies.reports.dosing_facts import dosing_facts
 from studies.terms import MeasurementStatus, StudyOrigin, StudyState
 from studies.worklist import due_sessions
-
-NOW = datetime(2026, 3, 5, 14, 30, tzinfo=UTC)
-PASSWORD = "amber-basil-cedar-delta-042"
-
-
-@pytest.fixture(scope="module")
-def loaded(django_db_setup, django_db_blocker):
-    """The demo, loaded once for the tests that only read it, and taken away again."""
-    from django.db import transaction
-
-    with django_db_blocker.unblock():
-        atomic = transaction.atomic()
-        atomic.__enter__()
-        try:
-            yield load_demo(now=NOW, password=PASSWORD)
-        finally:
-            transaction.set_rollback(True)
-            atomic.__exit__(None, None, None)
-
-
-@pytest.fixture
-def demo(loaded, db):
-    return loaded
+from tests.actions.conftest import NOW, PASSWORD
 
 
 def study(code: str) -> Study:

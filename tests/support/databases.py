@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.test import TransactionTestCase
 
 from studies import triggers
@@ -38,6 +38,18 @@ def _touches_database(item: pytest.Item, fixtures: set[str]) -> bool:
     test_class = getattr(item, "cls", None)
     is_django_case = isinstance(test_class, type) and issubclass(test_class, TransactionTestCase)
     return bool(item.get_closest_marker("django_db") or fixtures & DATABASE_FIXTURES or is_django_case)
+
+
+@contextmanager
+def taken_away_again(django_db_blocker) -> Iterator[None]:
+    """What is written within stays for the tests of one module and is gone after it.
+
+    For a fixture of that scope which costs seconds. Each test's own changes are undone as ever; every other test of
+    that module sees the rows too, so one that needs an empty database lives in another file.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @contextmanager
