@@ -15,6 +15,8 @@ from scipy.special import stdtr, stdtrit
 from studies import wording
 
 FEWEST_MODELS = 3
+MOST_STEPS = 500
+ROUNDING = 1e-12  # of the largest effect: a spread below is none
 MOST_ARRANGEMENTS = 20_000
 
 
@@ -66,22 +68,22 @@ def pool(effects: np.ndarray, standard_errors: np.ndarray | None, confidence: fl
 
 def reml_tau2(effects: np.ndarray, variances: np.ndarray) -> float:
     """The between-model variance by REML: Fisher scoring from the moment estimate; 0 at the boundary."""
+    others = 1 - np.eye(
+        len(effects)
+    )  # 1 - w_i / sum w as a sum of the others' weights: a difference would cancel
     fixed = 1 / variances
     mean = fixed @ effects / fixed.sum()
     q = (fixed * (effects - mean) ** 2).sum()
-    tau2 = max(0.0, float((q - len(effects) + 1) / (fixed.sum() - (fixed**2).sum() / fixed.sum())))
-    for _ in range(500):
+    tau2 = max(0.0, float((q - len(effects) + 1) / (fixed @ (others @ fixed) / fixed.sum())))
+    for _ in range(MOST_STEPS):
         weights = 1 / (variances + tau2)
         mean = weights @ effects / weights.sum()
-        residual = effects - mean
-        score = (weights**2 * residual**2).sum() - weights.sum() + (weights**2).sum() / weights.sum()
-        total = weights.sum()
-        information = (weights**2).sum() - 2 * (weights**3).sum() / total + ((weights**2).sum() / total) ** 2
-        step = float(score / information)
-        updated = max(0.0, tau2 + step)
-        if abs(updated - tau2) < 1e-14 + 1e-12 * tau2:
-            return updated
-        tau2 = updated
+        left = others @ weights / weights.sum()
+        score = (weights**2 * (effects - mean) ** 2).sum() - weights @ left
+        information = (weights**2) @ left**2 + (weights**2) @ others @ (weights**2) / weights.sum() ** 2
+        before, tau2 = tau2, max(0.0, tau2 + float(score / information))
+        if abs(tau2 - before) < 1e-14 + 1e-12 * before:
+            break
     return tau2
 
 
@@ -108,7 +110,7 @@ def compare_groups(one: np.ndarray, other: np.ndarray, confidence: float = 0.95)
     v1, v2 = one.var(ddof=1), other.var(ddof=1)
     pooled = ((len(one) - 1) * v1 + (len(other) - 1) * v2) / df
     se = float((pooled * (1 / len(one) + 1 / len(other))) ** 0.5)
-    if not se > 0:
+    if se <= ROUNDING * max(np.abs(one).max(), np.abs(other).max()):
         return TwoGroups(difference, se, df, None, None, None, None, None, None)
     half = float(stdtrit(df, 0.5 + confidence / 2)) * se
     a, b = v1 / len(one), v2 / len(other)

@@ -13,7 +13,10 @@ from statsmodels.formula.api import ols
 
 from studies.analysis import AnalysisError, analyze_study
 from studies.analysis.against_parts import inhibited_by
+from studies.analysis.biomarker import _claim, _fit, _interaction
 from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
+from studies.analysis.plan import Plan, resolve_plan
+from studies.analysis.tables import normalize_table
 from studies.columns import biomarker_status
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -414,3 +417,96 @@ def test_a_word_that_does_not_prove_loss_must_be_declared(word):
 def test_a_gene_the_table_does_not_tell_is_refused():
     with pytest.raises(AnalysisError, match='biomarker "kras": the table has no column kras'):
         section(study(), biomarker="kras")
+
+
+def test_two_classes_of_one_model_are_refused_and_the_model_named():
+    table = of_gene("kras", "LOF", "WT")
+    table.loc[table["mouse"] == "PDX-2 A 1", "kras"] = "LOF"
+    with pytest.raises(AnalysisError, match='PDX model "PDX-2" has two different classes of KRAS'):
+        section(table, biomarker="kras")
+
+
+def resolved(table: pd.DataFrame) -> tuple[pd.DataFrame, Plan]:
+    table = normalize_table(table)
+    return table.frame, resolve_plan(table, PLAN)
+
+
+def test_strata_need_two_models_that_can_be_fitted():
+    """Two models have a proven status, but one of them was read after the window only."""
+    table = models(study(), 1, 4)
+    frame, plan = resolved(table[(table["pdx_model"] != "PDX-4") | (table["day"] > 17)])
+    with pytest.raises(AnalysisError, match="fewer than two PDX models of a proven status can be fitted"):
+        _fit(frame, plan, None)
+
+
+def test_an_arm_held_in_one_status_only_has_no_interaction():
+    table = models(study().query("arm in ['vehicle', 'A']"), 1, 2, 4, 5)
+    loss = table["map2k4_status"] == "loss_of_function"
+    frame, plan = resolved(table[~(loss & (table["arm"] == "A"))])
+    assert _interaction(_fit(frame, plan, None), plan, {}, []) == []
+
+
+@pytest.mark.parametrize(
+    ("estimate", "p", "fewest", "sign", "gate", "claim", "reason"),
+    [
+        (None, None, 3, None, True, False, "the interaction is not estimable from these data"),
+        (
+            -0.1,
+            None,
+            1,
+            None,
+            True,
+            False,
+            "1 loss-of-function and 3 wild-type PDX models: below 2 in a status",
+        ),
+        (
+            -0.1,
+            0.001,
+            2,
+            None,
+            True,
+            False,
+            "exploratory: 2 loss-of-function and 3 wild-type PDX models, a claim",
+        ),
+        (-0.1, 0.05, 3, None, True, False, "the interaction is not shown at the level of 0.05"),
+        (-0.1, None, 3, None, True, False, "the interaction is not shown at the level of 0.05"),
+        (-0.1, 0.049, 3, None, False, False, "exploratory: the arm's effect over all models is not shown"),
+        (-0.1, 0.049, 3, "wild_type_more_sensitive", True, False, "against the direction"),
+        (-0.1, 0.049, 3, "loss_of_function_more_sensitive", True, True, "3 loss-of-function and 3 wild-type"),
+        (-0.1, 0.049, 3, None, True, True, "3 loss-of-function and 3 wild-type"),
+    ],
+)
+def test_what_an_interaction_may_claim(estimate, p, fewest, sign, gate, claim, reason):
+    row = {"arm": "A", "estimate": estimate, "p_adjusted": p}
+    counts = {"loss_of_function": fewest, "wild_type": 3}
+    found = _claim(row, counts, sign, gate, resolved(study())[1])
+    assert found[0] is claim and reason in found[1]
+
+
+def test_groups_of_equal_effects_have_no_test():
+    found = compare_groups(np.array([0.2, 0.2]), np.array([0.1, 0.1, 0.1]))
+    assert (found.difference, found.se, found.df) == (pytest.approx(0.1), pytest.approx(0), 3)
+    assert (found.p_value, found.ci_low, found.welch_p_value, found.permutation_p_value) == (None,) * 4
+
+
+def test_too_many_arrangements_are_not_counted():
+    one, other = np.arange(9.0), np.arange(9.0) + 0.5  # 48,620 arrangements
+    found = compare_groups(one, other)
+    assert (found.permutation_p_value, found.smallest_permutation_p_value) == (None, None)
+    assert found.p_value == pytest.approx(stats.ttest_ind(one, other).pvalue)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1e-3, 1e-13])
+def test_tau2_of_two_models_has_a_closed_form_however_unequal_their_variances(ratio):
+    """Half the squared difference less the mean variance, or 0."""
+    for difference in (0.5, 4.0):
+        variances = np.array([2.0, 2.0 * ratio])
+        expected = max(0.0, difference**2 / 2 - variances.mean())
+        assert reml_tau2(np.array([1.0, 1.0 + difference]), variances) == pytest.approx(expected, rel=1e-9)
+
+
+def test_tau2_is_found_in_few_steps(monkeypatch):
+    effects, variances = np.array([0.1, 0.5, -0.3, 0.9]), np.array([0.02, 0.05, 0.01, 0.2])
+    best = reml_tau2(effects, variances)
+    monkeypatch.setattr("studies.analysis.meta_analysis.MOST_STEPS", 8)
+    assert reml_tau2(effects, variances) == pytest.approx(best, rel=1e-4)

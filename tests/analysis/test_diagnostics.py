@@ -174,3 +174,13 @@ def test_two_residuals_an_arm_have_no_spread_to_compare():
     assert _spread(np.array([0.1, 0.4, -0.2, 0.9]), data) is None
     assert _equal_spread(np.array([0.0, 1.0, 1.0, 0.0, 2.0, 2.0]), pd.Series(list("aaabbb"))) is not None
     assert _equal_spread(np.array([1.0, 2.0, 4.0, 5.0]), pd.Series(list("aabb"))) is None
+
+
+def test_influence_is_not_computed_where_a_model_has_too_many_readings(monkeypatch):
+    table = clean().assign(pdx_model=lambda rows: "P" + (rows["mouse"].str[-1].astype(int) % 3).astype(str))
+    fit = fit_of(table)
+    monkeypatch.setattr(influence, "MOST_ROWS_IN_BLOCK", 28)
+    assert influence_of_mice(fit)["reason"] is None
+    monkeypatch.setattr(influence, "MOST_ROWS_IN_BLOCK", 27)
+    reason = "not computed where a PDX model has more than 27 readings"
+    assert influence_of_mice(fit) == {"threshold": None, "n_above": None, "mice": [], "reason": reason}

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis import growth
+from studies.analysis.mean_curves import day_grid
 from tests.analysis.builders import CURVE_X_DAYS, CURVE_X_VOLUMES, curve, exponential, together
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "growth"
@@ -113,3 +114,24 @@ def test_fewer_than_three_readings_have_no_rate(readings):
 
 def test_a_single_reading_has_no_area():
     assert np.isnan(only({0: 100})["auc_mm3_days"])
+
+
+# Days at which means are drawn
+
+
+@pytest.mark.parametrize(
+    ("days", "grid"),
+    [
+        (range(16), list(range(16))),
+        (range(17), [0, 2, 4, 6, 8, 10, 12, 14, 16]),
+        ([-3, -1, *range(18)], [-3, -1, 0, 2, 4, 6, 8, 10, 12, 14, 16]),
+        (range(5, 22), [6, 8, 10, 12, 14, 16, 18, 20]),
+        ([*range(16), 9000], None),
+    ],
+)
+def test_many_days_are_thinned_to_even_steps_and_days_before_treatment_stay(days, grid):
+    found = day_grid(np.array([*days, *days], dtype=float))
+    if grid is None:
+        assert len(found) <= 17 and found[0] == 0 and found[-1] == 9000
+    else:
+        assert found.tolist() == grid

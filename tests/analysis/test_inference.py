@@ -11,9 +11,9 @@ import pytest
 from scipy.special import stdtr
 
 from studies.analysis import AnalysisError, analyze_study, normalize_table, pool_studies
-from studies.analysis.growth_models import difference, fit_m1, fit_m4, growth_data
-from studies.analysis.inference import curvature
-from studies.analysis.plan import resolve_plan
+from studies.analysis.growth_models import GrowthData, difference, fit_m1, fit_m4, fit_primary, growth_data
+from studies.analysis.inference import contrast_rows, curvature
+from studies.analysis.plan import Plan, resolve_plan
 from studies.analysis.synergy import bliss_weights
 from tests.analysis.builders import curve, exponential, together, two_arms
 
@@ -267,3 +267,47 @@ def test_curves_without_error_are_refused_not_tested_against_nothing():
     result = analyze_study(pool_studies(table, "both"), {"control": "vehicle"}).to_dict()
     assert result["mixed_model"] is None
     assert any(note.startswith("mixed_model is null") for note in result["notes"])
+
+
+def growth_of(table: pd.DataFrame, **plan: object) -> tuple[GrowthData, Plan]:
+    normalized = normalize_table(table)
+    resolved = resolve_plan(normalized, {**PLAN, **plan})
+    return growth_data(normalized.frame, resolved), resolved
+
+
+def test_a_block_that_is_a_column_of_the_fit_already_enters_it_too():
+    table = one_model().assign(cage=lambda rows: rows["mouse"].str[-1])
+    assert "+ cage +" in fit_primary(*growth_of(table, blocks=["cage"])).formula
+
+
+def test_numbers_no_fit_can_be_computed_from_are_a_refusal_with_the_formula(monkeypatch):
+    def fails(*_) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr("studies.analysis.growth_models.fit_lmm_near", fails)
+    with pytest.raises(AnalysisError, match=r"\(1 \+ day \| mouse\) could not be fitted: Singular matrix"):
+        fit_primary(*growth_of(one_model()))
+
+
+SCOPE = {"scope": "study", "pdx_model": None, "map2k4_status": None}
+
+
+def test_an_arm_whose_own_control_is_not_fitted_has_no_contrast():
+    table = one_model().query("arm != 'A+B' and (arm != 'B' or day == 0)")  # B without a slope
+    data, plan = growth_of(table, controls={"A": "B"})
+    assert contrast_rows(fit_primary(data, plan), plan, SCOPE) == []
+
+
+def test_where_no_simulated_study_has_a_maximum_there_is_no_bootstrap_p(monkeypatch):
+    """The t test's row stands, and the bootstrap's p is said to be missing."""
+
+    def fails(*_) -> None:
+        raise np.linalg.LinAlgError("no maximum")
+
+    table = one_model().query("arm in ['vehicle', 'A']")
+    table.loc[(table["mouse"] == table["mouse"].iloc[-1]) & (table["day"] == 14), "volume_mm3"] = 0
+    data, plan = growth_of(table)
+    monkeypatch.setattr("studies.analysis.inference.bootstrap", fails)
+    (row,) = contrast_rows(fit_primary(data, plan), plan, SCOPE)
+    assert (row["bootstrap_p_value"], row["bootstrap_draws"], row["likelihood_ratio"]) == (None, 0, None)
+    assert 0 < row["p_value"] < 1 and row["family"] == "F1"

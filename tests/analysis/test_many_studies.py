@@ -164,3 +164,31 @@ def test_when_no_study_can_be_analyzed_the_reason_is_told():
     frame = simulate_many(one_model(), 2, np.random.default_rng(1))
     with pytest.raises(AnalysisError, match="no simulated study could be analyzed: the control"):
         analyze_many(frame[(frame["arm"] != "Vehicle") | (frame["day"] <= 0)], plan_of(frame))
+
+
+def test_several_arms_of_several_models_are_adjusted_as_each_study_is_alone():
+    """Degrees of freedom are capped there, so that the family's p is worked out by the product's own functions; of a
+    study without a p below alpha it is not."""
+    spread = ModelSpread(0.15, 0.015, 0.02)
+    design = replace(program(2), arms=ARMS[:3])
+    frame = simulate_many(design, 3, np.random.default_rng(4), spread)
+    found = analyze_many(frame, plan_of(frame))
+    shown = 0
+    for study in range(3):
+        rows = alone(frame, study)["contrasts"]
+        mine = [found.of(CONTRAST, row["arm"]).loc[study, "p_adjusted"] for row in rows]
+        if min(row["p_value"] for row in rows) < 0.05:
+            assert mine == pytest.approx([row["p_adjusted"] for row in rows], abs=1e-6)
+            shown += 1
+        else:
+            assert np.isnan(mine).all()
+    assert shown > 0
+
+
+def test_a_family_without_any_p_below_alpha_is_not_adjusted():
+    still = dict.fromkeys(SLOPES, 0.09)
+    design = replace(one_model(), models=(PdxModelTruth("P", "wild_type", still),))
+    frame = simulate_many(design, 2, np.random.default_rng(2))
+    effects = analyze_many(frame, plan_of(frame)).effects
+    contrasts = effects[effects.index.get_level_values("question") == CONTRAST]
+    assert (contrasts["p_value"] > 0.05).all() and contrasts["p_adjusted"].isna().all()

@@ -222,3 +222,14 @@ def test_what_no_number_of_mice_can_show_is_refused():
     with pytest.raises(AnalysisError, match="no degree of freedom"):
         detectable_effect(Interaction(3), 1)
     assert power_of(ArmContrast(DAYS, STEADY), 0.1, 1) == 0.0
+
+
+def test_a_fit_without_a_slope_of_each_mouse_tells_no_variability():
+    def past(*components: tuple[str, str | None]):
+        rows = [{"group": group, "term1": term, "term2": None, "value": 0.1} for group, term in components]
+        return past_study({"study": "S", "mixed_model": {"variance_components": rows}, "arms": []})
+
+    assert past(("mouse", "Intercept"), ("Residual", None)) is None
+    assert past(("mouse", "day"), ("Residual", "A"), ("Residual", "B")) is None
+    assert past(("mouse", "day"), ("Residual", None)) == PastStudy("S", 0.1, 0.1, None, 0, 1, 0)
+    assert past_study({"mixed_model": {"variance_components": None}}) is None

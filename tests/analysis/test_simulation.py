@@ -328,3 +328,12 @@ def test_arms_that_do_not_fit_the_mice_are_refused():
         follow_mice(design, mice, ["Vehicle"] * 7, np.random.default_rng(1))
     with pytest.raises(AnalysisError, match="needs one of the arms"):
         follow_mice(design, mice, ["C"] * 8, np.random.default_rng(1))
+
+
+def test_where_mice_enroll_at_one_volume_slopes_have_nothing_to_follow():
+    alike = replace(EXACT, mouse_slope_sd=0.02, slope_correlation=-0.6)
+    tied, free = (
+        simulate_study(two_model_design(variation, 50), np.random.default_rng(3)).mice["slope_deviation"]
+        for variation in (alike, replace(alike, slope_correlation=0.0))
+    )
+    assert tied.tolist() == free.tolist() and tied.std() == pytest.approx(0.02, rel=0.3)

@@ -1,0 +1,34 @@
+"""The search for the maximum of Cox's likelihood, where it has none or rounding hides it."""
+
+import numpy as np
+
+from studies.analysis import hazards
+from studies.analysis.hazards import RiskTable, cox
+
+
+def two_groups(events: list[list[float]]) -> RiskTable:
+    """Ten mice a group, whose events are those of each day; who had one is no longer at risk."""
+    found = np.array(events)
+    gone = np.cumsum(found, axis=0) - found
+    return RiskTable(10 - gone, found, np.ones(len(found)))
+
+
+def test_a_score_that_rounding_has_turned_round_moves_nothing(monkeypatch):
+    """No step along it raises the likelihood, however short: the search ends where it stands."""
+
+    def turned(_, beta, __):
+        return -float((beta - 1) @ (beta - 1)), 2 * (beta - 1), 2 * np.eye(len(beta))
+
+    monkeypatch.setattr(hazards, "_likelihood", turned)
+    found = cox(two_groups([[1, 0]]))
+    assert found is not None and np.abs(found.beta).max() < 1e-10
+
+
+def test_a_search_that_does_not_come_to_rest_finds_no_maximum(monkeypatch):
+    """A likelihood that rises without end by ever the same step."""
+
+    def rising(_, beta, __):
+        return float(beta.sum()), np.full(len(beta), 0.01), np.eye(len(beta))
+
+    monkeypatch.setattr(hazards, "_likelihood", rising)
+    assert cox(two_groups([[1, 0]])) is None
