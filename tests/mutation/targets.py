@@ -58,6 +58,27 @@ CORE = {
             "tests/models/test_blinding.py",
         ),
     ),
+    "masking": Target(  # what else decides between arms by name, by letter and none
+        (
+            "studies/desk/study_facts.py",
+            "studies/reports/record_facts.py",
+            "studies/reports/recorded.py",
+            "studies/reports/pooled.py",
+            "studies/reports/stored.py",
+            "studies/actions/stored_reports.py",
+            "studies/actions/snapshots.py",
+            "studies/admin/endpoints.py",
+            "studies/admin/scope.py",
+        ),
+        (
+            "tests/desk/test_study_facts.py",
+            "tests/reports/test_record_facts.py",
+            "tests/reports/test_masked_plan.py",
+            "tests/reports/test_stored.py",
+            "tests/admin/test_declared.py",
+            "tests/admin/test_scope.py",
+        ),
+    ),
     "audit": Target(
         (
             "studies/actions/audit.py",
