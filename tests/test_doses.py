@@ -65,6 +65,7 @@ def test_mg_per_kg_becomes_mg_becomes_ml():
     """30 mg/kg for 22 g are 0.66 mg, at 3 mg/mL 0.22 mL."""
     found = amount(22, 30, 3, None)
     assert (found.mg, found.ml) == (pytest.approx(0.66), pytest.approx(0.22))
+    assert amount(21.3, 30, 3.7, None).ml == 0.172703  # to a nanoliter
     assert amount(22, None, None, 10).mg is None and amount(22, 30, None, 10).ml == pytest.approx(0.22)
 
 

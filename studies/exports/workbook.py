@@ -21,13 +21,7 @@ def workbook(sheets: Mapping[str, Sequence[Mapping[str, Any]]], title: str, made
     import xlsxwriter
 
     out = io.BytesIO()
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with xlsxwriter.Workbook(out, options) as book:
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
         book.set_properties(
             {"title": title, "created": made_at.replace(tzinfo=None), "author": "PDX tracker"}
         )
@@ -48,7 +42,7 @@ def _fill(sheet: Any, rows: list[Mapping[str, Any]], bold: Any) -> None:
         longest = max([len(column), *(len(str(row.get(column) or "")) for row in rows[:200])])
         sheet.set_column(place, place, min(longest + 2, WIDEST_COLUMN))
     sheet.freeze_panes(1, 0)
-    if rows and columns:
+    if columns:
         sheet.autofilter(0, 0, len(rows), len(columns) - 1)
 
 
