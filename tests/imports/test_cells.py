@@ -136,6 +136,19 @@ def test_a_row_of_roles_without_treatment_or_without_role():
     assert [error[1] for error in refused(ROLE, ROLE | {"mouse": "2", "arm": ""})] == ["arm"]
 
 
+def test_a_treatment_that_names_the_arm_is_needed_and_nothing_else_becomes_so():
+    row = ROLE | {"cage": ""}
+    del row["arm"]
+    assert read(row).arm_names == ["V"]
+    assert refused(row | {"treatment": ""}) == [(2, "treatment", "", "is empty")]
+
+
+def test_every_word_of_a_role_may_stand_in_one_table():
+    words = ("control", "vehicle", "untreated", "treated", "treatment")
+    rows = [ROLE | {"mouse": word, "treatment": f"{word} arm", "arm": word} for word in words]
+    assert read(*rows).marked_controls == {"S1": ("control arm", "vehicle arm", "untreated arm")}
+
+
 def test_treatment_beside_named_arms_is_one_more_column():
     found = read(ROW | {"treatment": "Drug"})
     assert (found.arm_names, found.marked_controls) == (["V"], {})
@@ -189,6 +202,10 @@ def test_numbers_people_write(text, value):
 def test_a_zip_is_no_table_and_a_line_is_named_where_bytes_cannot_be_read():
     with pytest.raises(Refused, match=r"^1 defect\(s\), the first: line 2: byte 4 cannot be read as cp1252"):
         decode(b"a,b\n\x81")
+    with pytest.raises(Refused, match="line 2: byte 1 cannot be read"):
+        decode(b"\n\x81")
+    with pytest.raises(Refused, match="line 2: holds the control character"):
+        decode(b"\n\x1b")
     with pytest.raises(Refused, match="line 3: holds the control character 0x1b"):
         decode(b"a\nb\n\x1b")
 
@@ -200,10 +217,26 @@ def test_text_of_two_bytes_a_letter_is_known_without_a_mark(encoding):
     assert decode(mixed.encode(encoding)) == (mixed, encoding.upper())
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["Ω123456789", "Ā1234567890123456789"])
+def test_zero_bytes_that_do_not_tell_their_order_are_refused(encoding, text):
+    """One letter in ten beyond Latin is too many, and a zero byte in both places says nothing."""
+    with pytest.raises(Refused, match="holds the control character 0x0"):
+        decode(text.encode(encoding))
+
+
+@pytest.mark.parametrize("content", [b"a,b\n\x00,c\n", b"a,bb\n\x00,c\n"])
+def test_a_single_zero_byte_is_refused_where_it_stands(content):
+    with pytest.raises(Refused, match="line 2: holds the control character 0x00"):
+        decode(content)
+
+
 def test_a_defect_is_told_in_one_line_and_defects_in_the_order_of_their_lines():
     error = RowError(3, "day", "x" * 61, "is odd")
     assert str(error) == f'line 3, column "day", value "{"x" * 59}…": is odd'
     assert shown("x" * 60) == "x" * 60 and shown("a\tb") == "a\\x09b"
     assert str(RowError(None, None, None, "is odd")) == "is odd"
     assert [one.line for one in Refused([error, RowError(2, None, None, "b")]).errors] == [2, 3]
+    whole = RowError(None, None, None, "is odd")
+    assert Refused([RowError(1, None, None, "b"), whole]).errors[0] is whole
     assert str(Refused([])) == "0 defect(s)"

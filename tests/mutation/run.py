@@ -151,6 +151,8 @@ def meet_loaded(waiting: list[Planted], target: Target, chooser: Chooser, verdic
         items = {item.nodeid: item for item in session.items}
         for name in {planted.name for planted in waiting}:
             import_module(module_of(name))
+        if not target.is_pure:
+            import_module("pdx_tracker.urls")  # once, not in every child
         functions = loaded_functions()
         for planted in waiting:
             tests, seconds = chooser.tests_of(planted)
