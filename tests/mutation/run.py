@@ -216,7 +216,7 @@ def mutate(name: str, given: argparse.Namespace) -> dict:
     every = all_of(target, given.kinds)
     asked = every
     if given.sample and given.sample < len(every):
-        asked = random.Random(given.seed).sample(every, given.sample)  # as drawn: a part of it is a sample, too
+        asked = random.Random(given.seed).sample(every, given.sample)  # as drawn: a part is a sample, too
     waiting = [one for one in asked if is_open(one, verdicts, given.again)]
     print(f"{name}: {len(every)} mutants, {len(asked)} asked for, {len(waiting)} to meet", flush=True)
     if waiting:
