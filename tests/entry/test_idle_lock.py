@@ -89,10 +89,14 @@ def test_a_session_that_ends_while_its_request_runs_breaks_nothing(client, techn
 def test_another_persons_password_unlocks_nothing_and_five_failures_end_the_session(
     client, people, technician, clock
 ):
-    type(technician).objects.get(pk=people.study_director.pk).set_password("another long password")
+    people.study_director.set_password("another long password")
+    people.study_director.save()
     clock(31)
-    for _ in range(4):
-        answer = unlock(client, "a wrong password", **JSON)
+    for wrong, said in (("another long password", "stays locked"), ("wrong", "stays locked"), ("", "required")):
+        page = unlock(client, wrong)
+        assert page.status_code == 403 and said in page.text
+    for wrong in ("another long password", "a wrong password"):
+        answer = unlock(client, wrong, **JSON)
         assert answer.status_code == 403 and "stays locked" in answer.json()["detail"]
     assert unlock(client, "a wrong password", **JSON).status_code == 429
     assert unlock(client, **JSON).json() == {"user": None}  # nobody's session any more
@@ -141,8 +145,21 @@ def test_a_session_ends_twelve_hours_after_the_sign_in(client, technician, clock
 
 
 def test_where_it_leads_after_unlocking_is_on_this_server(client, technician, clock):
+    for wanted, leads in (
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("studies/", "/"),
+        ("", "/"),
+        ("/studies/?q=Zürich", "/studies/?q=Z%C3%BCrich"),
+    ):
+        clock(31)
+        assert client.post(LOCKED, {"secret": PASSWORD, "next": wanted}).url == leads
+        assert client.get(LOCKED, {"next": wanted}).url == leads  # nothing is locked any more
+    assert client.get(LOCKED, **JSON).json() == {"user": technician.pk}
     clock(31)
-    assert client.post(LOCKED, {"secret": PASSWORD, "next": "https://evil.example/"}).url == "/"
+    page = client.get(LOCKED, {"next": "/entry/today/"})
+    assert page.context["next"] == "/entry/today/" and not page.context["form"].is_bound
+    assert client.get(LOCKED, **JSON).status_code == 403
 
 
 def test_a_program_with_a_token_knows_no_lock(client, people, clock):
