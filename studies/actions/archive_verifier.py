@@ -104,7 +104,9 @@ def event_hash(event):
 
 
 def changed_readings(tables, events):
-    """Readings that are not what vouches for them: an event of their own, of their session, or their import."""
+    """Readings that are not what vouches for them: an event of their own, of their session recorded as a whole (a
+    signature of its sheet vouches for no row), or their import.
+    """
     readings = {row["id"]: row for row in tables["studies_measurement"]}
     vouched = set()
     for event in events:
@@ -119,7 +121,8 @@ def changed_readings(tables, events):
         elif event["object_type"] == "measurementsession" and "rows_sha256" in new:
             rows = [row for row in readings.values() if row["session_id"] == int(event["object_id"])]
             rows = sorted(rows, key=lambda row: row["id"])[: new["revisions"]]
-            vouched |= {row["id"] for row in rows}
+            if "completed_at" not in new:
+                vouched |= {row["id"] for row in rows}
             if rows_sha256(rows) != new["rows_sha256"]:
                 yield f"readings of session {event['object_id']} are not what event {event['sequence']} says"
     for batch in tables["studies_importbatch"]:

@@ -1,7 +1,7 @@
 """Whether every row is still what the audit says: each compared with the event that vouches for it.
 
 An import vouches for its rows by one hash, a session recorded as a whole by another; every other
-revision has an event of its own that repeats its values.
+revision has an event of its own that repeats its values. That a sheet was signed vouches for none of its rows.
 """
 
 from collections.abc import Iterator
@@ -53,11 +53,14 @@ def _sequence_of_import(batch: ImportBatch) -> int | None:
 
 
 def _changed_sessions(covered: set[int]) -> Iterator[BrokenLink]:
-    """Sessions recorded as a whole: their first `revisions` rows hash to what the event says."""
+    """Sessions recorded as a whole, and signed sheets: their first `revisions` rows hash to what the event says."""
     for event in AuditEvent.objects.filter(object_type="measurementsession", new__has_key="rows_sha256"):
         stored = Measurement.objects.filter(session_id=int(event.object_id)).order_by("id")
         rows = stored[: event.new["revisions"]]
-        covered.update(rows.values_list("id", flat=True))
+        if (
+            "completed_at" not in event.new
+        ):  # which tells a signed sheet; else it would hide a row slipped in before
+            covered.update(rows.values_list("id", flat=True))
         if rows_sha256(rows.values_list(*HASHED)) != event.new["rows_sha256"]:
             reason = f"readings of session {event.object_id} were changed beneath the audit"
             yield BrokenLink(event.chain, event.sequence, reason)

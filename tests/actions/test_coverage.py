@@ -7,9 +7,12 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from studies import triggers
+from studies.actions import archive_verifier
 from studies.actions.acceptance import plant_acceptance
 from studies.actions.coverage import uncovered_readings
 from studies.actions.record_measurements import SentRow, record_measurements
+from studies.actions.sign import Signer
+from studies.actions.sign_session import sign_session
 from studies.models import AuditEvent, Measurement, MeasurementSession, Mouse, User
 from studies.validation import Row
 
@@ -76,6 +79,27 @@ def test_a_reading_nobody_recorded_is_named(entered):
     )
     (link,) = uncovered_readings()
     assert (link.sequence, link.reason) == (None, f"reading {slipped.pk} has no audit event")
+
+
+def test_a_signature_hides_no_reading_slipped_in_before(entered):
+    signer = Signer(User.objects.get(username="acc_technician"), NOW)
+    session = entered.session
+    slipped = [
+        Measurement.objects.create(session=session, mouse=mouse, length_mm=9, width_mm=8, recorded_at=NOW).pk
+        for mouse in session.study.mice.exclude(pk=entered.mouse_id).order_by("pk")
+    ]
+    sign_session(session.pk, signer, at=NOW)
+    assert [link.reason for link in uncovered_readings()] == [
+        f"reading {pk} has no audit event" for pk in slipped
+    ]
+    tables = {"studies_measurement": list(Measurement.objects.values()), "studies_importbatch": []}
+    events = list(AuditEvent.objects.filter(object_type__startswith="measurement").values())
+    for row in tables["studies_measurement"]:
+        row |= dict.fromkeys(("observed_at", "recorded_at", "client_id"))  # as no file spells them
+    found = archive_verifier.changed_readings(tables, events)
+    assert [told for told in found if told.endswith("has no audit event")] == [
+        f"reading {pk} has no audit event" for pk in slipped
+    ]
 
 
 def test_a_session_recorded_as_a_whole_is_held_by_its_hash(entered, capsys):

@@ -92,7 +92,11 @@ def test_another_persons_password_unlocks_nothing_and_five_failures_end_the_sess
     people.study_director.set_password("another long password")
     people.study_director.save()
     clock(31)
-    for wrong, said in (("another long password", "stays locked"), ("wrong", "stays locked"), ("", "required")):
+    for wrong, said in (
+        ("another long password", "stays locked"),
+        ("wrong", "stays locked"),
+        ("", "required"),
+    ):
         page = unlock(client, wrong)
         assert page.status_code == 403 and said in page.text
     for wrong in ("another long password", "a wrong password"):
