@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from math import log
 
 import pytest
@@ -23,8 +23,10 @@ from studies.actions.allocate_mice import (
 from studies.actions.audit import allocation_chain, broken_link, study_chain
 from studies.actions.enrollment import standings, take_rates, waves
 from studies.models import (
+    Agent,
     Allocation,
     Arm,
+    ArmAgent,
     AuditEvent,
     Cohort,
     Exclusion,
@@ -36,7 +38,7 @@ from studies.models import (
 from studies.randomization import RandomizationRefused
 from studies.terms import StudyState
 from tests.cohorts import ARMS, BASELINE, make_arms, make_baseline, make_cohort, read
-from tests.factories import make_pdx_model, make_study
+from tests.factories import make_measurement, make_pdx_model, make_study
 from tests.people import make_user
 
 NOW = datetime(2026, 6, 1, 15, tzinfo=UTC)
@@ -75,6 +77,11 @@ def test_the_arms_stand_in_the_sealed_chain_alone(ready, director):
     open_events = AuditEvent.objects.filter(chain=study_chain(ready))
     sealed = AuditEvent.objects.get(chain=allocation_chain(ready))
     assert sealed.new["seed"] == SEED and len(sealed.new["allocation"]) == 16
+    drawn = Randomization.objects.get()
+    assert open_events.get(action="randomized mice").new == {
+        "cohort": "A", "mice": 16, "method": "sorted_block", "strata": [], "input_sha256": drawn.input_sha256,
+        "left_out": [], "accepted": [],
+    }  # fmt: skip
     for event in open_events:
         told = f"{event.old} {event.new} {event.reason}"
         assert SEED not in told and not any(arm in told for arm in ARMS)
@@ -95,6 +102,11 @@ def test_syringe_codes_of_many_arms_differ():
     assert len(set(syringe_codes(SEED, 200))) == 200
 
 
+def test_syringe_codes_follow_from_the_seed_in_every_version():
+    assert syringe_codes(SEED, 4) == ["H7K", "H6W", "X6W", "D6P"]
+    assert syringe_codes(SEED, 0) == []
+
+
 def test_planned_mice_give_the_arms_their_shares(ready, director):
     ready.arms.filter(name="vehicle").update(planned_mice=10)
     ready.arms.exclude(name="vehicle").update(planned_mice=5)
@@ -103,6 +115,59 @@ def test_planned_mice_give_the_arms_their_shares(ready, director):
     drawn = press(ready, director)
     counts = Counter(drawn.allocations.values_list("arm__name", flat=True))
     assert counts == {"vehicle": 8, "drug A": 4, "drug B": 4, "drug A + drug B": 4}
+
+
+def shares(study) -> list[int]:
+    return [share.ratio for share in propose(study, "A", QUICK, BASELINE).plan.arms]
+
+
+def test_an_arm_without_planned_mice_leaves_the_shares_equal(ready):
+    for planned, expected in (
+        ([12, 6, 6, 18], [2, 1, 1, 3]),
+        ([12, 6, 6, None], [1] * 4),
+        ([0, 6, 6, 6], [1] * 4),
+    ):
+        for arm, mice in zip(ready.arms.order_by("position"), planned, strict=True):
+            ready.arms.filter(pk=arm.pk).update(planned_mice=mice)
+        assert shares(ready) == expected
+    assert shares(make_study("PDX-TEST-02")) == []
+
+
+def test_levels_of_minimization_part_the_window_into_thirds_of_its_logarithm(ready):
+    def cuts(lowest: float, method: str = "minimization") -> dict:
+        ready.enrollment_min_mm3, ready.enrollment_max_mm3 = lowest, 200
+        return dict(propose(ready, "A", Choices(method), BASELINE).plan.cuts)
+
+    assert cuts(100) == {"log_volume": (126.0, 158.7)}
+    assert cuts(0) == cuts(1) == {"log_volume": (5.8, 34.2)}  # a window from 0 has no logarithm
+    assert cuts(100, "sorted_block") == {}
+
+
+# Which mice a name stands for
+
+
+def test_a_name_stands_for_the_cohort_that_waits_the_one_drawn_or_the_mice_without_one(study, director):
+    make_arms(study)
+    make_cohort(study, 8, "A")
+    make_cohort(study, 8, "B", first=21)
+    press(study, director, "A")
+    press(study, director, "B", seed="b" * 32)
+    make_cohort(study, 4, None, first=41)
+    Mouse.objects.filter(label="M041").update(label="A041")  # the first of the list has no cohort
+    waiting = Cohort.objects.create(study=study, name="C")
+    Mouse.objects.create(study=study, label="C1", pdx_model=PdxModel.objects.get(), cohort=waiting)
+
+    def wave(name: str) -> tuple:
+        found = propose(study, name, QUICK, BASELINE).wave
+        return found.cohort and found.cohort.name, len(found.standings), len(found.ready)
+
+    assert [wave(name) for name in ("A", "B", "C", "", "D")] == [
+        ("A", 0, 0), ("B", 0, 0), ("C", 1, 0), (None, 4, 4), (None, 4, 4),
+    ]  # fmt: skip
+    assert (
+        propose(study, "B", QUICK, BASELINE).name == "B" and propose(study, "D", QUICK, BASELINE).name == ""
+    )
+    assert propose(make_study("PDX-TEST-02"), "D", QUICK, BASELINE).wave.standings == ()
 
 
 # Pressed twice
@@ -204,7 +269,6 @@ def test_a_changed_seed_input_or_arm_is_named(ready, director, capsys, statement
 def test_limits_that_differ_and_a_record_that_cannot_be_drawn_again_are_named(ready, director):
     drawn = press(ready, director, choices=Choices())
     limits = drawn.parameters["limits"]
-    assert limits and deviations(drawn) == []
     drawn.parameters["limits"] = limits | dict.fromkeys(limits, 9)
     assert [one.reason for one in deviations(drawn)] == ["the acceptance limits differ from those stored"]
     drawn.seed = "no hexadecimal"
@@ -291,6 +355,8 @@ def test_cohorts_are_randomized_as_their_tumors_arrive(study, director):
     second = press(study, director, "B", seed="beef", at=datetime(2026, 6, 8, 15, tzinfo=UTC))
     assert Counter(second.allocations.values_list("arm__name", flat=True)) == dict.fromkeys(ARMS, 1)
     assert Mouse.objects.get(label="L0").cohort.name == "B"
+    formed = AuditEvent.objects.filter(action="formed a cohort").order_by("pk").last()
+    assert formed.new == {"cohort": "B", "mice": ["L0", "L1", "L2", "L3"]}
     assert len(second.ordered_input) == 16 and sum(bool(row["arm"]) for row in second.ordered_input) == 12
     call_command("verify_allocation")
 
@@ -414,6 +480,42 @@ def test_an_old_baseline_is_asked_about(ready, director):
     refused(ready, director, "M001, .* and 11 more is up to 8 days old", ConcernsRaised, at=at)
 
 
+@pytest.mark.parametrize(("mice", "named"), [(5, "M005"), (6, "M005 and 1 more")])
+def test_a_baseline_of_four_days_before_is_old(study, mice, named):
+    make_arms(study)
+    make_cohort(study, mice)
+    assert propose(study, "A", QUICK, BASELINE + timedelta(days=3)).concerns == ()
+    assert propose(study, "A", QUICK, BASELINE + timedelta(days=4)).concerns == (
+        f"the baseline of M001, M002, M003, M004, {named} is up to 4 days old",
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ({}, {}, True),
+        ({"dose_mg_per_kg": None}, {"dose_mg_per_kg": None}, True),
+        ({"dose_mg_per_kg": 1.0}, {"dose_mg_per_kg": 2.0}, False),
+        ({"dose_mg_per_kg": None}, {"dose_mg_per_kg": 1.0}, False),
+        ({"first_day": 0}, {"first_day": 1}, False),
+        ({"first_day": None}, {"first_day": 0}, False),
+        ({"last_day": 20}, {"last_day": 21}, False),
+        ({"last_day": None}, {"last_day": 21}, False),
+        ({"last_day": None}, {"last_day": None}, True),
+        ({"route": "oral"}, {"route": "iv"}, False),
+        ({"frequency": "qd"}, {"frequency": "bid"}, False),
+    ],
+)
+def test_arms_overlap_where_agent_dose_route_and_days_are_the_same(study, one, other, is_same):
+    make_arms(study, ("vehicle", "drug A", "drug B"))
+    agent = Agent.objects.first()
+    for name, change in (("drug A", one), ("drug B", other)):
+        same = {"agent": agent, "dose_mg_per_kg": 10.0, "first_day": 0, "last_day": 21} | change
+        ArmAgent.objects.filter(arm__name=name).update(**same)
+    found = propose(study, "A", QUICK, BASELINE).concerns
+    assert found == (("arms 2 and 3 give the same",) if is_same else ())
+
+
 def test_mice_that_changed_since_they_were_shown(ready, director):
     shown = propose(ready, "A", QUICK, NOW.date()).token
     Exclusion.objects.create(mouse=ready.mice.first(), reason="died", excluded_at=NOW)
@@ -448,4 +550,24 @@ def test_a_record_of_a_method_of_before_is_named_and_not_replayed(ready, directo
         study=ready, method="by lots", seed="1", algorithm_version="1", code_version="1", ordered_input=[],
         input_sha256="0" * 64, made_at=NOW, made_by=director,
     )  # fmt: skip
-    assert [one.reason for one in deviations(drawn)] == ["its method, by lots, is none of this version's"]
+    assert list(map(str, deviations(drawn))) == [
+        "PDX-TEST-01, cohort -: its method, by lots, is none of this version's"
+    ]
+
+
+def test_a_mouse_allocated_beside_the_drawing_is_named(ready, director):
+    drawn = press(ready, director)
+    Allocation.objects.create(mouse=make_other(ready, "M099"), arm=ready.arms.first(), randomization=drawn)
+    assert [one.reason for one in deviations(drawn)] == ["allocated, but not drawn: M099"]
+
+
+@pytest.mark.parametrize("choices", [Choices(), Choices("minimization")], ids=lambda one: one.method)
+def test_a_mouse_drawn_earlier_whose_baseline_was_voided_hinders_no_later_cohort(ready, director, choices):
+    press(ready, director)
+    mouse = Mouse.objects.get(label="M003")
+    make_measurement(
+        ready.sessions.get(), mouse, revision=2, is_void=True, reason="another mouse was measured"
+    )
+    make_cohort(ready, 8, "B", first=41)
+    second = press(ready, director, "B", choices, seed="b" * 32)
+    assert second.allocations.count() == 8 and deviations(second) == []
