@@ -22,6 +22,7 @@ from studies.terms import ExitReason
 IMPLEMENTATION = "mRECIST after Gao et al. 2015, rule as in Xeva (running mean includes day 0, from day 10)"
 FIRST_DAY = 10.0
 FEWEST_READINGS = 2
+DECIMALS = 9  # of a percent, so that a change of exactly a limit is on it whatever the division's last bit
 # Category, and what best and best average response must lie below; the last rule that holds decides.
 RULES = (("SD", 35.0, 30.0), ("PR", -50.0, -20.0), ("CR", -95.0, -40.0))
 CATEGORIES = ("CR", "PR", "SD", "PD")
@@ -133,13 +134,14 @@ def _best_responses(curves: Curves, start: Baseline, lod_mm3: float) -> pd.DataF
     for visit in range(int(lengths[0]) if len(lengths) else 0):
         active = int(np.searchsorted(-lengths[:active], -visit, side="left"))
         reading = position[:active] + visit
-        change = 100 * (curves.volume_mm3[reading] - scale[:active]) / scale[:active]
+        change = np.round(100 * (curves.volume_mm3[reading] - scale[:active]) / scale[:active], DECIMALS)
         running[:active] += change
         day = curves.day[reading]
         counts = day >= FIRST_DAY
         late[:active] += counts
         _keep_least(best[:active], best_day[:active], change, day, counts)
-        _keep_least(best_average[:active], average_day[:active], running[:active] / (visit + 1), day, counts)
+        average = np.round(running[:active] / (visit + 1), DECIMALS)
+        _keep_least(best_average[:active], average_day[:active], average, day, counts)
     back = np.argsort(order, kind="stable")
     frame = pd.DataFrame({
         "best_response_percent": best, "best_response_day": best_day,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from studies.analysis.curves import Curves, baselines, curves_of, volumes_at
 from studies.analysis.kaplan_meier import kaplan_meier
-from studies.analysis.response import FEWEST_READINGS, FIRST_DAY, category_of, responses
+from studies.analysis.response import DECIMALS, FEWEST_READINGS, FIRST_DAY, category_of, responses
 from studies.analysis.survival import time_to_event
 from studies.analysis.tables import NormalizedTable
 from studies.terms import ExitReason
@@ -54,10 +54,10 @@ def response_criteria(
     start = baselines(curves)
     v0 = np.where(start.volume_mm3 >= max(lod_mm3, 1e-9), start.volume_mm3, np.nan)
     after = curves.last_day > start.day
-    change_last = np.where(after, 100 * (curves.volume_mm3[curves.ends - 1] - v0) / v0, np.nan)
+    change_last = np.where(after, _percent(curves.volume_mm3[curves.ends - 1], v0), np.nan)
     change_day = np.full(len(curves), np.nan)
     if day is not None:
-        change_day = 100 * (np.where(start.day < day, volumes_at(curves, day)[0], np.nan) - v0) / v0
+        change_day = _percent(np.where(start.day < day, volumes_at(curves, day)[0], np.nan), v0)
     mine = responses(table, lod_mm3)
     weighted, weighted_category = _time_weighted(curves, start.position, v0, mine)
     facts = mine[["mouse", "pdx_model", "map2k4_status", "arm"]]
@@ -91,6 +91,10 @@ def response_discordance(criteria: pd.DataFrame) -> list[dict]:
             "table": [{"first": a, "second": b, "n": int(n)} for (a, b), n in counts.items()],
         })  # fmt: skip
     return rows
+
+
+def _percent(volume_mm3: np.ndarray, v0: np.ndarray) -> np.ndarray:
+    return np.round(100 * (volume_mm3 - v0) / v0, DECIMALS)
 
 
 def _by_limits(change: np.ndarray, limits: tuple[tuple[str, float], ...], worst: str) -> np.ndarray:
@@ -151,13 +155,13 @@ def _time_weighted(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The least mean change over time since V0, at a visit on day 10 or later, and the category it gives."""
     place, owner = np.arange(len(curves.day)), curves.owner
-    change = 100 * (curves.volume_mm3 / v0[owner] - 1)
+    change = 100 * (curves.volume_mm3 - v0[owner]) / v0[owner]
     first = place <= position[owner]
     step = np.where(first, 0.0, np.diff(curves.day, prepend=curves.day[:1]))
     area = np.cumsum(np.nan_to_num(step * (change + np.concatenate([change[:1], change[:-1]])) / 2))
     elapsed = curves.day - curves.day[position][owner]
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = (area - area[position][owner]) / elapsed
+        mean = np.round((area - area[position][owner]) / elapsed, DECIMALS)
     late = (curves.day >= FIRST_DAY) & (elapsed > 0) & ~np.isnan(change)
     least = np.minimum.reduceat(np.where(late, mean, np.inf), curves.starts)
     enough = (curves.count(late) >= FEWEST_READINGS) & ~np.isnan(v0)

@@ -21,6 +21,7 @@ MTD_MICE_A_DEATH = 10
 FEWEST_MICE_OF_A_MEAN, LEAST_SHARE_OF_A_MEAN = 3, 0.5
 LONG_LOSS_PERCENT = 15.0
 RECOVERED_PERCENT = 5.0
+DECIMALS = 9  # of a percent, so that a loss from 22 to 17.6 g is 20 % and not a last bit less
 DEATHS = {str(ExitReason.FOUND_DEAD), str(ExitReason.TREATMENT_TOXICITY), str(ExitReason.BODY_WEIGHT),
           str(ExitReason.CLINICAL_SIGNS)}  # fmt: skip
 
@@ -41,7 +42,7 @@ def weight_change(table: pd.DataFrame | NormalizedTable, net: bool = False) -> p
     baseline = before.reindex(first.index).fillna(first)
     kept = weighed[weighed["day"] >= BASELINE_LAST_DAY]
     start = baseline.reindex(kept["mouse"]).to_numpy()
-    percent = 100 * (kept["weight_g"].to_numpy() - start) / start
+    percent = np.round(100 * (kept["weight_g"].to_numpy() - start) / start, DECIMALS)
     columns = ["mouse", "pdx_model", "map2k4_status", "arm", "day", "weight_g"]
     return kept[columns].assign(percent=percent).reset_index(drop=True)
 
@@ -89,7 +90,7 @@ def _losses(changes: pd.DataFrame) -> dict[str, float | int | None]:
     if changes.empty:
         nothing = ("max_mean_loss_percent", "nadir_day", "mean_max_loss_percent", "tolerated_loss_percent")
         return dict.fromkeys(nothing) | {"n_at_nadir": 0}
-    by_day = changes.groupby("day")["percent"].agg(["mean", "size"])
+    by_day = changes.groupby("day")["percent"].agg(["mean", "size"]).round(DECIMALS)
     day = by_day["mean"].idxmin()
     least = changes.groupby("mouse")["percent"].min()
     fewest = max(FEWEST_MICE_OF_A_MEAN, LEAST_SHARE_OF_A_MEAN * len(least))

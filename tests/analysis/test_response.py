@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis import AnalysisError, mrecist, response_rates, responses
+from studies.analysis.response import category_of
 from tests.analysis.builders import CURVE_X_DAYS, CURVE_X_VOLUMES, curve, together
 
 RANK = {"CR": 0, "PR": 1, "SD": 2, "PD": 3}
@@ -190,3 +192,54 @@ def test_what_is_no_curve_is_refused(days, values, reason):
 @pytest.mark.parametrize("values", [[0, 10, 20], [float("nan")] * 3])
 def test_no_baseline_no_category(values):
     assert mrecist([0, 10, 14], values).category is None
+
+
+# Exactly at a limit
+
+
+@pytest.mark.parametrize(
+    ("best", "average", "category"),
+    [
+        (-95.0, -40.1, "PR"), (-95.1, -40.0, "PR"), (-95.1, -40.1, "CR"),
+        (-50.0, -20.1, "SD"), (-50.1, -20.0, "SD"), (-50.1, -20.1, "PR"),
+        (35.0, 29.9, "PD"), (34.9, 30.0, "PD"), (34.9, 29.9, "SD"),
+    ],
+)  # fmt: skip
+def test_both_limits_of_a_category_are_strict(best, average, category):
+    assert category_of(np.array([best]), np.array([average])) == [category]
+
+
+@pytest.mark.parametrize("v0", [0.1, 0.7, 33.3, 87.1, 230.7])
+def test_a_change_of_exactly_a_limit_is_on_it_whatever_the_last_bit_of_a_division(v0):
+    assert mrecist([0, 10, 14], [v0, 0.5 * v0, 0.5 * v0]).best_response_percent == -50
+    average = mrecist([0, 10, 14], [v0, 1.45 * v0, 1.45 * v0])
+    assert (average.best_average_response_percent, average.category) == (22.5, "PD")
+    assert mrecist([0, 10, 14], [v0, 1.35 * v0, 1.35 * v0]).category == "PD"
+
+
+def test_the_first_of_two_best_days_is_told():
+    row = mrecist([0, 10, 14, 17], [100, 50, 50, 100])
+    assert row.best_response_day == 10
+    flat = mrecist([0, 10, 14], [100, 100, 100])
+    assert (flat.best_response_day, flat.best_average_response_day) == (10, 10)
+
+
+def test_two_readings_of_one_day_are_in_order():
+    assert mrecist([0, 10, 10], [100, 60, 40]).best_response_percent == -60
+
+
+def test_a_mouse_culled_on_day_10_has_no_early_progression():
+    early, late = (
+        responses(curve("a", "V", {0: 100, day: 1600}, exit_reason="tumor_size")).iloc[0] for day in (9.5, 10)
+    )
+    assert (early["category"], early["early_progression"]) == ("PD", True)
+    assert early["reason"] == "culled for its tumor before day 10"
+    assert (late["category"], late["early_progression"]) == (None, False)
+
+
+def test_a_baseline_of_exactly_the_limit_of_detection_is_evaluable():
+    rows = [responses(curve("a", "V", {0: v0, 11: 300, 14: 500})).iloc[0] for v0 in (13.5, 13.4)]
+    assert [row["category"] for row in rows] == ["PD", None]
+    culled = responses(curve("a", "V", {0: 13.4, 7: 1600}, exit_reason="tumor_size")).iloc[0]
+    assert (culled["category"], culled["early_progression"]) == (None, False)
+    assert responses(curve("a", "V", {0: 0, 11: 300, 14: 500}), lod_mm3=0).iloc[0]["category"] is None

@@ -216,3 +216,96 @@ def test_an_arm_without_mice_and_negative_counts_are_refused():
 def test_no_trend_where_all_mice_share_a_category():
     assert trend_in_categories([0, 3, 0, 0], [0, 4, 0, 0]) is None
     assert clopper_pearson(0, 0) == (None, None)
+
+
+# Exactly at a limit
+
+
+@pytest.mark.parametrize(
+    ("last", "pdxnet", "rc"),
+    [
+        (5, "CR", "OR"), (5.1, "PR", "OR"), (65, "PR", "OR"), (65.1, "PR", "SD"), (70, "PR", "SD"), (70.1, "SD", "SD"),
+        (120, "SD", "SD"), (120.1, "PD", "SD"), (135, "PD", "SD"), (135.1, "PD", "PD"),
+    ],
+)  # fmt: skip
+def test_limits_of_a_day_s_change_belong_to_the_better_category(last, pdxnet, rc):
+    row = judged({0: 100, 14: last})
+    assert (row["pdxnet"], row["rc"]) == (pdxnet, rc)
+
+
+@pytest.mark.parametrize(
+    ("readings", "category"),
+    [
+        ({0: 400, 7: 400, 14: 500}, "SD"), ({0: 400, 7: 400, 14: 500.1}, "PD"),
+        ({0: 400, 7: 200, 14: 400}, "PR"), ({0: 400, 7: 200.1, 14: 400}, "SD"),
+        ({0: 400, 7: 100, 14: 400}, "PR"), ({0: 400, 7: 99.9, 14: 400}, "CR"),
+        ({0: 400, 7: 90, 14: 100}, "CR"), ({0: 400, 7: 90, 14: 99.9}, "MCR"),
+        ({-4: 50, 0: 400, 14: 400}, "SD"), ({0: 200, 14: 99}, "MCR"), ({0: 199.9, 14: 99.9}, "PR"),
+    ],
+)  # fmt: skip
+def test_limits_of_the_pediatric_criteria(readings, category):
+    assert judged(readings)["pptc"] == category
+
+
+def test_the_standard_rule_begins_at_200_mm3():
+    assert [judged({0: v0, 14: v0})["pptc_rule"] for v0 in (200, 199.9)] == ["standard", "modified"]
+
+
+def test_a_delay_of_exactly_one_and_a_half_is_early_progression():
+    vehicle = [curve(f"v{i}", "V", {0: 250, 10: 1000}) for i in range(3)]
+    on, above = curve("on", "T", {0: 250, 15: 1000}), curve("above", "T", {0: 250, 15.1: 1000})
+    short = curve("short", "T", {0: 250, 12: 900})
+    rows = response_criteria(together(*vehicle, on, above, short), 8, {"T": "V"}).set_index("mouse")["pptc"]
+    assert (rows["on"], rows["above"]) == ("PD1", "PD2")
+    assert rows["short"] == "PD", "not yet at four times V0, nor followed for long enough to be late"
+    assert (rows["v0"], rows["v1"]) == ("PD1", "PD1")
+
+
+def test_a_mouse_read_on_the_day_of_its_baseline_alone_has_no_change():
+    row = judged({0: 300})
+    assert (row["rc"], row["pdxnet"], row["pptc"], row["mrecist"]) == (None, None, None, None)
+    assert np.isnan(row["pptc_score"])
+    assert judged({0: 300, 7: 300}, day=0)["pdxnet"] is None
+
+
+def test_a_baseline_of_exactly_the_limit_of_detection_is_judged():
+    assert [judged({0: v0, 14: v0})["rc"] for v0 in (13.5, 13.4)] == ["SD", None]
+
+
+def test_a_tumor_of_exactly_the_limit_of_detection_is_there():
+    assert not judged({0: 200, 7: 13.5, 14: 0})["tumor_free_survivor"]
+    assert not judged({0: 200, 7: 0, 14: 13.5})["tumor_free_survivor"]
+    assert judged({0: 200, 7: 13.4, 14: 13.4})["tumor_free_survivor"]
+    assert not judged({0: 5})["tumor_free_survivor"], "one visit is none twice"
+    assert judged({0: 5, 7: 5})["tumor_free_survivor"]
+
+
+def test_tumor_free_mice_stay_to_the_last_day_of_their_pdx_model():
+    def survivors(last: float, reason: str = "") -> list[bool]:
+        table = together(
+            curve("1", "T", {0: 200, 7: 0, last: 0}, pdx_model="P1", exit_reason=reason),
+            curve("2", "T", {0: 200, 21: 900}, pdx_model="P1"), curve("3", "T", {0: 200, 28: 900}, pdx_model="P2"),
+        )  # fmt: skip
+        return list(response_criteria(table, 21, {})["tumor_free_survivor"])
+
+    assert survivors(21) == [True, False, False]
+    assert survivors(20) == [False, False, False]
+    assert survivors(20, "scheduled_end") == [True, False, False]
+    assert survivors(21, "accident") == [False, False, False]
+
+
+def test_the_average_over_time_counts_from_day_10_and_takes_two_readings():
+    # lines down to -50 at day 10 and on: the mean over time there is -25
+    assert judged({0: 100, 10: 50, 14: 50})["best_time_weighted_average_percent"] == pytest.approx(
+        (-250 - 200) / 14
+    )
+    falling = judged({0: 100, 10: 20, 14: 300})
+    assert falling["best_time_weighted_average_percent"] == pytest.approx(-40)
+    assert np.isnan(judged({0: 100, 9: 50, 14: 50})["best_time_weighted_average_percent"])
+    assert judged({0: 100, 9: 50, 14: 50})["mrecist_time_weighted"] is None
+    before = judged({-4: 900, 0: 100, 10: 50, 20: 50})
+    assert before["best_time_weighted_average_percent"] == pytest.approx(-37.5)
+
+
+def test_a_mouse_culled_early_for_its_tumor_is_progressive_over_time_too():
+    assert judged({0: 200, 7: 1600}, exit_reason="tumor_size")["mrecist_time_weighted"] == "PD"

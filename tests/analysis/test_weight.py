@@ -200,3 +200,89 @@ def test_weights_without_error_have_no_model_and_it_says_why():
     assert section["contrasts"] == []
     assert section["formula"] == "percent ~ day * arm + (1 + day | mouse)"
     assert section["reason"]
+
+
+# Exactly at a limit
+
+
+@pytest.mark.parametrize(("start", "percent"), [(22.0, 20), (19.4, 20), (23.0, 15), (18.2, 10), (21.4, 10)])
+def test_a_loss_of_exactly_the_limit_is_one_whatever_the_last_bit_of_a_division(start, percent):
+    weight = round(start * (100 - percent) / 100, 2)
+    row = summary(mouse("1", {0: start, 7: weight}))
+    assert row["max_mean_loss_percent"] == row["mean_max_loss_percent"] == percent
+    assert [row[f"n_loss_{limit}"] for limit in (10, 15, 20)] == [
+        int(percent >= limit) for limit in (10, 15, 20)
+    ]
+    just_above = summary(mouse("1", {0: start, 7: weight + 0.01}))
+    assert just_above[f"n_loss_{percent}"] == 0
+
+
+def test_a_mean_loss_of_exactly_a_fifth_is_tolerated():
+    exact = summary(*(mouse(name, {0: 22, 7: 17.6}) for name in "123"))
+    assert (exact["tolerated_loss_percent"], exact["over_mtd"], exact["mtd_reason"]) == (20, False, None)
+    above = summary(*(mouse(name, {0: 22, 7: 17.59}) for name in "123"))
+    assert (above["over_mtd"], above["mtd_reason"]) == (True, "mean loss of 20.0 %")
+    assert above["over_mtd_attributed"]
+
+
+def test_half_of_the_mice_and_three_of_them_make_a_mean_that_judges_the_dose():
+    def tolerated(n: int, heavy: int) -> float:
+        return summary(*(
+            mouse(str(i), {0: 20, 7: 19} | ({14: 14} if i < heavy else {})) for i in range(n)
+        ))["tolerated_loss_percent"]  # fmt: skip
+
+    assert [tolerated(6, 3), tolerated(7, 3), tolerated(8, 4)] == pytest.approx([30, 5, 30])
+    assert [tolerated(4, 2), tolerated(3, 3)] == pytest.approx([5, 30])
+    assert summary(mouse("1", {0: 20, 7: 14}), mouse("2", {0: 20, 7: 14}))["tolerated_loss_percent"] is None
+
+
+@pytest.mark.parametrize(
+    ("mice", "deaths", "over"), [(19, 2, True), (20, 2, False), (20, 3, True), (9, 1, False)]
+)
+def test_one_death_in_ten_is_tolerated_and_no_more(mice, deaths, over):
+    lost = {"exit_reason": "treatment_toxicity"}
+    row = summary(*(mouse(str(i), {0: 20, 7: 20}, **(lost if i < deaths else {})) for i in range(mice)))
+    assert (row["n_enrolled"], row["n_deaths_treatment"]) == (mice, deaths)
+    assert (row["over_mtd"], row["over_mtd_attributed"]) == (over, over)
+    assert (row["mtd_reason"] is not None) == over
+
+
+@pytest.mark.parametrize(
+    ("reason", "related", "counted"),
+    [
+        ("found_dead", "", "unknown"), ("found_dead", "yes", "treatment"), ("found_dead", "no", "other"),
+        ("found_dead", "unknown", "unknown"), ("treatment_toxicity", "no", "treatment"),
+        ("body_weight", "", "unknown"), ("clinical_signs", "yes", "treatment"), ("tumor_size", "yes", None),
+        ("accident", "", None),
+    ],
+)  # fmt: skip
+def test_whose_death_counts_as_whose(reason, related, counted):
+    row = summary(
+        mouse("1", {0: 20, 7: 20}, exit_reason=reason, treatment_related=related), mouse("2", {0: 20})
+    )
+    found = {name: row[f"n_deaths_{name}"] for name in ("treatment", "other", "unknown")}
+    assert found == {name: int(name == counted) for name in found}
+    assert row["n_exits_weight"] == int(reason == "body_weight")
+
+
+def test_the_mean_has_recovered_at_exactly_five_percent_below_its_start():
+    assert summary(mouse("1", {0: 20, 4: 16, 8: 19}))["recovery_day"] == 8
+    assert summary(mouse("1", {0: 20, 4: 16, 8: 18.99, 11: 20}))["recovery_day"] == 11
+    # one that never fell below it has nothing to recover from
+    assert summary(mouse("1", {0: 20, 4: 19, 8: 20}))["recovery_day"] is None
+    assert summary(mouse("1", {0: 20, 4: 18.99, 8: 19}))["recovery_day"] == 8
+
+
+def test_days_below_count_each_mouse_s_own_lines():
+    # -15 exactly is not below it; two mice below for 4 and 2 days; a line from -20 up to -15 lies below to its end
+    assert summary(mouse("1", {0: 20, 4: 17, 8: 17}))["days_below_15"] == 0
+    two = summary(mouse("1", {0: 20, 4: 16, 8: 16, 9: 20}), mouse("2", {0: 20, 4: 16, 8: 17}))
+    assert two["days_below_15"] == pytest.approx((1 + 4 + 0.25) + (1 + 4))
+
+
+def test_weighings_before_the_first_dose_and_those_of_0_g_are_no_change():
+    change = weight_change(together(mouse("1", {-4: 30, 0: 20, 7: 18}), mouse("2", {2: 20, 7: 19})))
+    assert [list(part["day"]) for _, part in change.groupby("mouse")] == [[0, 7], [2, 7]]
+    assert list(change["percent"]) == [0, -10, 0, -5]
+    net = weight_change(mouse("1", {0: 20, 7: 0.1, 9: 20}), net=True)
+    assert list(net["day"]) == [0, 9]
