@@ -170,12 +170,19 @@ def test_draws_hang_on_the_seed_alone():
     )
 
 
-def gates(f1: float, hsa: float, bliss: float) -> dict[str, dict]:
+def gates(f1: float, hsa: float, bliss: float | None, estimate: float | None = -0.1) -> dict[str, dict]:
     table = normalize_table(combination(0.05))
     plan = resolve_plan(table, {"control": "vehicle"})
     contrast = {"arm": "A+B", "control": "vehicle", "family": "F1", "p_adjusted": f1}
     rows = [
-        {"arm": "A+B", "control": "vehicle", "scope": "study", "null": null, "p_value": p, "estimate": -0.1}
+        {
+            "arm": "A+B",
+            "control": "vehicle",
+            "scope": "study",
+            "null": null,
+            "p_value": p,
+            "estimate": estimate,
+        }
         for null, p in (("hsa", hsa), ("bliss", bliss))
     ]
     f4 = {"arm": "A+B", "control": "vehicle", "p_value": 0.001, "p_adjusted": 0.001}
@@ -211,3 +218,61 @@ def test_without_a_combination_there_is_nothing_to_say():
     result = analyze_study(combination(0.05).query("arm != 'A+B'"), {"control": "vehicle"}).to_dict()
     assert (result["synergy_scales"], result["synergy_curve"]) == ([], [])
     assert {row["family"] for row in result["families"]} == {"F1"}
+
+
+# Exactly at a gate
+
+
+def shown(**p: float | None) -> list[bool]:
+    return [row["shown"] for row in gates(**({"f1": 0.01, "hsa": 0.01, "bliss": 0.01} | p)).values()]
+
+
+def test_a_gate_takes_a_p_below_its_level_and_not_at_it():
+    assert shown(f1=0.05) == [False] * 4
+    assert shown(f1=0.0499) == [True] * 4
+    assert shown(hsa=0.025) == [True, False, False, False]
+    assert shown(hsa=0.0249) == [True] * 4
+    assert shown(bliss=0.05) == [True, True, False, False]
+    assert shown(bliss=None) == [True, True, False, False]
+    assert gates(0.01, 0.01, 0.05)["F4"]["gate"] == "closed by F3"
+    assert gates(0.05, 0.05, 0.05)["F4"]["gate"] == "closed by F1", "the first that closed it is named"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "is_shown"), [(-0.001, True), (0.0, False), (0.001, False), (None, False)]
+)
+def test_a_combination_worse_than_its_null_opens_no_gate(estimate, is_shown):
+    rows = gates(0.01, 0.01, 0.01, estimate=estimate)
+    assert rows["F2"]["shown"] == is_shown
+    assert rows["F4"]["exploratory"] == (not is_shown)
+
+
+def test_a_gate_hears_of_the_study_and_of_its_own_arm_alone():
+    plan = resolve_plan(normalize_table(combination(0.05)), {"control": "vehicle"})
+    contrasts = [
+        {"arm": "A+B", "control": "vehicle", "family": "F1", "p_adjusted": 0.01},
+        {"arm": "A+B", "control": "A", "family": "F2", "p_adjusted": 0.9},
+        {"arm": "A", "control": "vehicle", "family": "F1", "p_adjusted": 0.9},
+    ]
+    rows = [
+        {
+            "arm": arm,
+            "control": "vehicle",
+            "scope": scope,
+            "null": null,
+            "p_value": p,
+            "estimate": -0.1,
+            "against": "B",
+        }
+        for arm, scope, p in (("A+B", "study", 0.01), ("A+B", "map2k4", 0.9), ("C", "study", 0.9))
+        for null in ("hsa", "bliss")
+    ]
+    found = family_rows(
+        contrasts, rows, [{"arm": "A", "control": "vehicle", "p_value": 0.02, "p_adjusted": None}], plan
+    )
+    told = [(row["arm"], row["family"], row["control"], row["p_value"], row["gate"]) for row in found]
+    assert told == [
+        ("A", "F1", "vehicle", 0.9, "open"), ("A", "F4", "vehicle", 0.02, "closed by F1"),
+        ("A+B", "F1", "vehicle", 0.01, "open"), ("A+B", "F2", "B", 0.01, "open"), ("A+B", "F3", "B", 0.01, "open"),
+    ]  # fmt: skip
+    assert [row["q_value"] for row in found] == [None, 0.02, None, None, None]

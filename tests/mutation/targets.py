@@ -37,6 +37,14 @@ DECIDING = ("response", "response_criteria", "response_tests", "multiplicity", "
 DECIDING_MODULES = tuple(f"studies/analysis/{name}.py" for name in DECIDING)
 DECIDING_TESTS = ("response", "response_criteria", "synergy", "synergy_scales", "survival", "survival_endpoints",
                   "survival_estimates", "weight")  # fmt: skip
+# What fits and pools: searches with likelihoods of their own, whose tests take longest.
+FITTING = ("tobit", "censored", "censored_nested", "growth_shapes", "laplace", "growth_models", "many_studies", "power",
+           "simulation", "meta_analysis", "inference", "influence", "interval_censored", "biomarker",
+           "biomarker_status", "effects_of_models", "hazards", "mean_curves")  # fmt: skip
+FITTING_MODULES = tuple(f"studies/analysis/{name}.py" for name in FITTING)
+ANALYSIS_TESTS = ("against_parts", "covariates", "curve_distance", "diagnostics", "endpoint_tests", "growth",
+                  "growth_arms", "plan", "power_simulation", "response_criteria", "sensitivity", "simulation", "study",
+                  "survival_estimates", "suspects", "synergy_scales", "tables", "tgi", "weight")  # fmt: skip
 
 CORE = {
     "validation": Target(("studies/validation",), ("tests/validation",), is_pure=True),
@@ -139,8 +147,12 @@ CORE = {
     "deciding": Target(
         DECIDING_MODULES, tuple(f"tests/analysis/test_{name}.py" for name in DECIDING_TESTS), is_pure=True
     ),
+    "fitting": Target(FITTING_MODULES, ("tests/analysis",), is_pure=True),
     "analysis": Target(
-        ("studies/analysis",), ("tests/analysis",), is_pure=True, apart=(*MIXED, *DECIDING_MODULES)
+        ("studies/analysis",),
+        tuple(f"tests/analysis/test_{name}.py" for name in ANALYSIS_TESTS),
+        is_pure=True,
+        apart=(*MIXED, *DECIDING_MODULES, *FITTING_MODULES),
     ),
     "alerts": Target(("studies/alerts",), ("tests/alerts",), is_pure=True),
     "imports": Target(("studies/imports",), ("tests/imports",), is_pure=True),
