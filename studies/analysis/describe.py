@@ -21,6 +21,8 @@ from studies.analysis.tgi import METHODS, MiceAtDay, compare_arms, mice_at_day
 from studies.analysis.weight import weight_summary
 from studies.analysis.weight_inference import weight_model, weight_time_rows
 
+SHOWN_BY_DAY = ("arm", "control", "day", "percent", "ci_low", "ci_high", "n", "n_interpolated", "n_control",
+                "n_interpolated_control")  # fmt: skip
 MODEL_SCOPE_METHODS = ("delta", "ratio", "rtv")
 
 
@@ -102,8 +104,7 @@ def tgi_by_day_rows(curves: Curves, plan: Plan) -> list[dict[str, Any]]:
             if day not in days[arm]:
                 continue
             result = compare_arms(mice, (arm, treated), (plan.control_of(arm), vehicle), 1 - plan["alpha"])
-            shown = ("arm", "control", "day", "percent", "ci_low", "ci_high", "n", "n_control")
-            rows.append({name: getattr(result, name) for name in shown})
+            rows.append({name: getattr(result, name) for name in SHOWN_BY_DAY})
     return rows
 
 

@@ -103,7 +103,10 @@ class TwoGroups:
 
 
 def compare_groups(one: np.ndarray, other: np.ndarray, confidence: float = 0.95) -> TwoGroups:
-    """Mean of one group's effects less the other's; tests are None below two models in a group."""
+    """Mean of one group's effects less the other's; tests are None below two models in a group.
+
+    Welch's is below three: two that happen to lie together would pass for a group without spread.
+    """
     difference, df = float(one.mean() - other.mean()), len(one) + len(other) - 2
     if len(one) < 2 or len(other) < 2:
         return TwoGroups(difference, None, df, None, None, None, None, None, None)
@@ -115,10 +118,11 @@ def compare_groups(one: np.ndarray, other: np.ndarray, confidence: float = 0.95)
     half = float(stdtrit(df, 0.5 + confidence / 2)) * se
     a, b = v1 / len(one), v2 / len(other)
     welch_df = (a + b) ** 2 / (a**2 / (len(one) - 1) + b**2 / (len(other) - 1))
+    by_welch = _two_sided(difference / (a + b) ** 0.5, welch_df)
     permutation, smallest = _permutation_p(one, other)
     return TwoGroups(
         difference, se, df, _two_sided(difference / se, df), difference - half, difference + half,
-        _two_sided(difference / (a + b) ** 0.5, welch_df), permutation, smallest,
+        by_welch if min(len(one), len(other)) >= FEWEST_MODELS else None, permutation, smallest,
     )  # fmt: skip
 
 

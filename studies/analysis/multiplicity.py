@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from studies.analysis.biomarker import FEWEST_FOR_CLAIM
 from studies.analysis.plan import Plan
 
 QUESTIONS = {
@@ -28,7 +29,8 @@ def family_rows(
     plan: Plan,
 ) -> list[dict[str, Any]]:
     """One row a test of the study as a whole: family, question, arm, control, p_value (adjusted within F1), alpha it is
-    held against (half for F2, one-sided), shown, gate (open, or the family that closed it), exploratory, q_value."""
+    held against (half for F2, one-sided), shown, gate (open, the family that closed it, or too few PDX models),
+    exploratory, q_value. F4 is shown where the interaction itself is claimed."""
     rows = [row for arm in plan.treated_arms for row in _of_arm(arm, contrasts, synergy, interaction, plan)]
     exploring = [row for row in rows if row["exploratory"] and row["p_value"] is not None]
     for row, q in zip(exploring, false_discovery_rates([row["p_value"] for row in exploring]), strict=True):
@@ -54,8 +56,9 @@ def _of_arm(
     plan: Plan,
 ) -> Iterator[dict[str, Any]]:
     closed_by = None
-    for family, control, p, alpha, better in _tests(arm, contrasts, synergy, interaction, plan):
-        shown = p is not None and p < alpha and better
+    for family, control, p, alpha, holds, lacking in _tests(arm, contrasts, synergy, interaction, plan):
+        shown = p is not None and p < alpha and holds
+        gate = f"closed by {closed_by}" if closed_by else lacking or "open"
         yield {
             "family": family,
             "question": QUESTIONS[family].format(gene=plan.biomarker.name),
@@ -63,9 +66,9 @@ def _of_arm(
             "control": control,
             "p_value": p,
             "alpha": alpha,
-            "shown": bool(shown and closed_by is None),
-            "gate": "open" if closed_by is None else f"closed by {closed_by}",
-            "exploratory": closed_by is not None,
+            "shown": bool(shown and gate == "open"),
+            "gate": gate,
+            "exploratory": gate != "open",
             "q_value": None,
         }
         closed_by = closed_by or (None if shown else family)
@@ -77,18 +80,21 @@ def _tests(
     synergy: list[dict[str, Any]],
     interaction: list[dict[str, Any]],
     plan: Plan,
-) -> Iterator[tuple[str, str, float | None, float, bool]]:
-    """The arm's tests in order: family, control, p, its level, and whether the effect has the direction asked for."""
+) -> Iterator[tuple[str, str, float | None, float, bool, str | None]]:
+    """The arm's tests in order: family, control, p, its level, whether the effect is one that may be claimed (the
+    direction asked for), and what it lacks to confirm anything at all.
+    """
     alpha = plan["alpha"]
     for row in contrasts:
         if row["arm"] == arm and row["family"] == "F1":
-            yield "F1", row["control"], row["p_adjusted"], alpha, True
+            yield "F1", row["control"], row["p_adjusted"], alpha, True, None
     for null, family, level in (("hsa", "F2", alpha / 2), ("bliss", "F3", alpha)):
         for row in synergy:
             if row["arm"] == arm and row["null"] == null and row["scope"] == "study":
                 against = row.get("against") or row["control"]
-                yield family, against, row["p_value"], level, (row["estimate"] or 0.0) < 0
+                yield family, against, row["p_value"], level, (row["estimate"] or 0.0) < 0, None
     for row in interaction:
         if row["arm"] == arm:
             p = row.get("p_adjusted")
-            yield "F4", row["control"], row["p_value"] if p is None else p, alpha, True
+            lacking = "too few PDX models" if min(row["n_models"].values()) < FEWEST_FOR_CLAIM else None
+            yield "F4", row["control"], row["p_value"] if p is None else p, alpha, row["claim"], lacking

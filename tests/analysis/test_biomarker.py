@@ -203,9 +203,14 @@ def test_no_claim_against_the_declared_direction():
 
 
 def test_two_models_of_a_status_are_exploratory():
-    row = interaction(section(models(strong(), 1, 2, 3, 4, 5)))
+    result = analyze_study(models(strong(), 1, 2, 3, 4, 5), PLAN).to_dict()
+    row = interaction(result["map2k4"])
     assert row["p_value"] is not None
     assert (row["claim"], row["reason"].split(":")[0]) == (False, "exploratory")
+    family = next(one for one in result["families"] if (one["arm"], one["family"]) == ("A", "F4"))
+    assert (family["shown"], family["exploratory"]) == (False, True)
+    tests = [one["test"] for one in result["map2k4"]["model_level"]]
+    assert all(test["p_value"] is not None and test["welch_p_value"] is None for test in tests)
 
 
 def test_one_model_of_a_status_is_a_case_study():

@@ -170,7 +170,14 @@ def test_draws_hang_on_the_seed_alone():
     )
 
 
-def gates(f1: float, hsa: float, bliss: float | None, estimate: float | None = -0.1) -> dict[str, dict]:
+def gates(
+    f1: float,
+    hsa: float,
+    bliss: float | None,
+    estimate: float | None = -0.1,
+    n_models: int = 3,
+    claim: bool = True,
+) -> dict[str, dict]:
     table = normalize_table(combination(0.05))
     plan = resolve_plan(table, {"control": "vehicle"})
     contrast = {"arm": "A+B", "control": "vehicle", "family": "F1", "p_adjusted": f1}
@@ -185,7 +192,15 @@ def gates(f1: float, hsa: float, bliss: float | None, estimate: float | None = -
         }
         for null, p in (("hsa", hsa), ("bliss", bliss))
     ]
-    f4 = {"arm": "A+B", "control": "vehicle", "p_value": 0.001, "p_adjusted": 0.001}
+    models = {"loss_of_function": n_models, "wild_type": 3}
+    f4 = {
+        "arm": "A+B",
+        "control": "vehicle",
+        "p_value": 0.001,
+        "p_adjusted": 0.001,
+        "n_models": models,
+        "claim": claim,
+    }
     return {row["family"]: row for row in family_rows([contrast], rows, [f4], plan)}
 
 
@@ -267,12 +282,32 @@ def test_a_gate_hears_of_the_study_and_of_its_own_arm_alone():
         for arm, scope, p in (("A+B", "study", 0.01), ("A+B", "map2k4", 0.9), ("C", "study", 0.9))
         for null in ("hsa", "bliss")
     ]
-    found = family_rows(
-        contrasts, rows, [{"arm": "A", "control": "vehicle", "p_value": 0.02, "p_adjusted": None}], plan
-    )
+    models = {"loss_of_function": 3, "wild_type": 3}
+    f4 = {
+        "arm": "A",
+        "control": "vehicle",
+        "p_value": 0.02,
+        "p_adjusted": None,
+        "n_models": models,
+        "claim": True,
+    }
+    found = family_rows(contrasts, rows, [f4], plan)
     told = [(row["arm"], row["family"], row["control"], row["p_value"], row["gate"]) for row in found]
     assert told == [
         ("A", "F1", "vehicle", 0.9, "open"), ("A", "F4", "vehicle", 0.02, "closed by F1"),
         ("A+B", "F1", "vehicle", 0.01, "open"), ("A+B", "F2", "B", 0.01, "open"), ("A+B", "F3", "B", 0.01, "open"),
     ]  # fmt: skip
     assert [row["q_value"] for row in found] == [None, 0.02, None, None, None]
+
+
+def test_an_interaction_of_too_few_models_or_without_its_own_claim_is_not_shown():
+    few = gates(0.01, 0.01, 0.01, n_models=2, claim=False)["F4"]
+    assert (few["shown"], few["gate"], few["exploratory"], few["q_value"]) == (
+        False,
+        "too few PDX models",
+        True,
+        0.001,
+    )
+    against = gates(0.01, 0.01, 0.01, claim=False)["F4"]
+    assert (against["shown"], against["gate"], against["exploratory"]) == (False, "open", False)
+    assert gates(0.05, 0.01, 0.01, n_models=2)["F4"]["gate"] == "closed by F1"
