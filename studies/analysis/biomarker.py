@@ -20,7 +20,7 @@ from studies.analysis.effects_of_models import slopes_of_cells
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth import growth_rates
 from studies.analysis.growth_models import GrowthFit, difference, fit_m4, growth_data, square_of, tgi_day
-from studies.analysis.inference import ESTIMATES, effect_rows, f1_pairs, number
+from studies.analysis.inference import ESTIMATES, effect_rows, f1_pairs, is_below, number
 from studies.analysis.meta_analysis import compare_groups, pool
 from studies.analysis.plan import Plan
 from studies.analysis.scopes import STRATA
@@ -78,7 +78,7 @@ def biomarker_section(
         notes.append(f"no {gene} interaction: the PDX models with a proven status all have the same one")
         return section
     gates = {
-        row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in contrasts if row["family"] == "F1"
+        row["arm"]: is_below(row["p_adjusted"], plan["alpha"]) for row in contrasts if row["family"] == "F1"
     }
     section["interaction"] = _interaction(fit, plan, gates, section["model_level"])
     if any(row["test"] == MODEL_LEVEL for row in section["interaction"]):

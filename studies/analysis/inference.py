@@ -52,6 +52,11 @@ def mixed_model(
     return section, fit
 
 
+def is_below(p: float | None, alpha: float) -> bool:
+    """Whether a p is known and below a level; 0 is what a p too small for a number reads."""
+    return p is not None and p < alpha
+
+
 def fits_by_model(
     frame: pd.DataFrame, plan: Plan, primary: GrowthFit | None
 ) -> list[tuple[dict[str, Any], GrowthFit | str]]:
@@ -121,7 +126,7 @@ def contrast_rows(fit: GrowthFit, plan: Plan, scope: Mapping[str, Any]) -> list[
     """F1 and F2: differences of slopes, with the TGI they make by the plan's day."""
     pairs = f1_pairs(fit.data, plan)
     rows = _with_bootstrap(fit, plan, _family(fit, plan, pairs, "F1", plan["adjust"], scope))
-    opened = {row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in rows}
+    opened = {row["arm"]: is_below(row["p_adjusted"], plan["alpha"]) for row in rows}
     parts = [
         (row["arm"], part) for row in plan["combinations"] for part in row["parts"]
         if row["arm"] in fit.data.arms and part in fit.data.arms

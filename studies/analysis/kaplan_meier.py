@@ -45,10 +45,7 @@ def kaplan_meier(time: np.ndarray, event: np.ndarray, confidence: float = 0.95) 
         greenwood = np.cumsum(events / (at_risk * (at_risk - events)))
         width = z * np.sqrt(greenwood) / np.abs(np.log(free))
         low, high = free ** np.exp(width), free ** np.exp(-width)
-    known = free > 0
-    return KaplanMeier(
-        day, at_risk, events, free, np.where(known, low, np.nan), np.where(known, high, np.nan)
-    )
+    return KaplanMeier(day, at_risk, events, free, low, high)
 
 
 @dataclass(frozen=True)
@@ -66,8 +63,9 @@ def restricted_mean(time: np.ndarray, event: np.ndarray, tau: float) -> Restrict
     edges = np.concatenate([[0.0], curve.day, [tau]])
     areas = np.diff(edges) * np.concatenate([[1.0], curve.free])
     left = areas.sum() - np.cumsum(areas)[:-1] if len(curve.day) else np.zeros(0)
-    spare = curve.at_risk - curve.events
-    hazard = np.where(spare > 0, curve.events / np.maximum(curve.at_risk * spare, 1), 0.0)
+    hazard = curve.events / np.maximum(
+        curve.at_risk * (curve.at_risk - curve.events), 1
+    )  # where none is left, the area after is 0
     return RestrictedMean(float(tau), float(areas.sum()), float(np.sqrt((left**2 * hazard).sum())))
 
 
@@ -115,7 +113,7 @@ def cumulative_incidence(time: np.ndarray, cause: np.ndarray, censored: str = "c
         return Incidence(day, share, None)
     exposed = time[:, None] >= day[None, :]
     gone = (time[:, None] == day[None, :]) & (cause != censored)[:, None]
-    step = np.where(at_risk > left, 1 / np.maximum(at_risk - left, 1), 0.0)
+    step = 1 / np.maximum(at_risk - left, 1)
     pull = np.cumsum(-(gone - exposed * (left / at_risk)) * step, axis=1)
     before = np.column_stack([np.zeros(len(time)), pull[:, :-1]]) if len(day) else pull
     se = {}

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from studies.analysis.growth_models import GrowthFit, Weights, square_of, tgi_day
-from studies.analysis.inference import effect_rows
+from studies.analysis.inference import effect_rows, is_below
 from studies.analysis.plan import Plan
 from studies.analysis.scopes import STRATA
 
@@ -34,7 +34,7 @@ def synergy_rows(
     A combination, its parts and its vehicle must have been fitted together; where they were not a note says so.
     """
     gates = {
-        row["arm"]: (row["p_adjusted"] or 1.0) < plan["alpha"] for row in contrasts if row["family"] == "F1"
+        row["arm"]: is_below(row["p_adjusted"], plan["alpha"]) for row in contrasts if row["family"] == "F1"
     }
     rows: list[dict[str, Any]] = []
     for combination in plan["combinations"]:

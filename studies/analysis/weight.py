@@ -115,16 +115,17 @@ def _days_below(changes: pd.DataFrame, limit: float) -> float:
     early, late = depth[:-1], depth[1:]
     span = np.where(mouse[1:] == mouse[:-1], np.diff(day), 0.0)
     spread = np.abs(late - early)
-    crossing = np.where(spread > 0, np.maximum(early, late) / np.where(spread > 0, spread, 1.0), 0.0)
-    share = np.where((early > 0) & (late > 0), 1.0, np.clip(crossing, 0.0, 1.0))
+    crossing = np.maximum(early, late) / np.where(spread > 0, spread, 1.0)
+    share = np.where(np.minimum(early, late) > 0, 1.0, np.clip(crossing, 0.0, 1.0))
     return float((span * share).sum())
 
 
 def _recovery(mean: pd.Series, nadir: float) -> float | None:
     if not mean[nadir] < -RECOVERED_PERCENT:
         return None
-    later = mean[(mean.index > nadir) & (mean >= -RECOVERED_PERCENT)]
-    return float(later.index[0]) if len(later) else None
+    later = mean.loc[nadir:]
+    back = later.index[later >= -RECOVERED_PERCENT]
+    return float(back[0]) if len(back) else None
 
 
 def _deaths(frame: pd.DataFrame) -> dict[str, int]:

@@ -309,3 +309,9 @@ def test_the_average_over_time_counts_from_day_10_and_takes_two_readings():
 
 def test_a_mouse_culled_early_for_its_tumor_is_progressive_over_time_too():
     assert judged({0: 200, 7: 1600}, exit_reason="tumor_size")["mrecist_time_weighted"] == "PD"
+
+
+def test_an_empty_group_has_no_trend():
+    some, none = [1, 2, 0, 1], [0, 0, 0, 0]
+    assert trend_in_categories(some, none) is trend_in_categories(none, some) is None
+    assert trend_in_categories(none, none) is None

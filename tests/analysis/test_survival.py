@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from studies.analysis import AnalysisError, compare_survival, time_to_event
 from studies.analysis.kaplan_meier import kaplan_meier
-from tests.analysis.builders import CURVE_X_DAYS, CURVE_X_VOLUMES, curve
+from tests.analysis.builders import CURVE_X_DAYS, CURVE_X_VOLUMES, curve, together
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "survival"
 
@@ -206,3 +206,24 @@ def test_what_is_no_time_is_refused(table, control, reason):
 def test_an_endpoint_that_is_none_is_refused(fold, volume):
     with pytest.raises(AnalysisError):
         only({0: 100}, fold, volume)
+
+
+# Exactly at a limit
+
+
+def test_an_event_on_a_visit_s_own_day_lies_between_it_and_the_one_before():
+    row = time_to_event(curve("1", "V", {0: 100, 7: 400, 14: 900})).iloc[0]
+    assert (row["time"], row["event"], row["after_day"], row["by_day"]) == (7, 1, 0, 7)
+    between = time_to_event(curve("1", "V", {0: 100, 7: 200, 14: 800})).iloc[0]
+    assert (between["time"], between["after_day"], between["by_day"]) == (pytest.approx(10.5), 7, 14)
+    start = time_to_event(curve("1", "V", {0: 1500, 7: 1600}), volume_mm3=1500).iloc[0]
+    assert (start["time"], start["event"], start["after_day"], start["by_day"]) == (0, 1, 0, 0)
+    never = time_to_event(curve("1", "V", {0: 100, 7: 399.9})).iloc[0]
+    assert (never["time"], never["event"], never["after_day"]) == (7, 0, 7)
+    assert np.isnan(never["by_day"])
+
+
+def test_a_mouse_without_a_tumor_at_the_start_has_no_multiple_of_it():
+    table = together(curve("1", "V", {0: 0, 7: 100}), curve("2", "V", {0: 100, 7: 500}))
+    assert list(time_to_event(table)["mouse"]) == ["2"]
+    assert list(time_to_event(table, volume_mm3=50)["mouse"]) == ["1", "2"]

@@ -103,3 +103,60 @@ def test_two_mice_an_arm_have_ratios():
     [ratio] = compared(grown(vehicle=[0.1, 0.08], drug=[0.09, 0.07]))["cox"]
     assert ratio["note"] is None
     assert ratio["hazard_ratio"] is not None
+
+
+def many(control: int, drug: int, last: float) -> dict:
+    """Each vehicle mouse quadruples on a day of its own; the drug's mice reach `last` mm3 from 200."""
+    table = together(
+        *(curve(f"v{i}", "vehicle", {0: 200, 10: 900 + i}) for i in range(control)),
+        *(curve(f"t{i}", "drug", {0: 200, 10: last + i}) for i in range(drug)),
+    )
+    return compared(table)
+
+
+@pytest.mark.parametrize(
+    ("control", "drug", "last", "has_one"),
+    [
+        (10, 10, 950, True),
+        (10, 11, 950, False),
+        (11, 10, 950, False),
+        (10, 30, 300, True),
+        (10, 31, 300, False),
+    ],
+)
+def test_arms_of_ten_mice_or_without_an_event_are_exchanged(control, drug, last, has_one):
+    assert bool(many(control, drug, last)["exact_logrank"]) == has_one
+
+
+def test_a_pdx_model_is_compared_with_two_mice_an_arm_and_the_study_with_one():
+    one, two = grown(vehicle=[0.1], drug=[0.08]), grown(vehicle=[0.1, 0.12], drug=[0.08, 0.09])
+    table = together(one, two.assign(pdx_model="P2", mouse="x" + two["mouse"]))
+    normalized = normalize_table(table)
+    rows = survival_rows(normalized.frame, resolve_plan(normalized, {"control": "vehicle"}))[1]
+    assert [row["pdx_model"] for row in rows] == [None, None, "P2"]
+    assert [row["strata"] for row in rows] == ["pdx_model", "pdx_model", None]
+    alone = normalize_table(one)
+    [study, stratum] = survival_rows(alone.frame, resolve_plan(alone, {"control": "vehicle"}))[1]
+    assert (study["n"], study["strata"]) == ({"vehicle": 1, "drug": 1}, None)
+    assert len(stratum["restricted_means"]) == 2
+    assert rows[2]["firth"] is None, "within one PDX model of several, plain ratios alone"
+    assert (rows[2]["exact_logrank"], rows[2]["restricted_means"]) == ([], [])
+
+
+def test_a_ratio_of_medians_is_a_lower_bound_where_the_arm_s_was_not_reached():
+    row = many(4, 4, 300)
+    assert row["medians"]["drug"] is None
+    [ratio] = row["efs_ratios"]
+    assert ratio["lower_bound"]
+    assert ratio["ratio"] == pytest.approx(10 / row["medians"]["vehicle"])
+    assert ratio["delay_days"] == pytest.approx(10 - row["medians"]["vehicle"])
+    assert ratio["delay_percent"] == pytest.approx(100 * (ratio["ratio"] - 1))
+    [reached] = many(4, 4, 950)["efs_ratios"]
+    assert not reached["lower_bound"]
+    table = together(
+        *(curve(f"v{i}", "vehicle", {0: 200, 10: 300}) for i in range(3)),
+        *(curve(f"t{i}", "drug", {0: 200, 10: 250}) for i in range(3)),
+    )
+    [unknown] = compared(table)["efs_ratios"]
+    assert (unknown["ratio"], unknown["delay_days"], unknown["delay_percent"]) == (None, None, None)
+    assert not unknown["lower_bound"]

@@ -235,3 +235,21 @@ def test_separated_arms_still_have_a_penalized_ratio():
     row = result.firth.loc["T"]
     assert row["hazard_ratio"] < 0.2
     assert 0.001 < row["p_value"] < 0.1
+
+
+def test_shares_of_many_mice_have_no_standard_errors(monkeypatch):
+    time, cause = np.array([1.0, 2, 3, 4]), np.array(["e", "t", "e", "t"])
+    monkeypatch.setattr("studies.analysis.kaplan_meier.MOST_MICE_FOR_INTERVALS", 4)
+    assert cumulative_incidence(time, cause).se is not None
+    monkeypatch.setattr("studies.analysis.kaplan_meier.MOST_MICE_FOR_INTERVALS", 3)
+    few = cumulative_incidence(time, cause)
+    assert few.se is None
+    assert list(few.share["e"]) == pytest.approx([1 / 4, 1 / 4, 1 / 2, 1 / 2])
+
+
+def test_limits_of_a_curve_that_fell_to_0_are_not_known_there():
+    curve = kaplan_meier(np.array([1.0, 2, 3]), np.array([1, 1, 1]))
+    assert list(curve.free) == pytest.approx([2 / 3, 1 / 3, 0])
+    assert np.isnan(curve.ci_low[-1])
+    assert np.isnan(curve.ci_high[-1])
+    assert not np.isnan(curve.ci_low[:-1]).any()

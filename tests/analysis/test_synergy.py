@@ -11,7 +11,8 @@ import pytest
 from studies.analysis import analyze_study, normalize_table
 from studies.analysis.growth_models import fit_primary, growth_data
 from studies.analysis.plan import resolve_plan
-from studies.analysis.synergy import _conclusion, synergy_rows
+from studies.analysis.sensitivity import with_values
+from studies.analysis.synergy import _bliss, _conclusion, _hsa, _Question, synergy_curve, synergy_rows
 from tests.analysis.builders import curve, together
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -163,3 +164,51 @@ def test_an_area_of_curves_says_nothing_of_the_volumes_of_one_day():
 )  # fmt: skip
 def test_the_conclusion_takes_a_p_below_alpha_and_a_direction(p, estimate, conclusion):
     assert _conclusion({"p_value": p, "estimate": estimate}, 0.05) == conclusion
+
+
+# Exactly at a limit
+
+
+def question() -> _Question:
+    return _Question("A+B", ["A", "B"])
+
+
+@pytest.mark.parametrize(("p", "is_open"), [(0.05, False), (0.0499, True), (0.0, True), (None, False)])
+def test_the_first_gate_opens_below_alpha_however_small_the_p(p, is_open):
+    fit, plan = fitted(estimand="slope")
+    contrast = {"arm": "A+B", "family": "F1", "p_adjusted": p}
+    other = {"arm": "A+B", "family": "F2", "p_adjusted": 1.0}
+    hsa = next(row for row in synergy_rows(fit, plan, [contrast, other], []) if row["null"] == "hsa")
+    assert hsa["exploratory"] == (not is_open)
+
+
+def test_better_than_each_part_takes_a_p_below_half_of_alpha():
+    fit, plan = fitted(estimand="slope")
+    p = _hsa(fit, plan, question(), True)["p_value"]
+    assert 0 < p < 0.025
+    at = with_values(plan, alpha=2 * p)
+    assert _hsa(fit, at, question(), True)["conclusion"] == "not shown to be better than each part"
+    above = with_values(plan, alpha=2 * np.nextafter(p, 1))
+    assert _hsa(fit, above, question(), True)["conclusion"] == "better than each part"
+
+
+@pytest.mark.parametrize(
+    ("p", "explored", "is_exploratory"),
+    [(0.025, False, True), (0.0249, False, False), (0.0249, True, True), (None, False, True)],
+)
+def test_bliss_confirms_behind_an_hsa_that_was_shown(p, explored, is_exploratory):
+    fit, plan = fitted(estimand="slope")
+    row = _bliss(fit, plan, question(), {"p_value": p, "exploratory": explored})
+    assert row["exploratory"] == is_exploratory
+
+
+def test_the_curve_begins_after_day_0_and_ends_with_the_window():
+    row = {"arm": "A+B", "control": "vehicle", "null": "bliss", "scope": "study", "estimate": -0.1,
+           "ci_low": -0.2, "ci_high": 0.0}  # fmt: skip
+    curve_ = synergy_curve([row, {**row, "scope": "map2k4"}, {**row, "null": "hsa"}], (0.0, 2.5))
+    assert [point["day"] for point in curve_] == [1.0, 2.0, 2.5]
+    assert [point["combination_index"] for point in curve_] == pytest.approx(
+        [exp(-0.1), exp(-0.2), exp(-0.25)]
+    )
+    assert synergy_curve([row], (-3.0, 1.0))[0]["day"] == 1.0
+    assert synergy_curve([row], None) == []

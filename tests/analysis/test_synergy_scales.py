@@ -16,6 +16,9 @@ from studies.analysis.intervals import Sample
 from studies.analysis.multiplicity import false_discovery_rates, family_rows
 from studies.analysis.plan import resolve_plan
 from studies.analysis.synergy_scales import (
+    AREA,
+    INHIBITION,
+    RELATIVE,
     area_nulls,
     inhibition_nulls,
     relative_volume_nulls,
@@ -311,3 +314,40 @@ def test_an_interaction_of_too_few_models_or_without_its_own_claim_is_not_shown(
     against = gates(0.01, 0.01, 0.01, claim=False)["F4"]
     assert (against["shown"], against["gate"], against["exploratory"]) == (False, "open", False)
     assert gates(0.05, 0.01, 0.01, n_models=2)["F4"]["gate"] == "closed by F1"
+
+
+def scale_rows(mice: int, day: float = 7, **last: float) -> list[dict]:
+    volumes = {"V": 300.0, "A": 200.0, "B": 200.0, "A+B": 120.0} | last
+    table = together(*(
+        curve(f"{arm}{i}", arm, {0: 100, 7: v + i}) for arm, v in volumes.items()
+        for i in range(mice if arm == "A+B" else 2)
+    ))  # fmt: skip
+    normal = normalize_table(table)
+    return synergy_scale_rows(curves_of(normal), resolve_plan(normal, {"control": "V", "day": day}))
+
+
+def test_two_mice_an_arm_are_enough_and_the_first_day_has_nothing_to_say():
+    rows = scale_rows(2)
+    assert {(row["scale"], row["day"]) for row in rows} == {(RELATIVE, 7.0), (INHIBITION, 7.0), (AREA, None)}
+    assert scale_rows(1) == []
+    assert {row["scale"] for row in scale_rows(2, day=6)} == {RELATIVE, AREA}, (
+        "TGI stands on the plan's day alone"
+    )
+
+
+@pytest.mark.parametrize(
+    ("part", "is_fractional"), [(0.0, True), (100.0, True), (-0.1, False), (100.1, False)]
+)
+def test_bliss_of_inhibition_takes_effects_from_none_to_all(part, is_fractional):
+    vehicle = Sample(1000.0, 1.0, 3)
+    samples = [Sample(200.0, 1.0, 3), Sample(10 * (100 - part), 1.0, 3), Sample(500.0, 1.0, 3), vehicle]
+    bliss = nulls(inhibition_nulls(samples))["bliss"]
+    assert (bliss["estimate"] is not None) == is_fractional
+    assert (bliss["note"] is None) == is_fractional
+
+
+def test_areas_without_spread_have_no_degrees_of_freedom():
+    rows = nulls(area_nulls([Sample(value, 0.0, 3) for value in (0.02, 0.04, 0.05, 0.1)]))
+    assert rows["bliss"]["estimate"] == pytest.approx(0.02 - 0.04 - 0.05 + 0.1)
+    assert rows["hsa"]["estimate"] == pytest.approx(0.02 - 0.04)
+    assert rows["bliss"]["df"] is rows["bliss"]["ci_low"] is rows["bliss"]["ci_high"] is None

@@ -286,3 +286,32 @@ def test_weighings_before_the_first_dose_and_those_of_0_g_are_no_change():
     assert list(change["percent"]) == [0, -10, 0, -5]
     net = weight_change(mouse("1", {0: 20, 7: 0.1, 9: 20}), net=True)
     assert list(net["day"]) == [0, 9]
+
+
+def test_a_loss_reached_before_the_first_weighing_after_the_start_has_that_day():
+    row = time_to_weight_loss(together(mouse("1", {-4: 20, 2: 16}), mouse("2", {-4: 20, 3: 16})), 15)
+    assert list(row["time"]) == [2, 3]
+    assert list(row["event"]) == [1, 1]
+    exact = time_to_weight_loss(mouse("1", {0: 22, 4: 18.7, 8: 18}), 15).iloc[0]
+    assert (exact["time"], exact["event"]) == (4, 1)
+
+
+def test_two_mice_weighed_twice_after_the_first_dose_have_a_model():
+    random = np.random.default_rng(5)
+
+    def arm(name: str, weighings: int, mice: int) -> list[pd.DataFrame]:
+        days = (0, 7, 14, 21)[: weighings + 1]
+        return [
+            mouse(f"{name}{i}", {day: 20 + (random.normal(0, 0.5) if day else 0) for day in days}, name)
+            for i in range(mice)
+        ]
+
+    def contrasts(weighings: int, mice: int) -> set | None:
+        table = together(*arm("V", 3, 4), *arm("A", 3, 4), *arm("T", weighings, mice))
+        section = analyze_study(table, {"control": "V", "window": [0, 21], "day": 21}).to_dict()[
+            "weight_model"
+        ]
+        return section and {row["arm"] for row in section["contrasts"]}
+
+    assert contrasts(2, 2) == {"A", "T"}
+    assert contrasts(1, 4) == contrasts(2, 1) == {"A"}
