@@ -22,6 +22,7 @@ from studies.analysis.tobit import (
     SEEN,
     Restricted,
     Units,
+    fixed_effects_run_away,
     make_units,
     maximize,
     maximize_restricted,
@@ -173,6 +174,8 @@ def fit_censored(formula: str, data: pd.DataFrame, kind: Array, near: LmmFit | N
     spread = np.diag(block_diag(*filled.psis)) * scale**2
     order = np.lexsort((-spread, np.repeat(np.arange(len(widths)), widths)))
     x = design.fixed_matrix()[:, filled.assembled.turn.kept] @ filled.assembled.turn.back
+    if fixed_effects_run_away(x, np.asarray(kind)):
+        raise AnalysisError(unbounded(data, kind))
     problem = _Problem(
         x, (columns / scale)[:, order], scale[order], order, design.response, np.asarray(kind), term.codes,
         len(term.levels), widths,

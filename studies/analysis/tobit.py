@@ -6,14 +6,21 @@ D = Lambda / sigma and t = 1 / sigma, every row enters through one linear form a
 log t - a^2 / 2 where seen, log Phi(a) where below a limit (-a above one). A mouse's likelihood is the integral over
 its u, by Gauss-Hermite quadrature about the mode; gradient and information come with it (Louis 1982, J R Stat Soc B
 44:226). For a mouse without a censored reading the integrand is Gaussian and three nodes are exact.
+
+A mouse's readings lie on few of the fixed columns' combinations, as many as it has days at most, however many columns
+a study has. So its part of the likelihood is taken in those, and mice with the same columns are summed before they are
+turned back into b. What b's integral adds to the gradient needs third derivatives; they come from the same nodes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
+from scipy.optimize import linprog
 from scipy.special import log_ndtr
+
+from studies.analysis.lmm.elimination import sum_by
 
 Array = np.ndarray
 NODES, COARSE_NODES, EXACT_NODES = 13, 7, 3
@@ -23,15 +30,24 @@ MOST_NUMBERS = 2_000_000
 MOST_CLIMBS, LEAST_STEP = 60, 1e-6
 FAR_FROM_TOP, AT_TOP, NEAR_PROFILE = 1e-3, 1e-9, 1e-10
 FAR_BELOW = -1e4
+FREE_SHARE, LEAST_FURTHER = (
+    1e-12,
+    1e-7,
+)  # of the largest eigenvalue; of a censored reading, columns of length 1
+ALIKE_DIGITS, LEAST_SHARE = (
+    11,
+    1e-10,
+)  # of the largest number of x, and singular value of a mouse's part of it
 
 
 @dataclass(frozen=True)
 class Units:
     """Mice ready for the likelihood; `replicate` tells which parameters each goes by.
 
-    With base vectors m = (-x, -z, y): `cross` sums m m' over the mouse's readings seen, `n_seen` counts them;
-    `rows` holds m of those below a limit and -m of those above one, padded where `real` is false. `p` counts fixed
-    columns; `pairs` are the rows and columns of D that are free, by rows.
+    With base vectors m = (-w, -z, y): `cross` sums m m' over the mouse's readings seen, `n_seen` counts them;
+    `rows` holds m of those below a limit and -m of those above one, padded where `real` is false. The w are columns of
+    the mouse's own: its rows of x are w times `into` (classes x columns w x columns x) of its class. `pairs` are the
+    rows and columns of D that are free, by rows.
     """
 
     cross: Array
@@ -40,26 +56,50 @@ class Units:
     real: Array
     replicate: Array
     n_replicates: int
-    p: int
+    into: Array
+    class_of: Array
     pairs: tuple[Array, Array]
 
     @property
+    def p(self) -> int:
+        return int(self.into.shape[2])
+
+    @property
+    def width(self) -> int:
+        """Columns of a mouse's own."""
+        return int(self.into.shape[1])
+
+    @property
     def q(self) -> int:
-        return int(self.cross.shape[1]) - self.p - 1
+        return int(self.cross.shape[1]) - self.width - 1
 
     @cached_property
     def place(self) -> Array:
-        """Which entry of the base vector each parameter multiplies."""
-        return np.concatenate([np.arange(self.p), self.p + self.pairs[0], [self.p + self.q]])
+        """Which entry of the base vector each parameter of a mouse, (of its columns, D, t), multiplies."""
+        return np.concatenate([np.arange(self.width), self.width + self.pairs[0], [self.width + self.q]])
 
     @cached_property
     def partner(self) -> Array:
         """Which of (1, u) its entry of the base vector is multiplied with besides."""
-        return np.concatenate([np.zeros(self.p, dtype=int), 1 + self.pairs[1], [0]])
+        return np.concatenate([np.zeros(self.width, dtype=int), 1 + self.pairs[1], [0]])
 
     @property
     def n_parameters(self) -> int:
         return self.p + len(self.pairs[0]) + 1
+
+    @cached_property
+    def turn(self) -> Array:
+        """From (g, D, t) to a mouse's parameters, for each class."""
+        n_other = len(self.pairs[0]) + 1
+        turn = np.zeros((len(self.into), self.width + n_other, self.p + n_other))
+        turn[:, : self.width, : self.p] = self.into
+        turn[:, self.width :, self.p :] = np.eye(n_other)
+        return turn
+
+    def of_mice(self, parameters: Array) -> Array:
+        """Each mouse's own parameters, from those of its replicate."""
+        own = (self.into[self.class_of] @ parameters[self.replicate, : self.p, None])[:, :, 0]
+        return np.column_stack([own, parameters[self.replicate, self.p :]])
 
     @cached_property
     def parts(self) -> list[tuple["Units", int]]:
@@ -74,33 +114,27 @@ class Units:
         return parts
 
     def _only(self, chosen: Array, width: int) -> "Units":
-        return Units(self.cross[chosen], self.n_seen[chosen], self.rows[chosen, :width], self.real[chosen, :width],
-                     self.replicate[chosen], self.n_replicates, self.p, self.pairs)  # fmt: skip
+        part = self._where(chosen)
+        return replace(part, rows=part.rows[:, :width], real=part.real[:, :width])
+
+    def _where(self, chosen: Array | slice) -> "Units":
+        by_mouse = ("cross", "n_seen", "rows", "real", "replicate", "class_of")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in by_mouse})
 
     def slices(self, nodes: int) -> Iterator["Units"]:
         """The mice in portions whose quadrature fits into little memory."""
         hidden, moments = self.rows.shape[1], (1 + self.q) ** 2
-        size = nodes**self.q * (2 * self.n_parameters + 3 * hidden + moments) + hidden * self.n_parameters**2
+        own = len(self.place)
+        size = nodes**self.q * (2 * own + 3 * hidden + moments) + hidden * own**2
         most = max(1, MOST_NUMBERS // size)
         for first in range(0, len(self.n_seen), most):
-            part = slice(first, first + most)
-            yield Units(self.cross[part], self.n_seen[part], self.rows[part], self.real[part], self.replicate[part],
-                        self.n_replicates, self.p, self.pairs)  # fmt: skip
+            yield self._where(slice(first, first + most))
 
     def of(self, replicates: Array) -> "Units":
         """The mice of some replicates only."""
         chosen = np.isin(self.replicate, replicates)
         again = np.searchsorted(replicates, self.replicate[chosen])
-        return Units(self.cross[chosen], self.n_seen[chosen], self.rows[chosen], self.real[chosen], again,
-                     len(replicates), self.p, self.pairs)  # fmt: skip
-
-    def repeated(self, times: int) -> "Units":
-        """The same mice for several sets of parameters."""
-        replicate = np.repeat(np.arange(times), len(self.n_seen))
-        cross, n_seen, rows, real = (
-            np.concatenate([part] * times) for part in (self.cross, self.n_seen, self.rows, self.real)
-        )
-        return Units(cross, n_seen, rows, real, replicate, times, self.p, self.pairs)
+        return replace(self._where(chosen), replicate=again, n_replicates=len(replicates))
 
 
 def make_units(
@@ -118,7 +152,8 @@ def make_units(
     """
     pairs = np.tril_indices(z.shape[1]) if pairs is None else pairs
     replicates, n = y.shape
-    base = np.concatenate([np.broadcast_to(np.column_stack([-x, -z]), (replicates, n, x.shape[1] + z.shape[1])),
+    own, into, class_of = _columns_of_mice(x, mouse, n_mice)
+    base = np.concatenate([np.broadcast_to(np.column_stack([-own, -z]), (replicates, n, own.shape[1] + z.shape[1])),
                            y[:, :, None]], axis=2)  # fmt: skip
     owner = (mouse + n_mice * np.arange(replicates)[:, None]).ravel()
     flat, kinds = base.reshape(-1, base.shape[2]), kind.ravel()
@@ -137,8 +172,49 @@ def make_units(
     place = np.arange(len(hidden)) - np.searchsorted(owner[hidden], owner[hidden])
     rows[owner[hidden], place] = flat[hidden] * -kinds[hidden, None]
     real[owner[hidden], place] = True
-    return Units(cross, np.bincount(owner[seen], minlength=units).astype(float), rows, real,
-                 np.repeat(np.arange(replicates), n_mice), replicates, x.shape[1], pairs)  # fmt: skip
+    n_seen = np.bincount(owner[seen], minlength=units).astype(float)
+    replicate, classes = np.repeat(np.arange(replicates), n_mice), np.tile(class_of, replicates)
+    return Units(cross, n_seen, rows, real, replicate, replicates, into, classes, pairs)
+
+
+def _columns_of_mice(x: Array, mouse: Array, n_mice: int) -> tuple[Array, Array, Array]:
+    """Columns of each mouse's own for its rows of x, what turns x's parameters into theirs for each class of mice with
+    the same rows, and the class of each mouse."""
+    order = np.argsort(mouse, kind="stable")
+    place = np.empty(len(mouse), dtype=np.int64)
+    place[order] = np.arange(len(mouse)) - np.searchsorted(mouse[order], mouse[order])
+    rows = np.zeros((n_mice, int(place.max()) + 1, x.shape[1]))
+    rows[mouse, place] = x
+    alike = np.round(rows / np.abs(x).max(), ALIKE_DIGITS) + 0.0
+    _, first, class_of = np.unique(alike.reshape(n_mice, -1), axis=0, return_index=True, return_inverse=True)
+    class_of = class_of.ravel()
+    left, size, right = np.linalg.svd(rows[first], full_matrices=False)
+    width = int((size > LEAST_SHARE * size.max()).sum(axis=1).max())
+    return left[class_of[mouse], place, :width], size[:, :width, None] * right[:, :width], class_of
+
+
+def fixed_effects_run_away(x: Array, kind: Array) -> bool:
+    """Whether some change of the fixed effects alters no reading seen and takes censored ones further beyond their
+    limits, none nearer: then no likelihood of these readings has a maximum, whatever the random effects.
+
+    Albert & Anderson 1984, Biometrika 71:1, of which this is the case with readings that are seen. `x` has independent
+    columns; the change is sought by linear programming among those that leave the readings seen.
+    """
+    seen = kind == SEEN
+    size = np.linalg.norm(x, axis=0)
+    left = x[seen] / size
+    values, vectors = np.linalg.eigh(left.T @ left)
+    free = vectors[:, values < FREE_SHARE * values[-1]]
+    further = (x[~seen] / size) @ free * kind[~seen, None]
+    further = np.where(np.abs(further) > LEAST_FURTHER, further, 0.0)
+    further = further[further.any(axis=1)]
+    if not further.size:
+        return False
+    bounds = [(None, None)] * free.shape[1]
+    both = np.concatenate([-further, further])
+    at_most = np.repeat([0.0, 1.0], len(further))
+    best = linprog(-further.sum(axis=0), both, at_most, bounds=bounds)
+    return bool(best.status == 0 and -best.fun > LEAST_FURTHER)
 
 
 @dataclass(frozen=True)
@@ -155,16 +231,56 @@ def evaluate(units: Units, parameters: Array, nodes: int | None = None) -> Evalu
     """The likelihood at `parameters` (replicates x (g, lower triangle of D by rows, t))."""
     count, size = units.n_replicates, units.n_parameters
     loglik, score, information = np.zeros(count), np.zeros((count, size)), np.zeros((count, size, size))
-    for part, needed in units.parts:
-        count_of_nodes = nodes if nodes and part.real.size else needed
-        for mice in part.slices(count_of_nodes):
-            values = _of_mice(mice, parameters[mice.replicate], count_of_nodes)
-            for total, value in zip((loglik, score, information), values, strict=True):
-                np.add.at(total, mice.replicate, value)
+    turn = units.turn
+    for mice, nodes_each in _portions(units, nodes):
+        values = _of_mice(mice, parameters, nodes_each)
+        np.add.at(loglik, mice.replicate, values[0])
+        scores, informations = (_by_class(mice, value) for value in values[1:])
+        score += (scores[:, :, None] @ turn)[:, :, 0].sum(axis=1)
+        information += (turn.transpose(0, 2, 1) @ informations @ turn).sum(axis=1)
     return Evaluated(loglik, score, information)
 
 
-def _of_mice(units: Units, parameters: Array, nodes: int) -> tuple[Array, Array, Array]:
+def _portions(units: Units, nodes: int | None) -> Iterator[tuple[Units, int]]:
+    """Mice in portions, and the nodes that each needs."""
+    for part, needed in units.parts:
+        count = nodes if nodes and part.real.size else needed
+        for mice in part.slices(count):
+            yield mice, count
+
+
+def _by_class(units: Units, values: Array) -> Array:
+    """Sums over mice: replicates x classes x values."""
+    n = len(units.into)
+    sums = sum_by(values, units.replicate * n + units.class_of, units.n_replicates * n)
+    return sums.reshape(units.n_replicates, n, *values.shape[1:])
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """The mice's quadrature: at each node the effects (1, u), its share of the integral, the derivative of the log
+    density by the base vector's factors (1 / t of each reading left out), and by hidden reading a, Phi'(a) / Phi(a) and
+    minus its derivative."""
+
+    loglik: Array
+    effects: Array
+    share: Array
+    gradient: Array
+    a: Array
+    ratio: Array
+
+    @cached_property
+    def bend(self) -> Array:
+        return _bend(self.ratio, self.a)
+
+    @cached_property
+    def products(self) -> Array:
+        pairs = self.effects[:, :, :, None] * self.effects[:, :, None, :]
+        return pairs.reshape(*self.share.shape, -1)
+
+
+def _nodes(units: Units, parameters: Array, nodes: int) -> _Nodes:
+    """`parameters` are each mouse's own."""
     q, t = units.q, parameters[:, -1]
     factor = _factor(units, parameters)
     mode, root = _modes(units, parameters, factor)
@@ -184,36 +300,67 @@ def _of_mice(units: Units, parameters: Array, nodes: int) -> tuple[Array, Array,
     total = share.sum(axis=1, keepdims=True)
     share /= total
     loglik = (top + np.log(total))[:, 0] + np.linalg.slogdet(root)[1] - 0.5 * q * np.log(2 * np.pi)
-
     effects = np.concatenate([np.ones((*u.shape[:2], 1)), u], axis=2)
+    return _Nodes(loglik, effects, share, gradient, a, ratio)
+
+
+def _of_mice(units: Units, parameters: Array, nodes: int) -> tuple[Array, Array, Array]:
+    """Log-likelihood, score and information of each mouse in its own parameters."""
+    own = units.of_mice(parameters)
+    at, t = _nodes(units, own, nodes), own[:, -1]
     place, partner = units.place, units.partner
-    scores = gradient[:, :, place] * effects[:, :, partner]
+    scores = at.gradient[:, :, place] * at.effects[:, :, partner]
     scores[:, :, -1] += (units.n_seen / t)[:, None]
-    mean = (share[:, :, None] * scores).sum(axis=1)
-    centered = np.sqrt(share)[:, :, None] * (scores - mean[:, None, :])
-    products = (effects[:, :, :, None] * effects[:, :, None, :]).reshape(*u.shape[:2], -1)
-    both = partner[:, None] * effects.shape[2] + partner
-    moments = (share[:, None, :] @ products)[:, 0]
+    mean = (at.share[:, None, :] @ scores)[:, 0]
+    centered = np.sqrt(at.share)[:, :, None] * (scores - mean[:, None, :])
+    both = partner[:, None] * at.effects.shape[2] + partner
+    moments = (at.share[:, None, :] @ at.products)[:, 0]
     information = units.cross[:, place][:, :, place] * moments[:, both]
     information[:, -1, -1] += units.n_seen / t**2
     information -= centered.transpose(0, 2, 1) @ centered
     if units.rows.shape[1]:
-        moments = (_bend(ratio, a) * share[:, :, None]).transpose(0, 2, 1) @ products
+        moments = (at.bend * at.share[:, :, None]).transpose(0, 2, 1) @ at.products
         rows = units.rows[..., place]
         information += (moments[..., both] * rows[..., :, None] * rows[..., None, :]).sum(axis=1)
-    return loglik, mean, information
+    return at.loglik, mean, information
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def gradient_of_logdet(units: Units, parameters: Array, inverse: Array, nodes: int) -> Array:
+    """d log|I(g)| / d parameters of one replicate, `inverse` being I(g)^-1, the fixed effects' part of the information.
+
+    A mouse adds E[h] with h = -tr(W F) - c'W c to tr(I^-1 I(g)): F and c are second and centered first derivatives of
+    the log density at a node, W is I^-1 in the mouse's columns. Its derivative is E[h'] + Cov(h, c).
+    """
+    total = np.zeros((1, len(units.into), len(units.place)))
+    weights = units.into @ inverse @ units.into.transpose(0, 2, 1)
+    width = units.width
+    for mice, nodes_each in _portions(units, nodes):
+        at = _nodes(mice, mice.of_mice(parameters[None, :]), nodes_each)
+        weight, rows = weights[mice.class_of], mice.rows[:, :, :width]
+        inner = at.gradient[:, :, :width]
+        centered = inner - at.share[:, None, :] @ inner
+        turned = centered @ weight
+        leverage = ((rows @ weight) * rows).sum(axis=2)[:, None, :]
+        h = (at.bend * leverage).sum(axis=2) - (centered * turned).sum(axis=2)
+        h -= (at.share * h).sum(axis=1, keepdims=True)
+        hidden = 2 * at.bend * (turned @ rows.transpose(0, 2, 1)) + _curl(at.ratio, at.a) * leverage
+        pull = h[:, :, None] * at.gradient + 2 * turned @ mice.cross[:, :width] + hidden @ mice.rows
+        moved = pull[:, :, units.place] * at.effects[:, :, units.partner]
+        total += _by_class(mice, (at.share[:, None, :] @ moved)[:, 0])
+    return np.asarray((total[0][:, None, :] @ units.turn)[:, 0].sum(axis=0))
 
 
 def _factor(units: Units, parameters: Array) -> Array:
     factor = np.zeros((len(parameters), units.q, units.q))
-    factor[:, units.pairs[0], units.pairs[1]] = parameters[:, units.p : -1]
+    factor[:, units.pairs[0], units.pairs[1]] = parameters[:, units.width : -1]
     return factor
 
 
 def _base(units: Units, parameters: Array, effects: Array) -> Array:
-    """(g, D u, t), what a base vector is multiplied with: mice x nodes x entries."""
-    shape = (*effects.shape[:2], units.p)
-    fixed = np.broadcast_to(parameters[:, None, : units.p], shape)
+    """(g of the mouse's columns, D u, t), what a base vector is multiplied with: mice x nodes x entries."""
+    shape = (*effects.shape[:2], units.width)
+    fixed = np.broadcast_to(parameters[:, None, : units.width], shape)
     return np.concatenate(
         [fixed, effects, np.broadcast_to(parameters[:, None, -1:], (*shape[:2], 1))], axis=2
     )
@@ -221,7 +368,7 @@ def _base(units: Units, parameters: Array, effects: Array) -> Array:
 
 def _modes(units: Units, parameters: Array, factor: Array) -> tuple[Array, Array]:
     """Where each mouse's integrand is greatest (it is log-concave), and a root of its inverse curvature there."""
-    p, q = units.p, units.q
+    p, q = units.width, units.q
     u = np.zeros((len(parameters), q))
     turned = factor.transpose(0, 2, 1)
     flat = turned @ units.cross[:, p : p + q, p : p + q] @ factor + np.eye(q)
@@ -242,8 +389,8 @@ def _modes(units: Units, parameters: Array, factor: Array) -> tuple[Array, Array
 
 def modes(units: Units, parameters: Array) -> Array:
     """Each mouse's most likely random effects, in units of their standard deviations (mice x effects)."""
-    each = np.broadcast_to(parameters, (len(units.n_seen), len(parameters)))
-    return _modes(units, each, _factor(units, each))[0]
+    own = units.of_mice(parameters[None, :])
+    return _modes(units, own, _factor(units, own))[0]
 
 
 def _mills(a: Array, real: Array) -> tuple[Array, Array]:
@@ -257,6 +404,12 @@ def _mills(a: Array, real: Array) -> tuple[Array, Array]:
 def _bend(ratio: Array, a: Array) -> Array:
     """Minus the second derivative of log Phi: between 0 and 1, and 1 far below 0, where its formula cancels."""
     return np.where(a < FAR_BELOW, np.sign(ratio), np.clip(ratio * (ratio + a), 0.0, 1.0))
+
+
+def _curl(ratio: Array, a: Array) -> Array:
+    """The derivative of `_bend`; 0 where that is constant."""
+    bend = _bend(ratio, a)
+    return np.where((bend > 0) & (bend < 1), ratio * (1 - bend) - bend * (ratio + a), 0.0)
 
 
 @cache
@@ -412,21 +565,12 @@ class _Search:
             - 0.5 * np.linalg.slogdet(information[:p, :p])[1]
             - p * np.log(t)
         )
-        gradient = score[p:] - information[p:, :p] @ step - 0.5 * self._bend(parameters, follow, schur)
+        logdet = gradient_of_logdet(self.units, parameters, np.linalg.inv(information[:p, :p]), nodes)
+        gradient = score[p:] - information[p:, :p] @ step - 0.5 * (logdet[p:] - logdet[:p] @ follow)
         gradient[-1] -= p / t
         schur[-1, -1] -= p / t**2
         value += 0.5 * p * np.log(2 * np.pi)
         return _Point(parameters, value, gradient, information[:p, :p], follow, schur)
-
-    def _bend(self, parameters: Array, follow: Array, schur: Array) -> Array:
-        """How log|I(g)| changes with the variance parameters, g following them: by differences."""
-        p = self.units.p
-        width = 1e-5 / np.sqrt(np.abs(np.diag(schur)) + 1e-12)
-        moves = np.column_stack([-follow.T, np.eye(len(width))]) * width[:, None]
-        both = np.concatenate([parameters + moves, parameters - moves])
-        around = evaluate(self.units.repeated(len(both)), both, COARSE_NODES).information[:, :p, :p]
-        logdet = np.linalg.slogdet(around)[1]
-        return (logdet[: len(width)] - logdet[len(width) :]) / (2 * width)
 
 
 def _upward(information: Array, gradient: Array) -> Array:

@@ -117,9 +117,11 @@ def test_gradient_and_information_are_its_derivatives():
     units, parameters = two_mice([3, 4, 9])
     at = evaluate(units, parameters[None], 25)
     steps = 1e-5 * np.eye(len(parameters))
-    around = evaluate(units.repeated(12), np.concatenate([parameters + steps, parameters - steps]), 25)
-    slope = (around.loglik[:6] - around.loglik[6:]) / 2e-5
-    bend = -(around.score[:6] - around.score[6:]) / 2e-5
+    above, below = (
+        [evaluate(units, parameters[None] + sign * step, 25) for step in steps] for sign in (1, -1)
+    )
+    slope = [(up.loglik[0] - down.loglik[0]) / 2e-5 for up, down in zip(above, below, strict=True)]
+    bend = np.array([(down.score[0] - up.score[0]) / 2e-5 for up, down in zip(above, below, strict=True)])
     assert at.score[0] == pytest.approx(slope, abs=1e-5)
     assert at.information[0] == pytest.approx(bend, abs=2e-4)
 
