@@ -57,6 +57,17 @@ def test_a_session_left_alone_opens_nothing_until_the_password_is_given_again(cl
     assert client.get("/studies/").status_code == 200
 
 
+def test_a_password_counts_to_its_last_space_and_no_endless_one_is_tried(client, technician, clock):
+    technician.set_password(f"{PASSWORD} ")
+    technician.save()
+    client.force_login(technician)
+    clock(31)
+    assert "at most 4096 characters" in unlock(client, "x" * 4097).text
+    assert "stays locked" in unlock(client, "x" * 4096).text
+    assert "stays locked" in unlock(client, PASSWORD).text
+    assert unlock(client, f"{PASSWORD} ").url == "/studies/"
+
+
 def test_a_lock_does_not_wear_off(client, technician, clock, settings):
     clock(31)
     client.get("/")
