@@ -1,5 +1,7 @@
 """A screen left alone: what its session still opens (nothing), who unlocks it and how often one may try."""
 
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -174,6 +176,7 @@ def test_where_it_leads_after_unlocking_is_on_this_server(client, technician, cl
     clock(31)
     page = client.get(LOCKED, {"next": "/entry/today/"})
     assert page.context["next"] == "/entry/today/" and not page.context["form"].is_bound
+    assert re.search(r'<input type="password"[^>]* autofocus', page.text)
     assert client.get(LOCKED, **JSON).status_code == 403
 
 

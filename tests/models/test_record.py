@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.db import IntegrityError, models, transaction
 from django.db.models import ProtectedError
 
@@ -37,6 +38,10 @@ SCIENCE = [
     for model in Study._meta.apps.get_app_config("studies").get_models()
     if not model._meta.auto_created and model.__name__ != "User"
 ]
+
+
+def test_the_migrations_make_the_tables_that_the_code_describes():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=1)
 
 
 @pytest.mark.parametrize("model", SCIENCE, ids=lambda model: model.__name__)
