@@ -92,11 +92,11 @@ def end_other_sessions(sender, request, user, **signal) -> None:
 
 @receiver(password_changed, dispatch_uid="studies.own_password")
 def keep_own_password(sender, request, user, **signal) -> None:
-    if user.first_password_until is not None:
-        user.first_password_until = None
-        with transaction.atomic():
-            user.save(update_fields=["first_password_until"])
-            record_event("chose their own password", user, actor=user, at=timezone.now(), chain=INSTALLATION)
+    """Of every choice an event: with the password people sign."""
+    user.first_password_until = None
+    with transaction.atomic():
+        user.save(update_fields=["first_password_until"])
+        record_event("chose their own password", user, actor=user, at=timezone.now(), chain=INSTALLATION)
 
 
 class InvitedOnlyAdapter(DefaultSocialAccountAdapter):

@@ -3,14 +3,17 @@
 import re
 import time
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from axes.models import AccessAttempt, AccessLog
+from django.contrib.auth.management.commands import changepassword
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
@@ -45,6 +48,18 @@ def test_a_password_is_changed_with_the_old_one_and_ends_other_sessions(people):
     assert User.objects.get(username="a_technician").check_password(new)
     assert elsewhere.get("/studies/").url.startswith("/accounts/login/")
     assert here.get("/studies/").status_code == 200
+    event = AuditEvent.objects.get(action="chose their own password")
+    assert event.object_id == str(event.actor_id) and event.actor.username == "a_technician"
+
+
+@pytest.mark.parametrize("named", [["a_technician"], []])
+def test_a_password_set_at_the_server_is_an_event_too(people, monkeypatch, named):
+    monkeypatch.setattr(changepassword.getpass, "getpass", lambda prompt: "another sentence to remember")
+    monkeypatch.setattr(changepassword.getpass, "getuser", lambda: "a_technician")
+    call_command("changepassword", *named, stdout=StringIO())
+    assert User.objects.get(username="a_technician").check_password("another sentence to remember")
+    event = AuditEvent.objects.get(action="password set at the server")
+    assert (event.object_id, event.actor, event.chain) == (str(people.technician.pk), None, "installation")
 
 
 def test_a_password_somebody_else_set_opens_the_choice_of_ones_own_alone(client, people):
