@@ -201,3 +201,13 @@ def test_each_part_has_its_own_row_of_what_a_contrast_needs():
         alone = fit_lmm(M1, part).contrasts(weights, adjust="mvt", level=0.9)
         assert found.loc[study].columns.tolist() == alone.columns.tolist()
         assert found.loc[study].to_numpy(float) == pytest.approx(alone.to_numpy(float), rel=2e-3, abs=1e-6)
+
+
+def test_a_part_of_computed_values_is_refused_beside_others():
+    """Each of its mice on a straight line of its own, which the shared search must not take for a fit."""
+    table = program(3)
+    number = table["mouse"].map({name: place for place, name in enumerate(table["mouse"].unique())})
+    computed = 5 + 0.1 * number + 0.01 * (number % 4) * table["day"]
+    fits = fit_lmm_each(M1, table.assign(y=table["y"].where(table["study"] != "study 1", computed)), "study")
+    assert set(fits.refused) == {"study 1"} and "residual variance is 0" in fits.refused["study 1"]
+    assert len(fits.together.members) == 2

@@ -1,6 +1,6 @@
 """Plant one error at a time and see that a test fails: `make mutate`.
 
-    python -m tests.mutation.run NAME ... [--sample N] [--seed N] [--kinds KIND ...] [--again]
+    python -m tests.mutation.run NAME ... [--sample N] [--seed N] [--kinds KIND ...] [--modules PART ...] [--again]
 
 NAME is one of TARGETS. Django and the tests are loaded once; each mutant lives in a forked child, where the changed
 code takes the place of the loaded one. First the tests run unchanged, to learn which reach which line and how long
@@ -214,6 +214,8 @@ def meet_imported(
 def mutate(name: str, given: argparse.Namespace) -> dict:
     target, verdicts = TARGETS[name], Verdicts(name)
     every = all_of(target, given.kinds)
+    if given.modules:
+        every = [one for one in every if any(part in one.name for part in given.modules)]
     asked = every
     if given.sample and given.sample < len(every):
         asked = random.Random(given.seed).sample(every, given.sample)  # as drawn: a part is a sample, too
@@ -279,6 +281,7 @@ def told(name: str, n_all: int, asked: list[Planted], verdicts: Verdicts) -> dic
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--modules", nargs="+", help="only in modules whose path holds one of these")
     parser.add_argument("--sample", type=int, help="meet so many mutants of a target, drawn at random")
     parser.add_argument("--seed", type=int, default=20260101)
     parser.add_argument("--again", action="store_true", help="meet those again that survived before")

@@ -211,3 +211,25 @@ def test_a_slope_that_does_not_exist_is_refused(variable, by, reason):
     with pytest.raises(AnalysisError) as refused:
         slope_rows(build_design(M1, table()), variable, by)
     assert reason in str(refused.value)
+
+
+# The same in every unit
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_a_variance_that_fixed_effects_swallow_is_refused_in_every_unit_of_time(unit):
+    rows = table(day=np.tile(DAYS, 6) * unit)
+    with pytest.raises(AnalysisError, match="variance of day between arm"):
+        fit_lmm("y ~ day * arm + (0 + day | arm)", rows)
+    assert fit_lmm("y ~ day + (0 + day | mouse)", rows).n_rows == 24
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_computed_values_are_refused_in_every_unit_of_volume(unit):
+    exact = (np.tile(DAYS, 6) + np.repeat(np.arange(6.0) ** 2, 4)) * unit
+    with pytest.raises(AnalysisError, match="every group's own curve reproduce y exactly"):
+        fit_lmm("y ~ day + (1 | mouse)", table(y=exact))
+    noise = np.random.default_rng(0).normal(0, 1e-5 * unit, 24)
+    assert fit_lmm("y ~ day + (1 | mouse)", table(y=exact + noise)).sigma == pytest.approx(
+        1e-5 * unit, rel=0.4
+    )

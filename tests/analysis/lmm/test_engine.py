@@ -219,15 +219,27 @@ def test_derivatives_with_correlated_residuals_are_those_of_differences():
     assert not np.allclose(linear.r_second[-1, -1], whole.r_second[-1, -1])
 
 
-def test_correlated_residuals_give_the_inference_of_the_fit_without_where_phi_is_nearly_0():
-    fit = fit_lmm(FORMULAS[0], GROWTH)
-    design = build_design(FORMULAS[0], GROWTH, None, None, "day | mouse")
+@pytest.mark.parametrize(
+    ("formula", "by"),
+    [
+        (FORMULAS[0], None),
+        (FORMULAS[0], "arm"),
+        (FORMULAS[3], "arm"),
+        (FORMULAS[5], "arm"),
+        (FORMULAS[5], None),
+    ],
+)
+def test_inference_is_that_of_the_written_out_covariance_and_its_derivatives(formula, by):
+    """By way of residuals correlated in time, where phi is next to 0: dense matrices and no elimination."""
+    fit = fit_lmm(formula, GROWTH, residual_by=by)
+    design = build_design(formula, GROWTH, None, by, "day | mouse")
     fixed = design.fixed_matrix() @ fit.assembled.turn.back
-    linear, _ = dense_derivatives(design, fixed, fit.psis, np.array([fit.sigma**2]), 1e-9)
+    variances = fit.sigma**2 / fit.optimum.solution.state.precision
+    linear, _ = dense_derivatives(design, fixed, fit.psis, variances, 1e-9)
     without = Derivatives(linear.r, linear.r_first[:-1], linear.r_second[:-1, :-1], linear.logdet_first[:-1],
                           linear.logdet_second[:-1, :-1])  # fmt: skip
-    dense = infer(without, fixed.shape[1], 1.0, True, np.eye(4))
-    assert dense.adjusted == pytest.approx(fit.inference.adjusted, rel=1e-6, abs=1e-9)
-    row = fit.assembled.turn.back[-1]
-    for method in ("kenward-roger", "satterthwaite"):
-        assert dense.df(row, method) == pytest.approx(fit.inference.df(row, method), rel=1e-6)
+    dense = infer(without, fixed.shape[1], 1.0, True, np.eye(len(without.r_first)))
+    assert dense.adjusted == pytest.approx(fit.inference.adjusted, rel=1e-5, abs=1e-8)
+    for row in fit.assembled.turn.back:
+        for method in ("kenward-roger", "satterthwaite"):
+            assert dense.df(row, method) == pytest.approx(fit.inference.df(row, method), rel=1e-5)
