@@ -12,6 +12,7 @@ from studies.analysis.lmm.multivariate_t import (
     _by_direction,
     _by_factor,
     _by_union,
+    _scale_nodes,
     adjusted_p,
     one_factor,
 )
@@ -220,3 +221,35 @@ def test_no_common_factor_is_made_up():
     assert one_factor(pairs @ pairs.T) is None
     assert one_factor(np.array([[1, 0.9, 0.9], [0.9, 1, 0.7], [0.9, 0.7, 1]])) is None
     assert one_factor(np.array([[1, 0.5, 0.0], [0.5, 1, 0.0], [0.0, 0.0, 1]])) is None
+
+
+def test_copies_beside_others_cost_nothing():
+    """Of two copies one stands, and a copy or a mirror image among others changes no p."""
+    copies = adjusted_p(np.full(2, 2.0), np.full(2, 8.0), np.ones((2, 2)))
+    assert copies == pytest.approx(np.full(2, 2 * special.stdtr(8, -2.0)), rel=1e-12)
+    places, turn = [0, 1, 2, 1, 0], np.array([1, 1, 1, -1, 1])
+    beside = dunnett(3)[np.ix_(places, places)] * np.outer(turn, turn)
+    t, df = np.array([2.0, 2.5, 1.0, 2.5, 2.0]), np.full(5, 14.0)
+    assert adjusted_p(t, df, beside) == pytest.approx(
+        adjusted_p(t[:3], df[:3], dunnett(3))[places], rel=1e-12
+    )
+
+
+@pytest.mark.parametrize("df", [1.0, 1.7, 2.0, 6.0, 80.0])
+@pytest.mark.parametrize("single", [0.5, 1e-8, 1e-40])
+def test_the_scale_has_four_nodes_to_a_deviation_and_the_moments_of_its_law(df, single):
+    nodes, masses = _scale_nodes(df, single)
+    assert np.diff(np.log(nodes)).max() * np.sqrt(2 * df) < 0.2501 * (1 + 4 / len(nodes))
+    assert masses.sum() == pytest.approx(1, rel=1e-14)
+    assert masses @ nodes**2 == pytest.approx(1, rel=1e-9)
+    assert special.gammainc(df / 2, nodes[0] ** 2 * df / 2) <= 1e-15 * single
+
+
+def test_without_an_end_of_degrees_of_freedom_the_scale_is_1():
+    assert [part.tolist() for part in _scale_nodes(np.inf, 0.1)] == [[1.0], [1.0]]
+    assert len(_scale_nodes(1.1e7, 0.1)[0]) == 1 and len(_scale_nodes(0.9e7, 0.1)[0]) > 100
+
+
+def test_no_degrees_of_freedom_and_no_statistic_give_no_p():
+    p = adjusted_p(np.array([2.0, np.nan, 2.0]), np.array([0.0, 5.0, 5.0]), dunnett(3))
+    assert np.isnan(p[:2]).all() and 0.05 < p[2] < 0.3
