@@ -154,3 +154,20 @@ def test_a_fit_begun_near_another_is_the_same_fit():
 def test_numbers_of_very_different_size_are_refused_with_what_to_look_for(weights):
     with pytest.raises(AnalysisError, match="columns or weights of very different size"):
         fit_lmm(M1, GROWTH, weights=np.where(GROWTH.index % 2, 1 / weights, weights)).coefficients()
+
+
+def test_a_contrast_of_nothing_has_neither_error_nor_p():
+    row = fit_lmm(M1, GROWTH).contrasts({"nothing": {"day": 0.0}}).loc["nothing"]
+    assert row["estimate"] == 0
+    assert row[["se", "statistic", "p_value", "p_adjusted", "ci_low", "ci_high"]].isna().all()
+
+
+def test_a_variance_of_0_is_told_of_the_one_effect_of_a_group_alone():
+    """Of two correlated effects a singular covariance is no variance of 0; of an unknown group none is told."""
+    single = fit_lmm("flat ~ day * arm + (0 + day | mouse) + (1 | cage)", GROWTH)
+    pair = fit_lmm("flat ~ day * arm + (1 + day | mouse)", GROWTH)
+    assert [single.variance_is_zero(group) for group in ("mouse", "cage")] == [
+        bool(psi[0, 0] < 1e-8 * single.sigma**2) for psi in single.psis
+    ]
+    assert pair.at_boundary and not pair.variance_is_zero("mouse") and not pair.variance_is_zero("rack")
+    assert not fit_lmm(M1, GROWTH).variance_is_zero("mouse")
