@@ -414,3 +414,23 @@ def test_a_unit_is_converted_and_said_as_the_file_s_own_analysis_says_it(tmp_pat
     assert "Volumes in cm3 were multiplied by 1000 to mm3." in told
     assert 'The passage "late" is no number and was not stored.' in told
     assert Measurement.objects.get().reported_volume_mm3 == 100
+
+
+def test_a_status_told_is_kept_and_one_without_a_size_stores_none():
+    rows = [
+        ("not_palpable", "0"),
+        ("not_done", "0"),
+        ("too_small", "8"),
+        ("ulcerated", "300"),
+        ("measured", "0"),
+    ]
+    lines = "".join(f"1,A,{day},{volume},{status}\n" for day, (status, volume) in enumerate(rows))
+    bring_in(f"mouse,arm,day,volume_mm3,status\n{lines}")
+    stored = Measurement.objects.order_by("session__study_day").values_list("status", "reported_volume_mm3")
+    assert list(stored) == [
+        ("not_palpable", None),
+        ("not_done", None),
+        ("too_small", 8),
+        ("ulcerated", 300),
+        ("not_palpable", None),
+    ]

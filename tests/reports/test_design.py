@@ -2,8 +2,10 @@
 
 from math import log
 
+import pytest
+
 from studies.analysis.power import ArmContrast, Interaction, detectable_effect, power_of
-from studies.reports.sections.design import planned_and_performed, sample_size
+from studies.reports.sections.design import arm_table, planned_and_performed, protocol, sample_size
 
 DAYS = [0, 3, 7, 10, 14, 17, 21]
 
@@ -72,3 +74,53 @@ def test_while_arms_go_by_letters_the_target_is_withheld_and_not_denied():
     told = study()
     told["record"]["plan"] = {"locked_version": 1, "planned": None}
     assert sample_size(told).startswith("What the plan declares is not told while arms go by letters.")
+
+
+def test_the_arms_are_told_with_what_was_planned_where_the_record_says_it():
+    told = study()
+    told["arms"] = [arm | {"role": "", "n_mice": 8, "n_models": 1} for arm in told["arms"]]
+    plain = ["arm", "role", "control", "n_mice", "n_models"]
+    assert [column.key for column in arm_table(told).columns] == [*plain, "planned"]
+    told["record"]["arms"][1] |= {"planned_mice": None, "treatment": ["binimetinib 10 mg/kg", "HRX"]}
+    table = arm_table(told)
+    assert [column.key for column in table.columns] == [*plain, "planned", "treatment"]
+    assert [(row["planned"], row["treatment"]) for row in table.rows[:2]] == [
+        (8, ""),
+        (None, "binimetinib 10 mg/kg; HRX"),
+    ]
+    assert [column.key for column in arm_table(told | {"record": {}}).columns] == plain
+
+
+LIMITS = {
+    "volume_cap_mm3": 1500,
+    "diameter_cap_mm": 15,
+    "burden_cap_percent": 10,
+    "weight_loss_limit_percent": 20,
+}
+
+
+@pytest.mark.parametrize(
+    ("limits", "weight", "said"),
+    [
+        (None, None, {"Enrollment": "tumor volume 100 to 200 mm³"}),
+        (
+            LIMITS,
+            18.5,
+            {
+                "Enrollment": "tumor volume 100 to 200 mm³, body weight from 18.5 g",
+                "Humane limits": "volume 1500 mm³, diameter 15 mm, tumor 10 % of body weight and weight loss 20 %",
+            },
+        ),
+    ],
+)
+def test_the_protocol_tells_who_was_enrolled_when_measured_and_within_which_limits(limits, weight, said):
+    told = study()
+    told["record"] |= {
+        "limits": limits,
+        "enrollment": {"min_mm3": 100, "max_mm3": 200, "min_weight_g": weight},
+        "schedule_days": [0, 3],
+    }
+    facts = dict(protocol(told)[0].pairs)
+    assert facts == said | {"Measured on days": "0, 3", "Sample size": sample_size(told)}
+    told["record"]["schedule_days"] = []
+    assert dict(protocol(told)[0].pairs)["Measured on days"] == "no schedule on record"
