@@ -58,7 +58,7 @@ def line_up(keys: Sequence[tuple[str, ...]], rng: np.random.Generator) -> Labels
     otherwise random.
     """
     tie = rng.random(len(keys))
-    if not keys or not keys[0]:
+    if not keys[0]:
         return np.argsort(tie, kind="stable")
     ranks: dict[tuple[str, ...], float] = {}
     for depth in range(1, len(keys[0]) + 1):

@@ -112,8 +112,8 @@ class Verdicts:
 class Chooser:
     """Which tests meet a mutant, in which order; it learns which kill."""
 
-    def __init__(self, reach: Reach, most_seconds: float):
-        self.reach, self.most_seconds = reach, most_seconds
+    def __init__(self, reach: Reach, most_seconds: float, neighbors: bool):
+        self.reach, self.most_seconds, self.neighbors = reach, most_seconds, neighbors
         self.kills: Counter[str] = Counter()
 
     def ordered(self, tests: Iterable[str]) -> list[str]:
@@ -126,7 +126,7 @@ class Chooser:
             direct = self.reach.reaching(planted.name, planted.mutant.lines)
         else:
             direct = self.reach.touching(planted.name)
-        files = {test.partition("::")[0] for test in direct}
+        files = {test.partition("::")[0] for test in direct if self.neighbors}
         beside = {test for test in self.reach.seconds if test.partition("::")[0] in files} - set(direct)
         chosen, sum_seconds = [], 0.0
         for test in [*self.ordered(direct), *self.ordered(beside)]:
@@ -223,7 +223,7 @@ def mutate(name: str, given: argparse.Namespace) -> dict:
     print(f"{name}: {len(every)} mutants, {len(asked)} asked for, {len(waiting)} to meet", flush=True)
     if waiting:
         reach = measured(KEPT / f"{name}.reach.json", target)
-        chooser = Chooser(reach, given.most_seconds)
+        chooser = Chooser(reach, given.most_seconds, given.neighbors)
         for one in [one for one in waiting if is_unreached(one, reach)]:
             verdicts.add(one, "survived", "reached by no test", 0)
         rest = [one for one in waiting if not is_unreached(one, reach)]
@@ -286,6 +286,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=20260101)
     parser.add_argument("--again", action="store_true", help="meet those again that survived before")
     parser.add_argument("--most-seconds", type=float, default=20, help="of tests to a mutant")
+    parser.add_argument("--no-neighbors", dest="neighbors", action="store_false",
+                        help="meet the tests that reach the line alone, not those beside them")  # fmt: skip
     parser.add_argument("names", nargs="*", choices=[*TARGETS, []], default=list(TARGETS))
     given = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)

@@ -176,9 +176,13 @@ def rest() -> Target:
 
 
 def whole_files() -> list[str]:
-    """Tests of one file, without those of this repository itself and those that try every route (minutes each)."""
+    """Tests of one file, without those of this repository itself and those that take minutes: every route, a demo
+    from the command line, servers of their own.
+    """
     apart = {"test_repository.py", "test_docs.py", "test_architecture.py", "test_simulate.py", "test_deploy.py",
-             "test_deployment.py", "test_traceability.py"}  # fmt: skip
+             "test_deployment.py", "test_traceability.py", "test_every_write.py", "test_locked.py",
+             "test_demo_command.py", "test_demo_refusals.py", "test_hooks.py", "test_databases.py",
+             "test_released_states.py"}  # fmt: skip
     return sorted(
         str(path.relative_to(ROOT)) for path in (ROOT / "tests").glob("test_*.py") if path.name not in apart
     )

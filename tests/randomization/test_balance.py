@@ -98,3 +98,9 @@ def test_tumors_that_do_not_grow_on_average_have_no_range_in_percent():
     still = [Candidate(f"M{n}", 100, growth_rate_per_day=rate) for n, rate in enumerate((-0.01, 0.01))]
     growth = balance(still, ["x", "y"], ["x", "y"]).covariates[1]
     assert (growth.name, growth.range_percent) == ("growth_rate", None)
+
+
+def test_growth_below_1_a_day_has_a_range_in_percent():
+    growing = [Candidate(f"M{n}", 100, growth_rate_per_day=rate) for n, rate in enumerate((0.1, 0.2))]
+    growth = balance(growing, ["x", "y"], ["x", "y"]).covariates[1]
+    assert growth.range_percent == pytest.approx(100 * 0.1 / 0.15)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from studies.randomization import Candidate, exchange
+from studies.randomization.dealing import even_word
 from studies.randomization.exchange import Cohort, Limits, calibrate, cohort_generator, first_limits, search
 from studies.randomization.units import Units, units_of
 from tests.bench.randomization import plan_of
@@ -99,3 +100,20 @@ def test_the_reference_set_depends_on_the_mice_and_the_starts_alone():
         cohort_generator(mice, plan_of(2, starts=starts)).random() for starts in (200, 200, 201)
     )
     assert one == same != other
+
+
+def test_the_record_holds_the_limits_there_were():
+    assert Limits(0.05, None, None).as_record() == {"factor": 1.0, "smd": 0.05}
+    assert Limits(0.08, 2.0, 0.5).widened(2).as_record() == {
+        "factor": 2,
+        "smd": 0.16,
+        "variance_ratio": 3.0,
+        "stratum_smd": 1.0,
+    }
+
+
+def test_of_equal_places_the_arm_given_fewer_of_its_share_stands_first():
+    """At a ratio of 3 to 1 the second of the three and the single one stand in the middle."""
+    rng = np.random.default_rng(1)
+    assert even_word((3, 1), (3, 2), rng).tolist() == [0, 0, 1, 0]
+    assert even_word((3, 1), (9, 2), rng).tolist() == [0, 1, 0, 0]
