@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from studies import triggers
-from studies.actions import archive_verifier
+from studies.actions import archive_verifier, coverage
 from studies.actions.acceptance import plant_acceptance
 from studies.actions.coverage import uncovered_readings
 from studies.actions.record_measurements import SentRow, record_measurements
@@ -69,6 +69,20 @@ def test_a_lost_reading_is_named(entered):
     tamper("DELETE FROM studies_measurement WHERE id = %s", entered.pk)
     (link,) = uncovered_readings()
     assert "was taken away" in link.reason
+
+
+def test_every_reading_is_compared_however_many_at_a_time(entered, monkeypatch):
+    monkeypatch.setattr(coverage, "CHUNK", 1)
+    other = entered.session.study.mice.exclude(pk=entered.mouse_id).first()
+    row = Row(mouse=other.key, observed_at=NOW, length_mm="9.3", width_mm="8.1", weight_g="21.9")
+    technician = User.objects.get(username="acc_technician")
+    sent = SentRow("7b0c6f5e-94c6-4b36-8f3e-0d8d3ad6a002", row)
+    (result,) = record_measurements(entered.session, [sent], user=technician, at=NOW)
+    assert list(uncovered_readings()) == []
+    tamper("UPDATE studies_measurement SET device = 'x' WHERE id >= %s", entered.pk)
+    assert [link.reason for link in uncovered_readings()] == [
+        f"reading {pk} was changed beneath the audit: device" for pk in (entered.pk, result.id)
+    ]
 
 
 def test_a_reading_nobody_recorded_is_named(entered):

@@ -91,6 +91,7 @@ CORE = {
         (
             "studies/actions/audit.py",
             "studies/actions/anchors.py",
+            "studies/actions/coverage.py",
             "studies/actions/row_seals.py",
             "studies/actions/seal_tables.py",
             "studies/models/audit.py",
@@ -100,6 +101,7 @@ CORE = {
         (
             "tests/actions/test_audit.py",
             "tests/actions/test_anchors.py",
+            "tests/actions/test_coverage.py",
             "tests/actions/test_row_seals.py",
             "tests/actions/test_sign.py",
             "tests/models/test_record.py",
