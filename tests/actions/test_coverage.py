@@ -1,6 +1,7 @@
 """A reading changed, lost or added beneath the audit is found, however it came onto the record."""
 
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,6 +12,7 @@ from studies.actions import archive_verifier, coverage
 from studies.actions.acceptance import plant_acceptance
 from studies.actions.coverage import uncovered_readings
 from studies.actions.record_measurements import SentRow, record_measurements
+from studies.actions.revise_measurements import void_measurement
 from studies.actions.sign import Signer
 from studies.actions.sign_session import sign_session
 from studies.models import AuditEvent, Measurement, MeasurementSession, Mouse, User
@@ -73,15 +75,13 @@ def test_a_lost_reading_is_named(entered):
 
 def test_every_reading_is_compared_however_many_at_a_time(entered, monkeypatch):
     monkeypatch.setattr(coverage, "CHUNK", 1)
-    other = entered.session.study.mice.exclude(pk=entered.mouse_id).first()
-    row = Row(mouse=other.key, observed_at=NOW, length_mm="9.3", width_mm="8.1", weight_g="21.9")
     technician = User.objects.get(username="acc_technician")
-    sent = SentRow("7b0c6f5e-94c6-4b36-8f3e-0d8d3ad6a002", row)
-    (result,) = record_measurements(entered.session, [sent], user=technician, at=NOW)
+    void = void_measurement(entered.pk, reason="another mouse was measured", client_id=str(uuid4()),
+                            user=technician, at=NOW).measurement  # fmt: skip
     assert list(uncovered_readings()) == []
     tamper("UPDATE studies_measurement SET device = 'x' WHERE id >= %s", entered.pk)
     assert [link.reason for link in uncovered_readings()] == [
-        f"reading {pk} was changed beneath the audit: device" for pk in (entered.pk, result.id)
+        f"reading {pk} was changed beneath the audit: device" for pk in (entered.pk, void.pk)
     ]
 
 
