@@ -151,7 +151,7 @@ class _Search:
         self.labels[rows, one], self.labels[rows, other] = second, first
 
     def acceptable(self, limits: Limits) -> NDArray[np.bool_]:
-        if not self.count or limits.factor == np.inf:
+        if limits.factor == np.inf:
             return np.ones(len(self.labels), dtype=bool)
         sums, mice = self.sums[:, :, : self.count], self.mice[:, :, None]
         means = sums / np.maximum(mice, 1)

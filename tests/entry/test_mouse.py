@@ -220,6 +220,14 @@ def test_a_photo_is_reencoded_and_shown_to_readers_alone(client, people: People,
     assert upload(client, mouse, picture()).status_code == 404 and Photo.objects.count() == 1
 
 
+def test_every_photo_of_a_mouse_is_kept_beside_the_others(client, people: People, mouse, media):
+    client.force_login(people.technician)
+    assert [upload(client, mouse, picture(kind)).status_code for kind in ("PNG", "JPEG")] == [302, 302]
+    stored = [photo_path(name) for name in Photo.objects.values_list("file_name", flat=True)]
+    assert len({path.read_bytes()[:2] for path in stored}) == 1 and len(set(stored)) == 2
+    assert {path.stat().st_mode & 0o777 for path in stored} == {0o600}
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -5,7 +5,15 @@ import pytest
 
 from studies.randomization import Candidate, exchange
 from studies.randomization.dealing import even_word
-from studies.randomization.exchange import Cohort, Limits, calibrate, cohort_generator, first_limits, search
+from studies.randomization.exchange import (
+    Cohort,
+    Limits,
+    _Search,
+    calibrate,
+    cohort_generator,
+    first_limits,
+    search,
+)
 from studies.randomization.units import Units, units_of
 from tests.bench.randomization import plan_of
 
@@ -46,10 +54,26 @@ def test_one_variance_may_be_twice_the_other_and_no_more():
     assert n_accepted(cohort_of([0, 0], [2.01, 1]), limits) == 0
 
 
-@pytest.mark.parametrize(("apart", "size", "n"), [(128, 2, 6), (129, 2, 0), (1000, 1, 6)])
-def test_within_a_stratum_of_two_mice_an_arm_means_may_differ_by_half_a_standard_deviation(apart, size, n):
-    """Two cages of two mice each, beside a mouse of another stratum; three mice are too few to be held to it."""
-    cohort = cohort_of([2 * apart, 0, 0], [1e6] * 3, size=[2.0, size, 1.0], stratum=[0, 0, 1])
+def test_a_variance_is_that_of_the_mice_and_not_of_the_cages():
+    limits = Limits(smd=NO_LIMIT, variance_ratio=2.0, stratum_smd=None)
+    assert n_accepted(cohort_of([0, 0], [4, 1], size=[3.0, 1.0]), limits) == 6
+    assert n_accepted(cohort_of([0, 0], [4.1, 1], size=[3.0, 1.0]), limits) == 0
+
+
+def test_an_exchange_that_betters_nothing_is_not_made_least_of_all_across_strata():
+    alike = _Search(cohort_of([0, 5, 0, 5], [0] * 4, stratum=[0, 0, 1, 1]), np.array([[0, 1, 1, 0]]))
+    for unit in range(4):
+        alike.exchange(np.array([unit]))
+        assert alike.labels.tolist() == [[0, 1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("apart", "sizes", "n"),
+    [(128, (2, 2), 6), (129, (2, 2), 0), (96, (3, 1), 6), (97, (3, 1), 0), (1000, (2, 1), 6)],
+)
+def test_within_a_stratum_of_two_mice_an_arm_means_may_differ_by_half_a_standard_deviation(apart, sizes, n):
+    """Two cages beside a mouse of another stratum; three mice are too few to be held to it."""
+    cohort = cohort_of([2 * apart, 0, 0], [1e6] * 3, size=[*sizes, 1.0], stratum=[0, 0, 1])
     assert n_accepted(cohort, Limits(NO_LIMIT, None, 0.5)) == n
 
 

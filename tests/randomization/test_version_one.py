@@ -53,6 +53,8 @@ CASES = {
     ),
     "four mice": (cohort(4), plan(1, 1, starts=60)),
     "ten to one": (cohort(11), plan(10, 1, starts=20)),
+    "one mouse beside two": (cohort(3), plan(1, 2, starts=20)),
+    "one mouse beside five": (cohort(10, BEHIND), plan(1, 5, starts=20)),
 }
 DRAWN = {
     "alike": ("021121102120201002", "", 137, 2.074),
@@ -70,6 +72,8 @@ DRAWN = {
     "minimization": ("2211002100202101", "", 0, 0),
     "four mice": ("0011", "", 0, 46.005),
     "ten to one": ("00000001000", "", 0, np.inf),
+    "one mouse beside two": ("101", "", 5, 95.396),
+    "one mouse beside five": ("101111", "", 0, np.inf),
 }
 REDRAWN = ["002112022121100111020022", "110111002000222221012120", "001220121222200121100011"]
 

@@ -1,0 +1,97 @@
+"""Sentences and tables that count: each arm once, by its interval, with what has none said."""
+
+from studies.reports.blocks import Paragraph
+from studies.reports.sections.baseline import arm_table
+from studies.reports.sections.mixed_model import MOST_MODEL_ROWS, _by_model
+from studies.reports.sections.sensitivity import MOST_REPEATED, _counted, _shared
+from studies.reports.sections.summary import _tally, verdict
+from studies.reports.sections.survival import _endpoint
+
+STUDY = {
+    "plan": {"alpha": {"value": 0.05}},
+    "arms": [{"arm": name, "control": "vehicle", "role": ""} for name in ("vehicle", "A", "B")],
+    "input": {"models": 2},
+}
+
+
+def rows(*ends: tuple[float | None, float | None]) -> list[dict]:
+    return [{"low": low, "high": high} for low, high in ends]
+
+
+def test_arms_are_tallied_by_where_their_interval_lies():
+    told = _tally(rows((1, 2), (3, 4), (-2, -1), (-1, 1), (0, 1)), "low", "high", STUDY)
+    assert (
+        told == "the 95 % interval of TGI lies above 0 for 2 of 5 arms, below 0 for 1, and includes 0 for 2."
+    )
+
+
+def test_an_interval_with_an_open_end_is_none():
+    told = _tally(rows((1, 2), (1, None), (None, -1), (None, None)), "low", "high", STUDY)
+    assert told == (
+        "the 95 % interval of TGI lies above 0 for 1 of 4 arms, and includes 0 for 0; 3 have no interval."
+    )
+    assert verdict(1, None) == verdict(None, -1) == "without an interval this describes these mice only"
+
+
+def test_an_interval_that_touches_0_shows_no_difference():
+    assert verdict(0, 1) == verdict(-1, 0) and verdict(0, 1).startswith("the interval includes 0")
+    assert verdict(0.1, 1) == "tumors grew less than in the control"
+    assert verdict(-1, -0.1) == "tumors grew more than in the control"
+
+
+def test_a_note_said_often_stands_below_the_rows_and_the_others_stay():
+    lines = [{"note": "often"}] * (MOST_REPEATED + 1) + [{"note": "once"}, {"note": ""}]
+    short, said = _shared(lines)
+    assert [line["note"] for line in short] == [""] * (MOST_REPEATED + 1) + ["once", ""]
+    assert said == f" Of {MOST_REPEATED + 1} rows: often."
+    assert _shared(lines[1:]) == (lines[1:], "")
+    assert _shared([{"note": ""}]) == ([{"note": ""}], "")
+
+
+def test_arms_are_counted_by_assumption():
+    found = [
+        {"variant": "plain", "ci_low": low, "ci_high": high}
+        for low, high in ((-2, -1), (-2, -1), (1, 2), (-1, 1), (None, None))
+    ]
+    [line] = _counted([*found, {"variant": "other", "ci_low": -2, "ci_high": -1}], ["plain"], 5).rows
+    assert line == {"variant": "plain", "slower": 2, "faster": 1, "neither": 1}
+
+
+def by_model(n_rows: int, n_models: int = 2) -> list:
+    contrasts = [{"arm": "A", "control": "vehicle", "estimate": -0.1}] * n_rows
+    fits = [{"pdx_model": "P1", "contrasts": contrasts}, {"pdx_model": "P2"}]
+    return _by_model(STUDY | {"input": {"models": n_models}, "mixed_models_by_model": fits})
+
+
+def test_each_pdx_model_has_a_table_where_there_are_several_and_few_rows():
+    heading, table = by_model(MOST_MODEL_ROWS)
+    assert heading.text == "Within each PDX model" and len(table.rows) == MOST_MODEL_ROWS
+    assert table.rows[0]["pdx_model"] == "P1"
+    [paragraph] = by_model(MOST_MODEL_ROWS + 1)
+    assert isinstance(paragraph, Paragraph) and "mixed_models_by_model of tables.xlsx" in paragraph.text
+    assert by_model(1, n_models=1) == [] == by_model(0)
+
+
+def test_an_arm_has_every_covariate_in_one_line():
+    found = [
+        {"covariate": name, "arms": [{"arm": arm, "n": 8, "mean": mean, "sd": 1} for arm in ("B", "A")]}
+        for name, mean in (("log_volume", 150), ("weight", 21))
+    ]
+    table = arm_table(STUDY, found)
+    assert [row["arm"] for row in table.rows] == ["A", "B"]
+    assert (table.rows[0]["log_volume_mean"], table.rows[0]["weight_mean"], table.rows[0]["weight_n"]) == (
+        150,
+        21,
+        8,
+    )
+    assert [column.key for column in table.columns] == [
+        "arm", "log_volume_n", "log_volume_mean", "log_volume_sd", "weight_n", "weight_mean", "weight_sd",
+    ]  # fmt: skip
+
+
+def test_the_endpoint_of_a_curve_is_told_as_a_fold_or_a_volume():
+    assert _endpoint({"endpoint": {"fold": 2.0}}).startswith(
+        "The event is a tumor reaching 2 times its baseline, or"
+    )
+    told = _endpoint({"endpoint": {"volume_mm3": 1000.0}, "strata": "pdx_model"})
+    assert "reaching 1000 mm³, or" in told and told.endswith("Comparisons are stratified by PDX model.")
