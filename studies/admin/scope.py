@@ -151,7 +151,6 @@ class ReadOnlyAdmin(ScienceAdmin):
 
     writers = adders = NOBODY
     fixed_fields = ()
-    asks_reason = False
 
     def has_add_permission(self, request) -> bool:
         return False

@@ -6,13 +6,14 @@ import pytest
 from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from studies.admin.endpoints import ADMINISTRATORS, DIRECTORS, READERS, STAFF, Declared
 from studies.admin.scope import forget_reach, names_an_arm, reach
 from studies.endpoints import NOBODY, Endpoint
-from studies.models import Study
+from studies.models import Cage, Study, User
 from studies.terms import Role, StudyState
-from tests.factories import make_study
+from tests.factories import make_measurement, make_mouse, make_session, make_study
 from tests.people import join
 
 
@@ -130,3 +131,82 @@ def test_a_locked_study_is_read_and_not_written(rf, people, state, writable, kno
     other = rf.get("/")
     other.user = people.statistician
     assert (reach(other).readable, reach(other).directed, reach(other).writable) == (own, set(), set())
+
+
+def form_of(client, model: str, key: int):
+    return client.get(reverse(f"admin:studies_{model}_change", args=[key]))
+
+
+@pytest.fixture
+def director(people):
+    User.objects.filter(pk=people.study_director.pk).update(is_staff=True)
+    return people.study_director
+
+
+def test_rows_below_a_form_are_added_on_asking_and_never_removed(client, people, director):
+    client.force_login(director)
+    page = form_of(client, "mouse", make_mouse(people.study).pk)
+    for inline in page.context["inline_admin_formsets"]:
+        formset = inline.formset
+        assert formset.total_form_count() == formset.initial_form_count(), inline.opts.verbose_name
+        assert not formset.can_delete and not inline.opts.show_change_link and inline.opts.tab
+        assert not inline.opts.has_delete_permission(page.wsgi_request, None)
+
+
+def test_what_the_tracker_writes_itself_is_shown_whole_and_asks_no_reason(client, people, director):
+    mouse = make_mouse(people.study)
+    reading = make_measurement(make_session(people.study), mouse)
+    client.force_login(director)
+    page = form_of(client, "measurement", reading.pk)
+    fields = [name for _, options in page.context["adminform"].fieldsets for name in options["fields"]]
+    assert "length_mm" in fields and "change_reason" not in fields
+    page = form_of(client, "mouse", mouse.pk)
+    fields = [name for _, options in page.context["adminform"].fieldsets for name in options["fields"]]
+    assert "change_reason" in fields
+
+
+def test_a_new_mouse_is_put_into_a_study_that_takes_changes_and_stays_in_it(client, people, director):
+    locked = make_study("PDX-LOCKED-01", state=StudyState.DATA_LOCKED)
+    join(director, locked, Role.STUDY_DIRECTOR)
+    client.force_login(director)
+    form = client.get(reverse("admin:studies_mouse_add")).context["adminform"].form
+    assert list(form.fields["study"].queryset) == [people.study]
+    form = form_of(client, "mouse", make_mouse(people.study).pk).context["adminform"].form
+    assert "study" not in form.fields
+
+
+def test_choices_are_of_the_study_in_hand_and_ask_for_no_other(client, people, director):
+    second = make_study("PDX-TEST-02")
+    join(director, second, Role.STUDY_DIRECTOR)
+    own, other = (
+        Cage.objects.create(study=study, code=code) for study, code in ((people.study, "B1"), (second, "B2"))
+    )
+    client.force_login(director)
+    form = form_of(client, "mouse", make_mouse(people.study).pk).context["adminform"].form
+    assert list(form.fields["cage"].queryset) == [own]
+    assert form.fields["cage"].widget.widget.get_url() == f"/admin/autocomplete/?of_study={people.study.pk}"
+    assert form.fields["pdx_model"].widget.widget.get_url() == "/admin/autocomplete/"  # shared by all studies
+    form = client.get(reverse("admin:studies_mouse_add")).context["adminform"].form
+    assert set(form.fields["cage"].queryset) == {own, other}
+    assert form.fields["cage"].widget.widget.get_url() == "/admin/autocomplete/"
+
+
+@pytest.mark.parametrize("of_study", ["", "abc", "1", "999999"])
+def test_an_autocomplete_of_shared_rows_knows_no_study(client, people, director, of_study):
+    make_mouse(people.study)
+    client.force_login(director)
+    address = "/admin/autocomplete/?app_label=studies&model_name=mouse&field_name={}&term=&of_study={}"
+    found = client.get(address.format("pdx_model", of_study)).json()["results"]
+    assert [row["text"] for row in found] == ["BR-101"]
+    Cage.objects.create(study=people.study, code="B1")
+    found = client.get(address.format("cage", of_study)).json()["results"]
+    assert bool(found) == (of_study in ("", "abc", str(people.study.pk)))
+
+
+def test_a_row_of_no_study_is_nobody_s_to_see(rf, people):
+    request = rf.get("/")
+    request.user = people.study_director
+    cages = admin.site.get_model_admin(Cage)
+    assert cages.has_view_permission(request) and cages.has_view_permission(request, Cage(study=people.study))
+    assert not cages.has_view_permission(request, Cage())
+    assert not cages.has_view_permission(request, Cage(study=make_study("PDX-THIRD-01")))
