@@ -163,6 +163,9 @@ def test_a_column_of_which_nothing_is_known_is_left_out(two_arms):
     )  # fmt: skip
     table = measurement_table(put(two_arms, is_blinded=False), OPERATOR)
     assert "height_mm" not in table and list(table["volume_mm3"].fillna(0)) == [0, 0, 200]
+    make_measurement(two_arms.sessions.get(), two_arms.mice.get(label="M1"), replicate=2, height_mm=6.0)
+    table = measurement_table(two_arms, OPERATOR)
+    assert list(table["height_mm"].fillna(0)) == [0, 6, 0, 0]
     assert measurement_table(make_study("PDX-OTHER-09", is_blinded=False), OPERATOR).empty
 
 

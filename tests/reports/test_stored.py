@@ -5,19 +5,36 @@ from datetime import UTC, datetime
 import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from studies import access, triggers
 from studies.actions import jobs, snapshots
 from studies.actions.jobs import JobRefused, cancel_job, run_job
 from studies.actions.sign import Signer, SigningRefused
 from studies.actions.snapshots import take_snapshot
-from studies.actions.stored_reports import is_superseded, release_of, release_report
-from studies.models import Allocation, AuditEvent, GenotypeCall, Job, Mouse, ReportFile, StoredReport, Study
+from studies.actions.stored_reports import is_superseded, release_of, release_report, store_report
+from studies.models import (
+    Agent,
+    AgentLot,
+    Allocation,
+    ArmAgent,
+    AuditEvent,
+    Cohort,
+    Dose,
+    Exclusion,
+    Formulation,
+    GenotypeCall,
+    Job,
+    Mouse,
+    ReportFile,
+    StoredReport,
+    Study,
+)
 from studies.reports import build, recorded, stored
 from studies.reports.stamp import stamp
 from studies.reports.stored import ask_for_report
 from studies.terms import ArmRole, ReportView, Role, StudyState
-from tests.factories import make_arm, make_measurement, make_mouse, make_session
+from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -237,6 +254,145 @@ def test_every_step_of_a_build_is_named_and_hears_a_cancellation(opened, people,
     after = names[names.index(drawing[-1]) + 1 :]
     assert after == ["Setting the HTML page", "Setting the PDF", "Writing the workbook", "Packing the bundle",
                      "Storing the report"]  # fmt: skip
+
+
+@pytest.fixture
+def heard(monkeypatch) -> list[tuple[str, int]]:
+    """The steps of a build whose analysis and files tell their beginning and end alone, and its stamp."""
+    told: list = []
+
+    def analyze(study, viewer, snapshot, tell):
+        tell("it", 0)
+        tell("it", 1)
+
+    def files(analyzed, made_at, tell):
+        tell("Setting", 0)
+        tell("Setting", 1)
+        told.append(("stamped", made_at))
+        return {"report.html": b"<p>x"}
+
+    monkeypatch.setattr(recorded, "analyze_recorded", analyze)
+    monkeypatch.setattr(build, "report_files", files)
+    step = jobs.Progress.step
+
+    def hear(self, name, percent):
+        told.append((name, percent))
+        step(self, name, percent)
+
+    monkeypatch.setattr(jobs.Progress, "step", hear)
+    return told
+
+
+def test_the_steps_of_a_build_are_these(opened, people, heard):
+    job = ask_for_report(opened, people.study_director, NOON)
+    asked_at = AuditEvent.objects.filter(study=opened).order_by("-sequence").first()
+    run_job(job.pk)
+    assert heard == [
+        ("Taking the snapshot", 1), ("Reading the record", 2), ("Analyzing it", 4), ("Analyzing it", 38),
+        ("Checking that the record held still", 39), ("Setting", 40), ("Setting", 97),
+        ("stamped", asked_at.happened_at), ("Storing the report", 98),
+    ]  # fmt: skip
+
+
+def test_a_record_that_never_holds_still_is_given_up_after_three_readings(opened, people, quick):
+    days = iter(range(1, 9))
+    quick.while_reading = lambda: make_measurement(make_session(opened, next(days)), opened.mice.first())
+    job = ask_for_report(opened, people.study_director, NOON)
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert job.state == "failed" and "Readings are coming in all the time" in job.message
+    assert quick.readings == 3 and not StoredReport.objects.exists()
+
+
+def test_what_cannot_be_analyzed_is_said_and_nothing_stored(opened, people, quick):
+    def refuse():
+        raise PermissionError("the arms are closed")
+
+    quick.while_reading = refuse
+    job = ask_for_report(opened, people.study_director, NOON)
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.message) == ("failed", "The study cannot be analyzed: the arms are closed")
+    assert not StoredReport.objects.exists()
+
+
+def test_of_two_jobs_for_one_snapshot_the_second_finds_the_report_of_the_first(opened, people, quick):
+    job = ask_for_report(opened, people.study_director, NOON)
+    snapshot, asked = take_snapshot(opened, ReportView.OPEN), stored.parameters_of(ReportView.OPEN)
+    made = {"asked_by": people.statistician, "at": NOON}
+    first = store_report(opened, ReportView.OPEN, snapshot, asked, {"report.html": b"<p>first"}, **made)
+    assert (
+        store_report(opened, ReportView.OPEN, snapshot, asked, {"report.html": b"<p>later"}, **made) == first
+    )
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.message) == ("done", str(first.pk))
+    (file,) = ReportFile.objects.all()
+    assert (
+        bytes(file.content) == b"<p>first"
+        and AuditEvent.objects.filter(action="stored a report").count() == 1
+    )
+
+
+def test_the_study_is_held_before_it_is_looked_whether_the_report_is_there(opened, people):
+    """Of two workers that finish one report at once the second waits, and finds it stored."""
+    snapshot = take_snapshot(opened, ReportView.OPEN)
+    with CaptureQueriesContext(connection) as asked:
+        store_report(opened, ReportView.OPEN, snapshot, {}, {}, asked_by=people.statistician, at=NOON)
+    held = next(query["sql"] for query in asked if query["sql"].startswith("SELECT"))
+    assert 'FROM "studies_study"' in held
+    assert (
+        "FOR UPDATE" in held
+    ) == connection.features.has_select_for_update  # SQLite has one writer at a time
+
+
+def test_each_table_of_the_record_is_part_of_the_snapshot_and_arms_of_the_open_one_alone(study, people):
+    def hashes() -> tuple[str, str]:
+        return take_snapshot(study, ReportView.OPEN).sha256, take_snapshot(study, ReportView.POOLED).sha256
+
+    model = make_pdx_model("BR-1")
+    mice, session = [make_mouse(study, f"M{n}", pdx_model=model) for n in range(2)], make_session(study)
+    arm, agent = make_arm(study), Agent.objects.create(name="drug")
+    lot = AgentLot.objects.create(agent=agent, code="L1", expires_on=NOON.date())
+    until = {"made_on": NOON.date(), "expires_on": NOON.date()}
+    of_dose = {
+        "given_on": NOON.date(),
+        "outcome": "given",
+        "given_ml": 0.2,
+        "doser": people.doser,
+        "recorded_at": NOON,
+    }
+    of_all = [
+        lambda: Study.objects.filter(pk=study.pk).update(title="Another title"),
+        lambda: make_measurement(session, mice[0]),
+        lambda: type(model).objects.filter(pk=model.pk).update(cancer_type="breast"),
+        lambda: Cohort.objects.create(study=study, name="first"),
+        lambda: Exclusion.objects.create(mouse=mice[0], reason="too small", excluded_at=NOON),
+        lambda: GenotypeCall.objects.create(pdx_model=model, functional_class="wild_type"),
+        lambda: Allocation.objects.create(mouse=mice[0], arm=arm),  # who is randomized, not into which arm
+    ]
+    of_arms = [
+        lambda: make_arm(study, "drug"),
+        lambda: ArmAgent.objects.create(arm=arm, agent=agent),
+        lambda: Dose.objects.create(study=study, mouse=mice[0], **of_dose),
+        lambda: Formulation.objects.create(
+            study=study, lot=lot, code="F1", concentration_mg_per_ml=1, **until
+        ),
+    ]
+    for place, change in enumerate(of_all):
+        before = hashes()
+        change()
+        assert all(one != other for one, other in zip(before, hashes(), strict=True)), place
+    for place, change in enumerate(of_arms):
+        before = hashes()
+        change()
+        after = hashes()
+        assert (before[0] != after[0], before[1] == after[1]) == (True, True), place
+
+
+def test_a_snapshot_of_a_study_nobody_wrote_of_has_no_time(study):
+    found = take_snapshot(study, ReportView.OPEN)
+    assert (found.chain_count, found.chain_head, found.as_of) == (0, "0" * 64, None)
 
 
 def test_a_rebuild_from_the_same_snapshot_gives_the_same_bytes(opened, people, monkeypatch):
