@@ -89,6 +89,23 @@ def test_a_report_reader_sees_what_was_released_and_nothing_else(client, opened,
     assert client.post(address(opened, "")).status_code == 403
 
 
+def test_who_may_release_is_asked_to_sign_until_it_is_released_and_nobody_else_is(client, opened, people):
+    report = keep(opened, people)
+
+    def asked() -> set[str]:
+        found = set()
+        for role, person in people.by_role.items():
+            client.force_login(person)
+            page = client.get(address(opened, report.pk, ""))
+            if page.status_code == 200 and 'name="password"' in page.content.decode():
+                found.add(role)
+        return found
+
+    assert asked() == {Role.STUDY_DIRECTOR, Role.QUALITY_ASSURANCE}
+    release_report(report, Signer(people.study_director, NOON), "For the sponsor.")
+    assert asked() == set()
+
+
 def test_a_wrong_password_releases_nothing(client, opened, people):
     report = keep(opened, people)
     client.force_login(people.study_director)

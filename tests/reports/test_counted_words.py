@@ -4,7 +4,7 @@ from studies.reports.blocks import Paragraph
 from studies.reports.sections.baseline import arm_table
 from studies.reports.sections.mixed_model import MOST_MODEL_ROWS, _by_model
 from studies.reports.sections.sensitivity import MOST_REPEATED, _counted, _shared
-from studies.reports.sections.summary import _tally, verdict
+from studies.reports.sections.summary import MOST_ARMS_IN_WORDS, _model_sentences, _tally, verdict
 from studies.reports.sections.survival import _endpoint
 
 STUDY = {
@@ -31,6 +31,29 @@ def test_an_interval_with_an_open_end_is_none():
         "the 95 % interval of TGI lies above 0 for 1 of 4 arms, and includes 0 for 0; 3 have no interval."
     )
     assert verdict(1, None) == verdict(None, -1) == "without an interval this describes these mice only"
+
+
+def contrasts(n: int) -> dict:
+    found = [
+        {"arm": f"D{place}", "control": "vehicle", "tgi_percent": 54, "tgi_day": 21, "tgi_ci_low": 40,
+         "tgi_ci_high": 64, "p_value": 0.003}
+        for place in range(n)
+    ]  # fmt: skip
+    arms = [{"arm": row["arm"], "control": "vehicle", "role": ""} for row in found]
+    return STUDY | {"arms": arms, "mixed_model": {"contrasts": found}}
+
+
+def test_few_arms_are_told_one_by_one_and_more_are_counted():
+    [told] = _model_sentences(contrasts(MOST_ARMS_IN_WORDS))
+    assert told.startswith(
+        "By the mixed model, TGI against vehicle at day 21 was 54 % (95 % interval 40 to 64, adj"
+    )
+    assert [told.count(f"for D{place}, slower growth") for place in range(MOST_ARMS_IN_WORDS)] == [1, 1, 1, 1]
+    assert _model_sentences(contrasts(MOST_ARMS_IN_WORDS + 1)) == [
+        "By the mixed model, the 95 % interval of TGI lies above 0 for 5 of 5 arms, and includes 0 for 0. "
+        "The table has each arm."
+    ]
+    assert _model_sentences(contrasts(0)) == []
 
 
 def test_an_interval_that_touches_0_shows_no_difference():

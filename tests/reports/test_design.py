@@ -2,10 +2,18 @@
 
 from math import log
 
+import pandas as pd
 import pytest
 
 from studies.analysis.power import ArmContrast, Interaction, detectable_effect, power_of
-from studies.reports.sections.design import arm_table, planned_and_performed, protocol, sample_size
+from studies.reports.sections.design import (
+    MOST_MODELS_LISTED,
+    arm_table,
+    model_blocks,
+    planned_and_performed,
+    protocol,
+    sample_size,
+)
 
 DAYS = [0, 3, 7, 10, 14, 17, 21]
 
@@ -124,3 +132,31 @@ def test_the_protocol_tells_who_was_enrolled_when_measured_and_within_which_limi
     assert facts == said | {"Measured on days": "0, 3", "Sample size": sample_size(told)}
     told["record"]["schedule_days"] = []
     assert dict(protocol(told)[0].pairs)["Measured on days"] == "no schedule on record"
+
+
+@pytest.mark.parametrize(("n", "blocks"), [(2, 2), (MOST_MODELS_LISTED, 2), (MOST_MODELS_LISTED + 1, 1)])
+def test_pdx_models_are_listed_one_by_one_where_they_are_few(n, blocks):
+    readings = [
+        {
+            "pdx_model": f"P{place}",
+            "map2k4_status": "unknown" if place else "wild_type",
+            "mouse": mouse,
+            "arm": "A",
+        }
+        for place in range(n)
+        for mouse in (f"{place}a", f"{place}b")
+    ]
+    found = model_blocks(study() | {"record": {}}, pd.DataFrame(readings))
+    assert len(found) == blocks
+    assert f"among {n} PDX models: wild type in 1 and unknown in {n - 1}." in found[0].text.replace("-", " ")
+    assert found[0].text.endswith("Models of unknown or uncertain status are described and enter no stratum.")
+    if blocks == 2:
+        assert [(row["pdx_model"], row["n_mice"]) for row in found[1].rows] == [
+            (f"P{p}", 2) for p in range(n)
+        ]
+
+
+def test_a_single_pdx_model_is_told_in_a_sentence():
+    readings = pd.DataFrame([{"pdx_model": "P1", "map2k4_status": "wild_type", "mouse": "1", "arm": "A"}])
+    [sentence] = model_blocks(study() | {"record": {}}, readings)
+    assert sentence.text.startswith("One PDX model, P1; its MAP2K4 status: wild")
