@@ -2,6 +2,7 @@
 
 from studies.reports.blocks import Paragraph
 from studies.reports.sections.baseline import arm_table
+from studies.reports.sections.map2k4 import MOST_NAMED, _excluded
 from studies.reports.sections.mixed_model import MOST_MODEL_ROWS, _by_model
 from studies.reports.sections.sensitivity import MOST_REPEATED, _counted, _shared
 from studies.reports.sections.summary import MOST_ARMS_IN_WORDS, _model_sentences, _tally, verdict
@@ -118,3 +119,16 @@ def test_the_endpoint_of_a_curve_is_told_as_a_fold_or_a_volume():
     )
     told = _endpoint({"endpoint": {"volume_mm3": 1000.0}, "strata": "pdx_model"})
     assert "reaching 1000 mm³, or" in told and told.endswith("Comparisons are stratified by PDX model.")
+
+
+def test_pdx_models_in_no_stratum_are_gathered_by_reason():
+    found = [{"reason": "no vehicle", "pdx_model": f"P{n}"} for n in range(MOST_NAMED + 1)]
+    heading, bullets = _excluded([*found, {"reason": "unknown status", "pdx_model": "Q"}])
+    named = ", ".join(f"P{n}" for n in range(MOST_NAMED))
+    assert heading.text == "In no stratum"
+    assert bullets.items == [
+        f"{MOST_NAMED + 1} PDX models ({named}, …): no vehicle.",
+        "1 PDX model (Q): unknown status.",
+    ]
+    assert _excluded(found[:-1])[1].items == [f"{MOST_NAMED} PDX models ({named}): no vehicle."]
+    assert _excluded([]) == []
