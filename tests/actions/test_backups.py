@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -92,7 +93,25 @@ def test_no_secret_is_in_a_backup_and_nothing_is_overwritten(planted, tmp_path):
         assert secret.encode() not in everything
     with pytest.raises(backups.BackupRefused, match="overwrites nothing"):
         backups.back_up(path, NOW)
+    with pytest.raises(CommandError, match="overwrites nothing") as refused:
+        call_command("backup", path)
+    assert refused.value.returncode == 1
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".backup")] == []
+
+
+def test_photos_come_back_where_they_were_and_never_over_another(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    source = tmp_path / "backup"
+    (source / "photos").mkdir(parents=True)
+    (source / "photos" / "a.jpg").write_bytes(b"a photo")
+    told = {"photos/a.jpg": backups.file_sha256(source / "photos" / "a.jpg")}
+    for _ in range(2):  # the same one may be there already
+        backups._fill_media(source, told)
+        assert (tmp_path / "media" / "photos" / "a.jpg").read_bytes() == b"a photo"
+    (tmp_path / "media" / "photos" / "a.jpg").write_bytes(b"another")
+    with pytest.raises(backups.BackupRefused, match="is there with another content"):
+        backups._fill_media(source, told)
+    assert (tmp_path / "media" / "photos" / "a.jpg").read_bytes() == b"another"
 
 
 def test_a_damaged_or_foreign_file_is_no_backup(planted, tmp_path):
