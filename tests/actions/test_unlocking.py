@@ -232,6 +232,14 @@ def test_it_is_over_to_the_second(locked):
         assert bool(open_places(locked, at)) == unlocks_told(locked, at)[0].is_open == is_open
 
 
+def test_nothing_is_opened_where_nothing_was_locked(locked):
+    unlock(locked)
+    assert open_places(locked, NOW)
+    for state in ("draft", "active", "archived"):
+        locked.state = state
+        assert open_places(locked, NOW) == frozenset() and pending_unlock(locked) is None
+
+
 def test_a_further_tumor_or_replicate_is_named_with_its_number(locked):
     session, mouse = locked.sessions.get(study_day=3), locked.mice.get(label="M001")
     dated = MeasurementSession.objects.create(study=make_study("PDX-TEST-02"), due_on=NOW.date())

@@ -2,6 +2,7 @@
 
 import io
 import re
+from datetime import date
 
 import pytest
 from django.utils import timezone
@@ -10,11 +11,22 @@ from pypdf import PdfReader
 from studies.actions.allocate_mice import Choices, allocate
 from studies.actions.audit import allocation_chain, broken_link
 from studies.actions.dose_sheet import dose_sheet
-from studies.actions.sealed_papers import PaperRefused, in_rack_order, open_sealed_list
-from studies.models import Allocation, ArmAgent, AuditEvent, Cage, Cohort, Exclusion, Exit, Mouse, SyringeCode
+from studies.actions.sealed_papers import PaperRefused, in_rack_order, latest_weights, open_sealed_list
+from studies.models import (
+    Allocation,
+    ArmAgent,
+    AuditEvent,
+    Cage,
+    Cohort,
+    Exclusion,
+    Exit,
+    MeasurementSession,
+    Mouse,
+    SyringeCode,
+)
 from studies.terms import Role, StudyState
 from tests.cohorts import ARMS, make_arms, make_cohort, read
-from tests.factories import make_session
+from tests.factories import make_measurement, make_mouse, make_session
 from tests.people import PASSWORD
 
 CARDS = {Role.TECHNICIAN, Role.STUDY_DIRECTOR, Role.VETERINARIAN}
@@ -141,6 +153,16 @@ def test_a_dose_is_volume_by_weight_of_today_else_of_the_last_day(drawn, people)
     assert (line.due.weight_g, line.weighed_today, line.volume_ul) == (25.0, True, 250.0)
     line = line_of(drawn, people, treated, now + timezone.timedelta(days=2))
     assert (line.weighed_today, line.weighed_on) == (False, now.date())
+
+
+def test_the_latest_weight_is_of_today_or_before(study):
+    mouse = make_mouse(study)
+    for day, weight in ((3, 21.0), (5, 22.0), (4, 23.0), (7, 24.0)):
+        session = MeasurementSession.objects.create(study=study, due_on=date(2026, 6, day))
+        make_measurement(session, mouse, weight_g=weight)
+    assert latest_weights(study, date(2026, 6, 6)) == {mouse.pk: (date(2026, 6, 5), 22.0)}
+    assert latest_weights(study, date(2026, 6, 7)) == {mouse.pk: (date(2026, 6, 7), 24.0)}
+    assert latest_weights(study, date(2026, 6, 2)) == {}
 
 
 def test_a_vehicle_without_a_volume_of_its_own_does_not_stand_out(drawn, people):
