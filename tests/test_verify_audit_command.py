@@ -78,6 +78,8 @@ def test_the_check_at_start_names_each_missing_trigger_of_a_database_with_tables
     found = guard_triggers_stand(databases=["default"])
     monkeypatch.setattr(connection.introspection, "table_names", list)
     assert guard_triggers_stand(databases=["default"]) == []  # not migrated yet
+    triggers.install_after_migrate("default")
+    assert len(triggers.missing(connection)) == len(found)  # nor laid before every table is there
     triggers.install(connection)
     names = triggers.names(connection.vendor)
     assert [(one.id, one.msg) for one in found] == [

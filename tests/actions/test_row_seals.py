@@ -181,6 +181,7 @@ def test_what_another_transaction_left_is_not_sealed_by_the_next_event(transacti
             Mouse.objects.filter(pk=mouse.pk).update(ear_tag="7")
             raise ZeroDivisionError
     study = Study.objects.get(code="ACC-OPEN")
+    assert triggers.take_notes(connection) == []  # outside a transaction
     with transaction.atomic():
         audit.record_event("noted", study, actor=None, at=NOW, chain=audit.study_chain(study), study=study)
     assert [row.reason for row in row_seals.unsealed_rows()] == [
