@@ -10,7 +10,7 @@ import numpy as np
 from studies import wording
 from studies.analysis.errors import AnalysisError
 from studies.analysis.growth_models import GrowthData, GrowthFit, fit_m1, fit_m4, tgi_day
-from studies.analysis.mixed_model import fit_lmm
+from studies.analysis.mixed_model import fit_lmm, fit_lmm_near
 from studies.analysis.plan import Plan
 from studies.analysis.tables import LENGTHS
 
@@ -93,7 +93,7 @@ def with_errors(primary: GrowthFit, **errors: Any) -> GrowthFit:
         raise AnalysisError(f"not fitted above {most} readings")
     if "residual_by" in errors and len(data.arms) > MOST_ARMS_APART:
         raise AnalysisError(f"not fitted above {MOST_ARMS_APART} arms")
-    fit = fit_lmm(primary.formula, data.frame, **errors)
+    fit = fit_lmm_near(primary.formula, data.frame, primary.fit, **errors)
     notes = (
         [f"{wording.readings(primary.data.n_censored)} below detection left out"]
         if primary.data.n_censored

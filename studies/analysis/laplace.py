@@ -14,6 +14,7 @@ J Comput Graph Stat 9:141.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -24,7 +25,7 @@ from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.atoms import merge_codes
 from studies.analysis.lmm.cells import factor_cells
 from studies.analysis.lmm.design import Design
-from studies.analysis.lmm.elimination import sum_by
+from studies.analysis.lmm.elimination import Runs, sum_by
 from studies.analysis.lmm.structure import FixedTurn, orthonormal_basis, plan_levels, turned
 
 Array = np.ndarray
@@ -63,6 +64,21 @@ class Curves:
     @property
     def p(self) -> int:
         return int(self.fixed.shape[2])
+
+    @cached_property
+    def by_mouse(self) -> Runs:
+        """Sums readings below the limit."""
+        return Runs(self.owner, len(self.cross))
+
+    @cached_property
+    def by_class(self) -> Runs:
+        """Sums mice."""
+        return Runs(self.class_of, len(self.fixed))
+
+    @cached_property
+    def by_block(self) -> Runs:
+        """Sums classes."""
+        return Runs(self.block_of, self.n_blocks)
 
     def own_columns(self, factors: list[Array]) -> Array:
         """Z Lambda of the mouse's own effects, in T."""
@@ -272,9 +288,7 @@ class Likelihood:
         """Of the information about the fixed effects that every reading seen would give, the share that is left in the
         direction that loses most; next to nothing where they run away."""
         curves = self.curves
-        hidden = sum_by(
-            curves.hidden[:, :, None] * curves.hidden[:, None, :], curves.owner, len(curves.cross)
-        )
+        hidden = curves.by_mouse.sum(curves.hidden[:, :, None] * curves.hidden[:, None, :])
         seen = self._factor(replace(top.pull, weight=curves.cross + hidden), top.turned)
         root = np.linalg.cholesky(seen.fixed)
         return float(
@@ -310,10 +324,9 @@ class Likelihood:
         chance = log_ndtr(a)
         ratio = np.exp(-0.5 * a * a - 0.5 * np.log(2 * np.pi) - chance)
         bend = np.clip(ratio * (ratio + a), 0.0, 1.0)
-        n = len(lines)
-        score = t * curves.sums - turned - sum_by(curves.hidden * ratio[:, None], curves.owner, n)
+        score = t * curves.sums - turned - curves.by_mouse.sum(curves.hidden * ratio[:, None])
         bent = curves.hidden * bend[:, None]
-        weight = curves.cross + sum_by(bent[:, :, None] * curves.hidden[:, None, :], curves.owner, n)
+        weight = curves.cross + curves.by_mouse.sum(bent[:, :, None] * curves.hidden[:, None, :])
         h = curves.n_seen * (np.log(t) - 0.5 * np.log(2 * np.pi)) - 0.5 * squares + float(chance.sum())
         h -= 0.5 * float((effects.shared**2).sum() + (effects.own**2).sum())
         return Pull(h, score, weight, a, ratio, bend)
@@ -325,10 +338,8 @@ class Likelihood:
         half = np.linalg.inv(root)
         inverse = half.transpose(0, 2, 1) @ half
         left = pull.weight - across.transpose(0, 2, 1) @ inverse @ across
-        left = sum_by(left, curves.class_of, len(curves.fixed))
-        whole = sum_by(
-            columns.shared.transpose(0, 2, 1) @ left @ columns.shared, curves.block_of, curves.n_blocks
-        )
+        left = curves.by_class.sum(left)
+        whole = curves.by_block.sum(columns.shared.transpose(0, 2, 1) @ left @ columns.shared)
         q = curves.n_shared
         block = np.linalg.cholesky(whole[:, :q, :q] + np.eye(q))
         logdet = 2 * float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum()
@@ -350,12 +361,8 @@ class Likelihood:
         own = score @ columns.own - (0.0 if at is None else at.own)
         eased = (factored.inverse @ own[:, :, None])[:, :, 0]
         passed = score - (factored.across.transpose(0, 2, 1) @ eased[:, :, None])[:, :, 0]
-        passed = sum_by(passed, curves.class_of, len(curves.fixed))
-        up = sum_by(
-            (columns.shared.transpose(0, 2, 1) @ passed[:, :, None])[:, :, 0],
-            curves.block_of,
-            curves.n_blocks,
-        )
+        passed = curves.by_class.sum(passed)
+        up = curves.by_block.sum((columns.shared.transpose(0, 2, 1) @ passed[:, :, None])[:, :, 0])
         shared = up[:, :q] - (0.0 if at is None else at.shared)
         half = (factored.block @ shared[:, :, None])[:, :, 0]
         rest = up[:, q:].sum(axis=0) - np.tensordot(half, factored.coupled, 2)
@@ -381,7 +388,7 @@ class Likelihood:
         leverage = ((lines[curves.owner] @ curves.hidden[:, :, None])[:, :, 0] * curves.hidden).sum(axis=1)
         curl = pull.ratio * (1 - pull.bend) - pull.bend * (pull.ratio + pull.a)
         push = 0.5 * curl * leverage
-        pushed = sum_by(curves.hidden * push[:, None], curves.owner, len(lines))
+        pushed = curves.by_mouse.sum(curves.hidden * push[:, None])
         answer, _ = self._solve(factored, columns, pushed)
         answers = self.lines(answer, columns)
         turned = (pull.weight @ answers[:, :, None])[:, :, 0]
@@ -396,7 +403,7 @@ class Likelihood:
             parts[index] = curves.into[index].T @ of_own[:, start : start + width]
             start += width
         n = len(curves.fixed)
-        score, other = (sum_by(part, curves.class_of, n) for part in (pull.score, other))
+        score, other = map(curves.by_class.sum, (pull.score, other))
         held = factored.left @ spread[:, :, :q]
         for index, places in curves.places.items():
             rows = np.arange(n)[:, None]

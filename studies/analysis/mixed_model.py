@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,14 @@ from studies.analysis.lmm.design import Design, build_design
 from studies.analysis.lmm.grid import slope_rows
 from studies.analysis.lmm.inference import FixedInference, infer
 from studies.analysis.lmm.modes import conditional_modes
-from studies.analysis.lmm.optimum import Optimum, at_boundary, find_optimum, join, semidefinite_cholesky
+from studies.analysis.lmm.optimum import (
+    Optimum,
+    at_boundary,
+    curvature_at,
+    find_optimum,
+    join,
+    semidefinite_cholesky,
+)
 from studies.analysis.lmm.serial import dense_derivatives, fit_serial
 
 Array = np.ndarray
@@ -45,7 +52,7 @@ def fit_lmm(
     their row;
     `residual_by` names a column whose levels each get a residual variance of their own. `residual_correlation`,
     "day | mouse" say, lets residuals of one mouse correlate by phi to the power of the days between them
-    (continuous-time AR(1)); this takes some twenty fits. Rows with missing values are left out, fixed columns
+    (continuous-time AR(1)); this takes some five fits. Rows with missing values are left out, fixed columns
     that depend on others dropped, both with a note.
 
     Refused with an AnalysisError: columns the table does not have, too few readings to tell random effects
@@ -59,20 +66,21 @@ def fit_lmm(
         raise _rounded(formula, error) from error
 
 
-def fit_lmm_near(formula: str, data: pd.DataFrame, near: "LmmFit | None") -> "LmmFit":
-    """`fit_lmm`, the search begun at the variances of another fit for the random terms both have.
+def fit_lmm_near(formula: str, data: pd.DataFrame, near: "LmmFit | None", **errors: Any) -> "LmmFit":
+    """`fit_lmm`, the search begun at the variances of another fit for the random terms both have; `errors` are its
+    weights and residuals.
 
     For a variant of that fit: the same maximum in fewer steps. Where variances are 0 the search begins a little above,
     and where it does not end at a maximum it begins anew without.
     """
     if near is None:
-        return fit_lmm(formula, data)
-    design = build_design(formula, data, None, None, None)
+        return fit_lmm(formula, data, **errors)
+    design = build_design(formula, data, **errors)
     with suppress(np.linalg.LinAlgError):
         fit = _fitted(formula, design, True, near)
         if fit.optimum.converged:
             return fit
-    return fit_lmm(formula, data)
+    return fit_lmm(formula, data, **errors)
 
 
 def _rounded(formula: str, error: np.linalg.LinAlgError) -> AnalysisError:
@@ -83,17 +91,21 @@ def _rounded(formula: str, error: np.linalg.LinAlgError) -> AnalysisError:
 
 
 def _fitted(formula: str, design: Design, reml: bool, near: "LmmFit | None" = None) -> "LmmFit":
-    if design.series is not None:
-        assembled, optimum, phi = fit_serial(design, reml)
-        return LmmFit(formula, design, assembled, optimum, reml, phi)
     assembled = assemble(design, reml)
-    start = None if near is None else [_start_near(assembled.model, near)]
-    optimum = find_optimum(assembled.model, start)
-    return LmmFit(formula, design, assembled, optimum, reml)
+    start, bend = (None, None) if near is None else _start_near(assembled.model, near)
+    optimum = find_optimum(assembled.model, start, bend)
+    if design.series is None:
+        return LmmFit(formula, design, assembled, optimum, reml)
+    assembled, optimum, phi = fit_serial(design, assembled, optimum)
+    return LmmFit(formula, design, assembled, optimum, reml, phi)
 
 
-def _start_near(model: Model, near: "LmmFit") -> Array:
-    return join(model, factors_near(model, near), np.ones(model.bottom.n_classes))
+def _start_near(model: Model, near: "LmmFit") -> tuple[Array, Array | None]:
+    """Where a search begins near another fit, and that fit's second derivatives if its parameters are the same."""
+    start = join(model, factors_near(model, near), np.ones(model.bottom.n_classes))
+    terms = [[(block.group, block.names) for block in one.blocks] for one in (model, near.assembled.model)]
+    alike = terms[0] == terms[1] and len(start) == near.assembled.model.n_theta
+    return start, near.bend if alike else None
 
 
 def factors_near(model: Model, near: "LmmFit") -> list[Array]:
@@ -148,6 +160,11 @@ class LmmFit:
             back = np.linalg.inv(block.turn)
             result.append(sigma2 * back @ psi @ back.T)
         return result
+
+    @cached_property
+    def bend(self) -> Array:
+        """Second derivatives of the deviance in the optimum's parameters."""
+        return curvature_at(self.assembled.model, self.optimum.theta)
 
     @cached_property
     def is_singular(self) -> bool:

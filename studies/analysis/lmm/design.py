@@ -318,12 +318,35 @@ def _sorted_categories(codes: Array, found: Array) -> pd.Categorical:
 
 def _builder(rhs: str, formula: MixedFormula, frame: pd.DataFrame) -> patsy.DesignInfo:
     try:
-        terms = patsy.ModelDesc.from_formula(rhs)
+        terms = _parsed(rhs)
+        if {factor.code for term in terms.rhs_termlist for factor in term.factors} <= set(frame.columns):
+            return _plain_builder(rhs, tuple((name, _categories(frame[name])) for name in frame.columns))
         environment = patsy.EvalEnvironment([FORMULA_WORDS])
         return patsy.design_matrix_builders([terms.rhs_termlist], lambda: iter([frame]), environment)[0]
     except (patsy.PatsyError, NameError, TypeError, AttributeError, SyntaxError, ValueError) as error:
         reason = formula.spelled(str(error).splitlines()[0])
         raise AnalysisError(f'Cannot read "{formula.spelled(rhs)}" in the formula: {reason}') from error
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(rhs: str) -> patsy.ModelDesc:
+    return patsy.ModelDesc.from_formula(rhs)
+
+
+def _categories(values: pd.Series) -> tuple | None:
+    categorical = isinstance(values.dtype, pd.CategoricalDtype)
+    return tuple(values.cat.categories) if categorical else None
+
+
+@functools.lru_cache(maxsize=256)
+def _plain_builder(rhs: str, columns: tuple[tuple[str, tuple | None], ...]) -> patsy.DesignInfo:
+    """Of columns as they stand: what hangs on no value, only on each column's categories (None: numbers)."""
+    data = {
+        name: np.zeros(1) if levels is None else pd.Categorical(levels, categories=levels)
+        for name, levels in columns
+    }
+    environment = patsy.EvalEnvironment([FORMULA_WORDS])
+    return patsy.design_matrix_builders([_parsed(rhs).rhs_termlist], lambda: iter([data]), environment)[0]
 
 
 def _fixed_pieces(formula: MixedFormula, frame: pd.DataFrame) -> tuple[patsy.DesignInfo, tuple[Piece, ...]]:

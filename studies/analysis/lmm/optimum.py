@@ -20,6 +20,7 @@ MOST_RESTARTS = 12
 OTHER_STARTS = (0.1, 10.0)
 MOST_STEPS = 200
 MOST_NEWTON_STEPS = 8
+LEAST_CURVATURE, LEAST_LOWERING = 1e-6, 1e-9  # of the largest; of the deviance
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,32 @@ class Optimum:
     evaluations: int
 
 
-def find_optimum(model: Model, starts: list[Array] | None = None) -> Optimum:
+def find_optimum(model: Model, start: Array | None = None, bend: Array | None = None) -> Optimum:
     """Minimize the deviance, restart where the certificate fails, keep the best.
 
-    Without `starts` the search begins with random effects as variable as the residuals. A variance that comes
+    Without `start` the search begins with random effects as variable as the residuals. A variance that comes
     out as 0 may belong to a lesser optimum, so then it begins again from much smaller and much larger ones.
+    `bend` are second derivatives there, as far as they are known.
     """
     search = _Search(model)
-    if starts is not None:
-        found = [search.descend(start) for start in starts]
-    else:
-        found = [search.descend(start_at(model, 1.0))]
-        if at_boundary(found[0].solution.state.psis):
-            found += [search.descend(start_at(model, scale)) for scale in OTHER_STARTS]
+    if start is not None:
+        return search.descend(start, None if bend is None else _metric(bend))
+    found = [search.descend(start_at(model, 1.0))]
+    if at_boundary(found[0].solution.state.psis):
+        found += [search.descend(start_at(model, scale)) for scale in OTHER_STARTS]
     return min(found, key=lambda optimum: optimum.solution.deviance)
+
+
+def _metric(bend: Array) -> Array:
+    """The inverse of second derivatives, as if positive, and held short where there is next to no curvature."""
+    values, vectors = np.linalg.eigh(bend)
+    size = np.maximum(np.abs(values), LEAST_CURVATURE * max(1.0, float(np.abs(values).max())))
+    return np.asarray((vectors / size) @ vectors.T)
+
+
+def curvature_at(model: Model, theta: Array) -> Array:
+    """Second derivatives of the deviance."""
+    return _Search(model).curvature(theta)
 
 
 def at_boundary(psis: list[Array], tolerance: float = 1e-4) -> bool:
@@ -78,9 +91,9 @@ class _Search:
             return np.inf, np.full(theta.size, np.nan)
         return deviance, gradient
 
-    def descend(self, theta: Array) -> Optimum:
+    def descend(self, theta: Array, metric: Array | None = None) -> Optimum:
         for _ in range(MOST_RESTARTS):
-            theta = self._polish(bfgs(self.value, theta, 1e-3))
+            theta = self._polish(bfgs(self.value, theta, 1e-3, metric))
             theta, eigenvalue, moved = self._leave_saddle(theta)
             if not moved:
                 break
@@ -91,19 +104,19 @@ class _Search:
 
     def _polish(self, theta: Array) -> Array:
         """Newton steps; from farther away more quasi-Newton steps first."""
-        theta, close = newton(self.value, self._curvature, theta)
+        theta, close = newton(self.value, self.curvature, theta)
         if not close:
-            theta, _ = newton(self.value, self._curvature, bfgs(self.value, theta, 1e-9))
+            theta, _ = newton(self.value, self.curvature, bfgs(self.value, theta, 1e-9))
         return theta
 
-    def _curvature(self, theta: Array) -> Array:
+    def curvature(self, theta: Array) -> Array:
         if self.model.bottom.n_classes > 1:
             return difference_hessian(lambda point: self.value(point)[1], theta)
         return profile_curvature(self.model, theta)
 
     def _leave_saddle(self, theta: Array) -> tuple[Array, float, bool]:
         """A step along the most negative eigenvector of any term's gradient matrix, if it lowers the
-        deviance."""
+        deviance; steps so small that by the slope they could not are not tried."""
         value, _, bars, _ = self.model.detailed(theta)
         factors, precision = self.model.split(theta)
         spectra = [np.linalg.eigh(bar) for bar in bars]
@@ -111,11 +124,12 @@ class _Search:
         for index, (values, vectors) in enumerate(spectra):
             if values[0] >= -1e-9 * self.model.blocks[index].n_groups:
                 continue
-            for step in 10.0 ** np.arange(1, -9, -1.0):
+            steps = 10.0 ** np.arange(1, -9, -1.0)
+            for step in steps[-values[0] * steps > LEAST_LOWERING]:
                 psi = factors[index] @ factors[index].T + step * np.outer(vectors[:, 0], vectors[:, 0])
                 changed = [*factors[:index], semidefinite_cholesky(psi), *factors[index + 1 :]]
                 candidate = join(self.model, changed, precision)
-                if self.value(candidate)[0] < value - 1e-9:
+                if self.value(candidate)[0] < value - LEAST_LOWERING:
                     return candidate, smallest, True
         return theta, smallest, False
 
@@ -207,16 +221,19 @@ def newton(
             return theta, False
         values, vectors = np.linalg.eigh(bend)
         floor = 1e-10 * max(1.0, float(np.abs(values).max()))
-        along = vectors.T @ gradient
-        step = -vectors @ np.where(values > floor, along / np.where(values > floor, values, 1.0), 0.0)
+        inverse = np.where(values > floor, 1 / np.where(values > floor, values, 1.0), 0.0)
+        step = -vectors @ (inverse * (vectors.T @ gradient))
+        least = 1e-15 * max(1.0, abs(value))
         promise = abs(float(step @ gradient))
-        if promise < 1e-15 * max(1.0, abs(value)):
+        if promise < least:
             return theta, bool(values[0] > -floor)
         new_value, new_gradient = function(theta + step)
         small = 1e-12 * max(1.0, abs(value))
         if not new_value <= value + small or np.linalg.norm(new_gradient) >= np.linalg.norm(gradient):
             return theta, promise < small
         theta, value, gradient = theta + step, new_value, new_gradient
+        if inverse @ (vectors.T @ gradient) ** 2 < least:  # as good as by the curvature here, a step away
+            return theta, bool(values[0] > -floor)
     return theta, False
 
 

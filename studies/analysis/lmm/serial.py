@@ -8,69 +8,74 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from studies.analysis.errors import AnalysisError
-from studies.analysis.lmm.assemble import Assembled, assemble
+from studies.analysis.lmm.assemble import Assembled, assemble, assemble_rows
+from studies.analysis.lmm.criterion import Model
 from studies.analysis.lmm.derivatives import Derivatives
 from studies.analysis.lmm.design import Design
-from studies.analysis.lmm.optimum import Optimum, find_optimum
+from studies.analysis.lmm.optimum import Optimum, curvature_at, find_optimum
 
 Array = np.ndarray
 FIRST_GUESSES = (-3.0, -1.0, 0.5, 2.0)  # logit of the correlation over the median gap
 NARROWEST, WIDEST = -14.0, 9.0
-FIRST_STEP, NUDGE, CLOSE, MOST_STEPS = 0.5, 1e-3, 1e-6, 40  # of the logit
+FIRST_STEP, NUDGE, CLOSE, MOST_STEPS = 1.0, 1e-3, 1e-5, 60  # of the logit
 LEAST_GAIN = 1e-8  # of the deviance
 LARGEST_BLOCK = 2000
 
 
-def fit_serial(design: Design, reml: bool) -> tuple[Assembled, Optimum, float]:
-    """The model, its optimum and phi. The deviance is profiled over phi; phi = 0 stays where nothing is gained."""
+def fit_serial(design: Design, plain: Assembled, without: Optimum) -> tuple[Assembled, Optimum, float]:
+    """The model, its optimum and phi, from the same without correlation. The deviance is profiled over phi; phi = 0
+    stays where nothing is gained."""
     series = design.series
     assert series is not None
     middle = float(np.median(series.gaps[np.isfinite(series.gaps)]))
-    plain = assemble(design, reml)
-    without = find_optimum(plain.model)
-    last = [without.theta]
+    reml = plain.model.reml
+    last = [without]
 
     def phi_of(logit: float) -> float:
         return float((1 / (1 + np.exp(-logit))) ** (1 / middle))
 
-    def fit_at(logit: float) -> tuple[Assembled, Optimum]:
-        """The fit at one phi, its search begun where the last one ended."""
-        assembled = assemble(design, reml, phi_of(logit))
-        optimum = find_optimum(assembled.model, last)
-        last[:] = [optimum.theta]
-        return assembled, optimum
+    def model_at(logit: float) -> Model:
+        return assemble_rows(design, plain.plan, reml, phi_of(logit)).model
 
-    def slope(logit: float) -> float:
-        """How the profiled deviance changes: at its optimum only through phi."""
-        theta = fit_at(logit)[1].theta
-        below, above = (
-            assemble(design, reml, phi_of(logit + step)).model.deviance(theta)[0] for step in (-NUDGE, NUDGE)
+    def optimum_at(logit: float) -> Optimum:
+        """The optimum at one phi, its search begun where the last one ended."""
+        last[0] = find_optimum(model_at(logit), last[0].theta, bend)
+        return last[0]
+
+    def slope(logit: float) -> tuple[float, float]:
+        """How the profiled deviance changes, at its optimum only through phi, and how that does, the optimum moving."""
+        here = optimum_at(logit)
+        (below, pull), (above, push) = (
+            model_at(logit + step).deviance(here.theta) for step in (-NUDGE, NUDGE)
         )
-        return (above - below) / (2 * NUDGE)
+        across = (push - pull) / (2 * NUDGE)
+        curve = (above - 2 * here.solution.deviance + below) / NUDGE**2
+        return (above - below) / (2 * NUDGE), curve - float(across @ np.linalg.pinv(bend) @ across)
 
-    logit = _lowest(slope, min(FIRST_GUESSES, key=lambda guess: fit_at(guess)[1].solution.deviance))
-    assembled, optimum = fit_at(logit)
+    bend = curvature_at(plain.model, without.theta)
+    guess = min(FIRST_GUESSES, key=lambda guess: optimum_at(guess).solution.deviance)
+    bend = curvature_at(model_at(guess), optimum_at(guess).theta)
+    logit = _lowest(slope, guess)
+    assembled = assemble(design, reml, phi_of(logit))
+    optimum = find_optimum(assembled.model, last[0].theta, bend)
     if without.solution.deviance - optimum.solution.deviance > LEAST_GAIN:
         return assembled, optimum, phi_of(logit)
     return plain, without, 0.0
 
 
-def _lowest(slope: Callable[[float], float], guess: float) -> float:
-    """Where a slope turns from below to above 0, by secants between its two sides; a bound where it does not."""
-    here, steep = guess, slope(guess)
+def _lowest(slope: Callable[[float], tuple[float, float]], here: float) -> float:
+    """Where a slope, given with its own, turns from below to above 0: by Newton's steps between its two sides; a bound
+    where it does not."""
     sides = [NARROWEST, WIDEST]
-    step = -FIRST_STEP if steep > 0 else FIRST_STEP
     for _ in range(MOST_STEPS):
+        steep, bend = slope(here)
+        sides[int(steep > 0)] = here
+        step = -steep / bend if bend > 0 else (-1 if steep > 0 else 1) * FIRST_STEP
+        if not sides[0] < here + step < sides[1]:
+            step = (sides[int(steep < 0)] - here) / 2
+        here += step
         if abs(step) < CLOSE:
             break
-        there = min(max(here + step, sides[0]), sides[1])
-        new = slope(there)
-        sides[int(new > 0)] = there
-        bend = (new - steep) / (there - here) if there != here else 0.0
-        step = -new / bend if bend > 0 else (-2 if new > 0 else 2) * FIRST_STEP
-        if not sides[0] < there + step < sides[1]:
-            step = (sides[int(new < 0)] - there) / 2
-        here, steep = there, new
     return here
 
 
@@ -103,19 +108,17 @@ def dense_derivatives(
         inverse = np.linalg.inv(block.v)
         solved = inverse @ columns[rows]
         r += columns[rows].T @ solved
-        steps = [part @ solved for part in block.first]
-        spreads = [inverse @ part for part in block.first]
-        for i in range(n):
-            r_first[i] -= solved.T @ steps[i]
-            log_first[i] += np.trace(spreads[i])
-            for j in range(i + 1):
-                both = steps[i].T @ inverse @ steps[j]
-                r_second[i, j] += both + both.T
-                log_second[i, j] -= (spreads[i] * spreads[j].T).sum()
+        first = np.array(block.first)
+        steps, spreads = first @ solved, inverse @ first
+        r_first -= solved.T @ steps
+        log_first += np.trace(spreads, axis1=1, axis2=2)
+        both = steps.transpose(0, 2, 1)[:, None] @ (inverse @ steps)
+        r_second += both + both.transpose(0, 1, 3, 2)
+        log_second -= spreads.reshape(n, -1) @ spreads.transpose(0, 2, 1).reshape(n, -1).T
         for (i, j), part in block.second.items():
             r_curve[i, j] -= solved.T @ part @ solved
             log_curve[i, j] += (inverse * part).sum()
-    for matrix in (r_second, log_second, r_curve, log_curve):
+    for matrix in (r_curve, log_curve):
         for i in range(n):
             matrix[:i, i] = matrix[i, :i]
     return (Derivatives(r, r_first, r_second, log_first, log_second),

@@ -177,7 +177,7 @@ def test_the_search_leaves_a_saddle_at_zero_variance():
     model = assemble(build_design("log_volume ~ day * arm + (1 + day | mouse)", GROWTH), True).model
     nothing = np.zeros(model.n_theta)
     assert model.deviance(nothing)[1] == pytest.approx(np.zeros(model.n_theta), abs=1e-12)
-    from_zero, from_one = (find_optimum(model, [start]) for start in (nothing, start_at(model, 1.0)))
+    from_zero, from_one = (find_optimum(model, start) for start in (nothing, start_at(model, 1.0)))
     assert from_zero.solution.deviance == pytest.approx(from_one.solution.deviance, abs=1e-8)
     assert model.deviance(nothing)[0] > from_zero.solution.deviance + 10
 
@@ -195,7 +195,7 @@ def test_no_start_finds_a_better_optimum():
     model = assemble(build_design(FORMULAS[4], GROWTH), True).model
     best = find_optimum(model).solution.deviance
     for scale in (0.03, 0.3, 3.0, 30.0):
-        assert find_optimum(model, [start_at(model, scale)]).solution.deviance >= best - 2e-8
+        assert find_optimum(model, start_at(model, scale)).solution.deviance >= best - 2e-8
 
 
 def serial_derivatives(design, values):
