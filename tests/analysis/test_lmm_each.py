@@ -211,3 +211,16 @@ def test_a_part_of_computed_values_is_refused_beside_others():
     fits = fit_lmm_each(M1, table.assign(y=table["y"].where(table["study"] != "study 1", computed)), "study")
     assert set(fits.refused) == {"study 1"} and "residual variance is 0" in fits.refused["study 1"]
     assert len(fits.together.members) == 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "alone"),
+    [("MOST_STEPS", 1, {4}), ("MOST_STEPS", 11, {1, 2, 3}), ("MOST_SHORTENINGS", 1, range(5))],
+)
+def test_what_does_not_come_to_rest_side_by_side_is_fitted_alone(monkeypatch, limit, value, alone):
+    table = program(4, seed=11)
+    usual = fit_lmm_each(M1, table, "study")
+    monkeypatch.setattr(f"studies.analysis.lmm.lockstep.{limit}", value)
+    fits = fit_lmm_each(M1, table, "study")
+    assert len(fits.alone) in alone
+    assert fits.loglik.to_numpy() == pytest.approx(usual.loglik.to_numpy(), abs=1e-6)

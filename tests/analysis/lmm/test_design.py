@@ -233,3 +233,9 @@ def test_computed_values_are_refused_in_every_unit_of_volume(unit):
     assert fit_lmm("y ~ day + (1 | mouse)", table(y=exact + noise)).sigma == pytest.approx(
         1e-5 * unit, rel=0.4
     )
+
+
+def test_a_class_of_as_few_readings_as_columns_is_not_called_computed():
+    """Three readings on a line of their own say nothing of their residual variance."""
+    rows = table(reader=np.r_[np.repeat("x", 3), np.repeat("y", 21)])
+    assert fit_lmm("y ~ day + (1 | mouse)", rows, residual_by="reader").n_rows == 24

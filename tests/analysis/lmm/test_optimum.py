@@ -10,6 +10,7 @@ from studies.analysis import fit_lmm
 from studies.analysis.lmm.assemble import assemble
 from studies.analysis.lmm.design import build_design
 from studies.analysis.lmm.optimum import (
+    _Search,
     at_boundary,
     bfgs,
     difference_hessian,
@@ -105,3 +106,22 @@ def test_a_search_cut_short_says_so(monkeypatch):
     model = assemble(build_design(M1, GROWTH), True).model
     from_saddle = find_optimum(model, [0 * start_at(model, 1.0)])
     assert not from_saddle.converged
+
+
+def test_where_a_covariance_cannot_be_computed_the_deviance_is_infinite():
+    search = _Search(assemble(build_design(M1, GROWTH), True).model)
+    for theta in (np.full(3, 1e9), np.full(3, 1e200), np.full(3, np.nan)):
+        assert search.value(theta)[0] == np.inf
+
+
+def test_a_gradient_that_lies_ends_the_search_where_no_step_lowers_the_value():
+    for metric in (None, np.eye(1)):
+        assert bfgs(lambda theta: (1.0, np.ones(1)), np.array([3.0]), 1e-16, metric).tolist() == [3.0]
+    kink = bfgs(lambda theta: (abs(float(theta[0])), np.sign(theta)), np.array([3.3]), 1e-16)
+    assert abs(kink[0]) < 1e-3
+
+
+def test_a_straight_slope_is_followed_to_the_last_step(monkeypatch):
+    """Without curvature there is nothing to learn from a step."""
+    monkeypatch.setattr("studies.analysis.lmm.optimum.MOST_STEPS", 3)
+    assert bfgs(lambda theta: (float(-theta[0]), -np.ones(1)), np.array([0.0]), 1e-16)[0] > 3
