@@ -102,6 +102,8 @@ def test_integer_degrees_of_freedom_are_emmeans_and_touch_the_family_alone():
         fit.contrasts({"A+B": weights["A+B"]}, adjust="mvt", integer_df=asked) for asked in (True, False)
     ]
     assert alone[0].equals(alone[1])
+    assert fit.contrasts(weights, adjust="mvt").equals(exact)  # unasked they stay as they are
+    assert fit.slope_contrasts().equals(fit.slope_contrasts(integer_df=False))
 
 
 def test_contrasts_of_unknown_terms_or_arms_are_refused_and_the_known_ones_listed():
@@ -171,3 +173,7 @@ def test_a_variance_of_0_is_told_of_the_one_effect_of_a_group_alone():
     ]
     assert pair.at_boundary and not pair.variance_is_zero("mouse") and not pair.variance_is_zero("rack")
     assert not fit_lmm(M1, GROWTH).variance_is_zero("mouse")
+
+
+def test_a_sound_fit_has_no_notes():
+    assert fit_lmm(M1, GROWTH).notes == []
