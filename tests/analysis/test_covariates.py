@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from statsmodels.formula.api import ols
 
 from studies.analysis.covariates import adjusted_differences, companions, covariates_of_models
 
@@ -85,3 +86,22 @@ def test_an_isogenic_pair_is_a_covariate_under_either_header():
         assert list(found) == ["isogenic pair"]
         assert list(found["isogenic pair"])[:6] == ["a", "a", "b", "b", "c", "c"]
         assert found["isogenic pair"].isna().sum() == 2
+
+
+def test_the_adjusted_difference_is_that_of_least_squares():
+    effect = [-0.05, -0.01, -0.04, 0.00, -0.055, -0.02, -0.06, 0.012]
+    genes = table(KRAS=["G12C", "G12C", "WT", "WT", "G12D", "WT", "G12C", "G12D"])
+    effects = genes[["pdx_model", "map2k4_status"]].assign(effect=effect)
+    rates = pd.Series([0.1, 0.08, 0.12, 0.07, 0.11, 0.09, 0.1, 0.06], index=MODELS)
+    found = adjusted_differences(effects, covariates_of_models(genes), rates, 0.9)
+    data = effects.assign(
+        loss=(effects["map2k4_status"] == LOSS).astype(float), KRAS=genes["KRAS"], rate=rates.to_numpy()
+    )
+    for row, formula in zip(found, ("effect ~ loss + KRAS", "effect ~ loss + rate"), strict=True):
+        fit = ols(formula, data).fit()
+        low, high = fit.conf_int(0.1).loc["loss"]
+        expected = (fit.params["loss"], fit.bse["loss"], fit.pvalues["loss"], low, high)
+        names = ("estimate", "se", "p_value", "ci_low", "ci_high")
+        assert tuple(row[name] for name in names) == pytest.approx(expected, rel=1e-8)
+        assert row["n_models"] == {LOSS: 4, WILD: 4}
+        assert (row["note"] is not None) == (row["covariate"] == "growth rate of the vehicle")

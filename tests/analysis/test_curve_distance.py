@@ -119,3 +119,22 @@ def test_arms_that_share_no_span_of_days_have_no_divergence():
     late = curves_of(curve("2", "T", {7: 100, 10: 120, 14: 150}))
     with pytest.raises(AnalysisError, match="the arms share no span of days"):
         kulgap_divergence(early, late)
+
+
+def test_three_days_make_a_curve_and_two_do_not():
+    control, treated = (
+        curves_of(together(*(curve(f"{i}", "T", dict(zip(DAYS, values, strict=False))) for i in range(2))))
+        for values in ([100, 140, 190], [100, 110, 118])
+    )
+    assert kulgap_divergence(control, treated) > 0
+    short = curves_of(curve("1", "T", {0: 100, 4: 120}))
+    with pytest.raises(AnalysisError, match="at least three days"):
+        kulgap_divergence(control, short)
+
+
+def test_the_last_day_both_arms_span_counts():
+    one = curves_of(curve("1", "V", {0: 100, 10: 300}))
+    other = curves_of(curve("2", "T", {0: 100, 10: 200}))
+    found = xeva_distance(one, other)
+    assert found["slope_degrees"] == pytest.approx(np.degrees(np.arctan(10)))
+    assert found["abc_mm3_days"] == pytest.approx(2000 - 1500)

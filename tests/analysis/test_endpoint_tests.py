@@ -11,16 +11,21 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from studies.analysis import AnalysisError, analyze_study
+from studies.analysis import AnalysisError, analyze_study, normalize_table
+from studies.analysis.curves import curves_of
 from studies.analysis.endpoint_tests import (
     compare_curves,
+    curve_rows,
     dunn,
     dunnett,
+    endpoint_rows,
     games_howell,
     kruskal_wallis,
     range_quantiles,
     welch_anova,
+    worst_rank_rows,
 )
+from studies.analysis.plan import resolve_plan
 from tests.analysis.builders import curve, together
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "endpoint"
@@ -278,3 +283,82 @@ def test_ranks_of_one_arm_or_of_an_empty_one_are_refused():
     for samples in ([np.array([1.0, 2.0])], [np.array([1.0, 2.0]), np.zeros(0)]):
         with pytest.raises(AnalysisError, match="ranks need at least two arms, each with a mouse"):
             kruskal_wallis(samples)
+
+
+def test_ties_are_corrected_for_as_scipy_does():
+    samples = [np.array([1.0, 2, 2, 3]), np.array([2.0, 3, 3]), np.array([4.0])]
+    expected = scipy.stats.kruskal(*samples)
+    found = kruskal_wallis(samples)
+    assert (found["statistic"], found["p_value"]) == pytest.approx((expected.statistic, expected.pvalue))
+    rows = dunn({"V": samples[0], "A": samples[1]}, "V")
+    ranks, ties = scipy.stats.rankdata([1.0, 2, 2, 3, 2, 3, 3]), 1 - (3**3 - 3 + 3**3 - 3) / (7**3 - 7)
+    assert rows[0]["estimate"] == pytest.approx(ranks[4:].mean() - ranks[:4].mean())
+    assert rows[0]["se"] == pytest.approx((7 * 8 / 12 * ties * (1 / 3 + 1 / 4)) ** 0.5)
+
+
+def test_a_day_on_which_all_are_alike_adds_no_difference():
+    grid, treated = growing(3, 2)
+    alike = np.column_stack([np.full(6, 5.0), grid])
+    assert compare_curves(alike, treated, np.zeros(6), 0).statistic == pytest.approx(
+        statistic(grid, treated) * 2 / 3
+    )
+
+
+def permuted(table: pd.DataFrame, **plan: object) -> list[dict]:
+    normalized = normalize_table(table)
+    return curve_rows(
+        normalized.frame, resolve_plan(normalized, {"control": "V", "day": 7, "window": [0, 7], **plan})
+    )
+
+
+def test_curves_are_exchanged_within_the_plan_s_blocks():
+    table = together(*(
+        curve(f"{arm}{i}", arm, {0: 100, 7: 150 + 10 * i + (0 if arm == "V" else 37)}, block=str(i % 2))
+        for arm in ("V", "T") for i in range(4)
+    ))  # fmt: skip
+    assert [row["arrangements"] for row in permuted(table)] == [6 * 6]
+    assert [row["arrangements"] for row in permuted(table, blocks=[])] == [70]
+    assert [row["arrangements"] for row in permuted(table, blocks=["pdx_model"])] == [70]
+    assert permuted(table.assign(pdx_model=table["arm"])) == [], "no PDX model holds both arms"
+
+
+def test_two_mice_an_arm_are_tested_and_one_is_not():
+    def of_day(treated: int) -> dict:
+        table = together(
+            *(curve(f"V{i}", "V", {0: 100, 7: 300 + 10 * i}) for i in range(2)),
+            *(curve(f"T{i}", "T", {0: 100, 7: 200 + 10 * i}) for i in range(treated)),
+        )
+        normalized = normalize_table(table)
+        plan = resolve_plan(normalized, {"control": "V", "day": 7, "alpha": 0.1})
+        [row] = endpoint_rows(curves_of(normalized), plan)
+        return row
+
+    two, one = of_day(2), of_day(1)
+    assert two["reason"] is None
+    [pair] = two["games_howell"]
+    half = scipy.stats.t.ppf(0.95, pair["df"]) * pair["se"]
+    assert (pair["ci_low"], pair["ci_high"]) == pytest.approx(
+        (pair["estimate"] - half, pair["estimate"] + half), rel=1e-5
+    )
+    assert len(two["worst_rank"]) == 1
+    assert one["reason"] == "fewer than two arms, the control among them, have two mice on this day"
+    assert (one["n"], one["worst_rank"]) == ({"V": 2, "T": 1}, [])
+
+
+def test_a_mouse_culled_the_day_before_is_worse_than_the_largest():
+    table = together(
+        *(curve(f"V{i}", "V", {0: 100, 21: 300}) for i in range(2)), curve("T0", "T", {0: 100, 21: 900}),
+        curve("T1", "T", {0: 100, 20.5: 880}, exit_reason="tumor_size"),
+    )  # fmt: skip
+    normalized = normalize_table(table)
+    curves = curves_of(normalized)
+    volume = np.array([900.0, np.nan, 300.0, 300.0])
+    assert list(curves.mice["mouse"]) == ["T0", "T1", "V0", "V1"]
+    [row] = worst_rank_rows(volume, curves, resolve_plan(normalized, {"control": "V", "day": 21}))
+    assert (row["n"], row["n_culled"], row["better"]) == (2, 1, 0)
+    controls = table.assign(arm=table["arm"].replace({"T": "V", "V": "T"}))
+    turned = normalize_table(together(controls, curve("T2", "V", {0: 100, 21: 890})))
+    curves = curves_of(turned)
+    volume = np.where(curves.last_day == 21, curves.volume_mm3[curves.ends - 1], np.nan)
+    [row] = worst_rank_rows(volume, curves, resolve_plan(turned, {"control": "V", "day": 21}))
+    assert row["better"] == 1

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studies.analysis import growth
+from studies.analysis.curves import curves_of
+from studies.analysis.growth import times_to_volume
 from studies.analysis.mean_curves import day_grid
 from tests.analysis.builders import CURVE_X_DAYS, CURVE_X_VOLUMES, curve, exponential, together
 
@@ -135,3 +137,20 @@ def test_many_days_are_thinned_to_even_steps_and_days_before_treatment_stay(days
         assert len(found) <= 17 and found[0] == 0 and found[-1] == 9000
     else:
         assert found.tolist() == grid
+
+
+def test_three_readings_have_a_rate_and_a_baseline_of_0_no_percent():
+    assert only({0: 100, 5: 200, 10: 400})["growth_rate_per_day"] == pytest.approx(np.log(2) / 5)
+    empty = only({0: 0, 5: 100, 10: 200})
+    assert np.isnan(empty["aauc_percent"])
+    assert empty["auc_mm3_days"] == pytest.approx(250 + 750)
+
+
+def test_a_curve_reaches_a_volume_along_the_line_from_0_and_on_the_log_scale_above():
+    curves = curves_of(curve("1", "V", {0: 0, 10: 400, 20: 1600}))
+    at = [
+        float(times_to_volume(curves, np.array([float(v)]), curves.starts)[0])
+        for v in (0, 100, 400, 800, 1601)
+    ]
+    assert at[:4] == pytest.approx([0, 2.5, 10, 15])
+    assert np.isnan(at[4])

@@ -148,3 +148,16 @@ def test_zeros_leave_rates_of_logs_missing():
     row = compared(table, day=14)
     assert row["egait"]["estimate"] is None
     assert row["rate_tc_percent"] is None
+
+
+def test_a_horizon_of_no_days_is_refused():
+    for days in (0, -1):
+        with pytest.raises(AnalysisError, match=f"a horizon of {days} days is not above 0"):
+            rate_based_tc(-0.05, days)
+    assert rate_based_tc(-0.05, 20) == pytest.approx(100 * np.exp(-1))
+
+
+def test_means_without_spread_differ_without_a_test():
+    row = welch(Sample(3.0, 0.0, 4), Sample(1.0, 0.0, 4))
+    assert (row["estimate"], row["se"], row["p_value"]) == (2.0, None, None)
+    assert welch(Sample(3.0, float("nan"), 1), Sample(1.0, 0.5, 4))["se"] is None

@@ -161,3 +161,37 @@ def test_a_gene_is_named_by_a_word():
     for wrong in (7, "KRAS/NRAS", ""):
         with pytest.raises(AnalysisError, match="biomarker is .* but must be the name of a gene"):
             plan_of(arms("Vehicle", "drug"), biomarker=wrong)
+
+
+def test_a_control_the_table_marks_is_not_guessed_at():
+    frame = arms("x", "y").assign(role=lambda table: table["arm"].map({"x": "vehicle", "y": "single_agent"}))
+    plan = plan_of(frame)
+    assert plan.notes == ()
+    assert plan.to_dict()["control"]["from"] == "table"
+    two = plan_of(arms("x", "y").assign(role="vehicle"))
+    assert two.to_dict()["control"] == {"value": "x", "from": "guessed"}
+    assert any('"x" was taken for the control' in note for note in two.notes)
+    assert plan.to_dict()["controls"] == {"value": {}, "from": "default"}
+
+
+@pytest.mark.parametrize(("day", "window"), [(0, None), (-1, None), (0.5, [0.0, 0.5])])
+def test_a_day_before_treatment_spans_no_window(day, window):
+    assert plan_of(arms("Vehicle", "drug"), day=day)["window"] == window
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"endpoint": {"fold": 1}}, {"endpoint": {"volume_mm3": 0}}, {"alpha": 0}, {"alpha": 1}, {"lod_mm3": -0.1},
+        {"window": [7, 7]}, {"primary": {"estimand": "slope", "why": "x"}}, {"random_seed": True}, {"day": True},
+    ],
+)  # fmt: skip
+def test_a_value_at_the_edge_of_sense_is_refused(given):
+    with pytest.raises(AnalysisError, match=f"plan: {next(iter(given))} is"):
+        plan_of(arms("Vehicle", "drug"), **given)
+
+
+def test_a_value_just_within_sense_is_taken():
+    given = {"endpoint": {"fold": 1.01}, "alpha": 0.001, "lod_mm3": 0, "window": [0, 0.5]}
+    plan = plan_of(arms("Vehicle", "drug"), **given)
+    assert {key: plan[key] for key in given} == given

@@ -3,12 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from studies.analysis import normalize_table
+from studies.analysis.intervals import wilson
+from studies.analysis.plan import resolve_plan
 from studies.analysis.power import ArmContrast, Variability, power_of
-from studies.analysis.power_simulation import simulated_power, variation_of, without_effects
+from studies.analysis.power_simulation import _power, simulated_power, variation_of, without_effects
 from studies.analysis.simulation_design import ArmTruth, Design, Limits, PdxModelTruth
 from studies.analysis.simulation_many import ModelSpread
+from tests.analysis.builders import two_arms
 
 PLAN = {"control": "Vehicle"}
 STEADY = Variability(0.02, 0.15, 0.025)
@@ -104,3 +109,27 @@ def test_an_interaction_over_models_is_shown_as_often_as_models_allow():
         assert one.truth_per_day == pytest.approx(-0.07)
         shown.append(one.shown_percent)
     assert shown[0] < shown[1] > 60
+
+
+def test_the_share_shown_has_wilson_s_interval_and_p_at_alpha_does_not_show():
+    p = [0.01, 0.05, 0.0499, None]
+    rows = pd.DataFrame({
+        "p_value": p, "p_adjusted": p, "se": [0.1, 0.1, 0.1, None], "estimate": [1.0, 2.0, 3.0, None],
+        "ci_low": [0.0, 1.0, 2.5, None], "ci_high": [2.0, 3.0, 4.0, None],
+    }, dtype=float)  # fmt: skip
+    plan = resolve_plan(normalize_table(two_arms()), {"control": "V"})
+    found = _power(rows, "contrast", "T", 2.0, 4, plan, 1)
+    low, high = wilson(2, 4)
+    assert (found.shown_percent, found.ci_low, found.ci_high) == (50, low, high)
+    assert (found.covered_percent, found.mean_estimate_per_day) == (
+        pytest.approx(200 / 3),
+        pytest.approx(2.0),
+    )
+    assert (found.mean_width_per_day, found.not_estimated, found.singular) == (pytest.approx(5.5 / 3), 1, 1)
+    none = _power(rows[3:], "contrast", "T", 2.0, 1, plan, 0)
+    assert (none.shown_percent, none.ci_low, none.covered_percent, none.mean_estimate_per_day) == (
+        0,
+        0,
+        None,
+        None,
+    )

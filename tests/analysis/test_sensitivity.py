@@ -17,7 +17,7 @@ from scipy import stats
 from studies.analysis import analyze_study, fit_lmm, normalize_table, sensitivity
 from studies.analysis.growth_models import BELOW_LIMIT, growth_data
 from studies.analysis.plan import resolve_plan
-from studies.analysis.sensitivity import Asked, NotApplicableError
+from studies.analysis.sensitivity import Asked, NotApplicableError, with_values
 from tests.analysis.builders import curve, exponential, together
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -399,3 +399,51 @@ def test_models_are_not_left_out_in_turn_of_a_study_too_large(monkeypatch):
     unknown = pd.DataFrame([[np.nan]] * len(given.pairs), columns=["PDX-1"]).T
     monkeypatch.setattr(sensitivity, "effects_without_models", lambda fit, pairs: unknown)
     assert sensitivity._without_extreme(given, lowest=True) == []
+
+
+def test_a_window_that_holds_every_reading_is_the_primary_s():
+    last = float(one_model()["day"].max())
+    with pytest.raises(NotApplicableError, match="the primary has all readings"):
+        sensitivity._to_the_end(asked(one_model(), window=[0, last], day=last))
+
+
+def test_permutation_ends_above_so_many_mice(monkeypatch):
+    given = asked(one_model())
+    mice = int(given.data.mice["arm"].isin(["A", "vehicle"]).sum())
+    monkeypatch.setattr(sensitivity, "MOST_MICE_PERMUTED", mice)
+    assert sensitivity._permuted(given)[0]["p_value"] is not None
+    monkeypatch.setattr(sensitivity, "MOST_MICE_PERMUTED", mice - 1)
+    [row, *_] = sensitivity._permuted(given)
+    assert row["p_value"] is None
+    assert row["note"] == f"more than {mice - 1} mice, where t and permutation agree"
+
+
+def test_blocks_are_weighed_by_the_mice_of_both_arms_in_them():
+    """Two blocks, 1 of 3 and 2 of 4 treated: weights 1 * 2 / 3 and 2 * 2 / 4; a block of one arm says nothing."""
+    arrangement = np.array([[1, 0, 0, 1, 1, 0, 0, 1]], dtype=float)
+    rate, block = np.array([1.0, 3, 5, 2, 4, 7, 9, 100]), np.array([0, 0, 0, 1, 1, 1, 1, 2])
+    found = sensitivity._difference_within(arrangement, rate, block)
+    assert found == pytest.approx([((1 - 4) * 2 / 3 + (3 - 8) * 1) / (2 / 3 + 1)])
+    assert sensitivity._difference_within(np.ones((1, 8)), rate, block) == [0]
+
+
+def test_up_to_so_many_arms_are_fitted_anew_without_a_model(monkeypatch):
+    given = asked(one_model())
+    effects = pd.DataFrame([[-0.1, -0.2]] * len(given.pairs), columns=["PDX-1", "PDX-2"])
+    monkeypatch.setattr(sensitivity, "effects_without_models", lambda fit, pairs: effects.T)
+    monkeypatch.setattr(sensitivity, "MOST_ARMS_FITTED_ANEW", len(given.pairs) - 1)
+    monkeypatch.setattr(
+        sensitivity, "_without_model", lambda asked, model: sensitivity._refuse(f"fitted without {model}")
+    )
+    rows = sensitivity._without_extreme(given, lowest=True)
+    assert [row["estimate"] for row in rows] == [-0.2] * len(given.pairs)
+    monkeypatch.setattr(sensitivity, "MOST_ARMS_FITTED_ANEW", len(given.pairs))
+    with pytest.raises(NotApplicableError, match="fitted without PDX-1"):
+        sensitivity._without_extreme(given, lowest=False)
+
+
+def test_a_study_without_a_fit_or_a_window_has_no_variants():
+    given = asked(one_model())
+    assert sensitivity.sensitivity_rows(given.frame, given.everyone, given.plan, None) == []
+    without = with_values(given.plan, window=None)
+    assert sensitivity.sensitivity_rows(given.frame, given.everyone, without, given.primary) == []

@@ -177,3 +177,12 @@ def test_numpy_s_own_kinds_are_plain_in_the_json():
     assert [type(value) for value in told.values()] == [bool, int, float, type(None), str, list, bool]
     with pytest.raises(TypeError, match="Timestamp has no place in the JSON"):
         plain({"when": pd.Timestamp("2026-01-01")})
+
+
+def test_whoever_follows_hears_of_each_part():
+    heard = []
+    analyze_study(two_arms(), {"control": "V"}, lambda part, share: heard.append((part, share)))
+    assert heard == [
+        ("the mixed model", 0.0), ("each PDX model alone", 0.2), ("the biomarker", 0.3),
+        ("response, survival and weight", 0.4), ("sensitivity", 0.7),
+    ]  # fmt: skip

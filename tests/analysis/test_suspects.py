@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from studies.analysis import analyze_study
+from studies.analysis.suspects import _named, _padded_from, _zigzag
 from tests.analysis.builders import curve, exponential, together
 
 DAYS = [0, 3, 7, 10, 14, 17, 21]
@@ -53,3 +54,31 @@ def test_plausible_curves_are_not(volumes):
 
 def test_the_zeros_still_count_as_below_detection():
     assert said(notes_of(PADDED), "left-censored")
+
+
+def test_up_to_five_mice_are_named():
+    assert _named(list("abcde")) == "a, b, c, d, e"
+    assert _named(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_two_zeros_at_the_end_after_a_tumor_not_yet_half_gone_fill_a_table():
+    def place(*volumes: float, largest: float = 1000.0) -> int | None:
+        return _padded_from(np.array(volumes), largest)
+
+    assert place(200, 700, 0, 0) == 2
+    assert place(200, 700, 0) is None
+    assert place(0, 0) is None
+    assert place(200, 300, 0, 0) == 2
+    assert place(200, 299.9, 0, 0) is None
+    assert place(100, 0, 0, largest=200) == 1, "in a study of small tumors half of the largest is large"
+    assert place(1000, 500, 0, 0) == 2
+    assert place(1000, 499.9, 0, 0) is None
+
+
+def test_three_turns_by_more_than_twofold_are_two_animals():
+    assert _zigzag(np.array([100.0, 300, 100, 300, 100]))
+    assert not _zigzag(np.array([100.0, 300, 100, 300]))
+    assert not _zigzag(np.array([100.0, 200, 100, 200, 100])), (
+        "exactly twofold is what a tumor and calipers can do"
+    )
+    assert not _zigzag(np.array([100.0, 300, 100, 150, 300, 100, 300]))

@@ -373,3 +373,15 @@ def test_tumors_too_small_count_as_0_and_it_is_said():
     normalized = normalize_table(table(volume_mm3=[100.0, None], status=["", "too_small"]))
     assert list(normalized.frame["volume_mm3"]) == [100.0, 0.0]
     assert normalized.notes == ("1 tumor too small to measure, taken as 0 mm3, below the limit of detection",)
+
+
+def test_volumes_that_differ_by_up_to_five_percent_from_their_lengths_are_not_told():
+    def notes(volume: float | None, other: float | None = 180.0, length: float = 10.0) -> tuple[str, ...]:
+        lengths = {"length_mm": [length, 10.0], "width_mm": [6.0 * length / 10, 6.0]}
+        return normalize_table(table(volume_mm3=[volume, other], **lengths)).notes
+
+    assert notes(171.1) == notes(188.9) == notes(171.1, None) == ()
+    told = "volumes given differ by more than 5 % from "
+    assert notes(170.9)[0].startswith(f"1 of 2 {told}")
+    assert notes(189.1, None)[0].startswith(f"1 of 1 {told}")
+    assert notes(0.2, length=1.0)[0].startswith(f"1 of 2 {told}"), "of small tumors, too"
