@@ -196,7 +196,7 @@ def restricted_means(times: pd.DataFrame, control: str, confidence: float = 0.95
 
     One row an arm: arm, tau, rmst_days, se, gain (days), gain_se, p_value, ci_low, ci_high. With strata it is still the
     comparison of whole arms, so it is meant for one PDX model or evenly filled ones. One mouse has no
-    spread: its arm has the days and the gain alone.
+    spread, and how an arm without an event might have varied is not known: the gain then has no p and no interval.
     """
     _refuse_bad_times(times, control)
     arms = [control, *sorted(set(times["arm"]) - {control})]
@@ -208,7 +208,7 @@ def restricted_means(times: pd.DataFrame, control: str, confidence: float = 0.95
         gain: dict[str, float | None] = {}
         if arm != control:
             gain = restricted_mean_difference(means[arm], means[control], confidence)
-            if is_one_mouse[arm] or is_one_mouse[control]:
+            if not min(means[arm].se, means[control].se) > 0:
                 gain = {"estimate": gain["estimate"]}
         names = {
             "gain": "estimate",

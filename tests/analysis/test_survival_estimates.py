@@ -253,3 +253,13 @@ def test_limits_of_a_curve_that_fell_to_0_are_not_known_there():
     assert np.isnan(curve.ci_low[-1])
     assert np.isnan(curve.ci_high[-1])
     assert not np.isnan(curve.ci_low[:-1]).any()
+
+
+def test_a_gain_over_an_arm_that_did_not_vary_has_no_p():
+    late = pair([(5, 1), (8, 1), (12, 0)], [(20, 0), (20, 0)])
+    row = restricted_means(late, "V").set_index("arm").loc["T"]
+    assert (row["rmst_days"], row["se"]) == (12, 0)
+    assert row["gain"] == pytest.approx(12 - (5 + 3 * 2 / 3 + 4 / 3))
+    assert row[["gain_se", "p_value", "ci_low", "ci_high"]].isna().all()
+    both = restricted_means(pair([(5, 1), (8, 1), (12, 0)], [(7, 1), (20, 0)]), "V").set_index("arm").loc["T"]
+    assert 0 < both["p_value"] < 1

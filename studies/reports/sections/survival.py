@@ -275,9 +275,7 @@ def _restricted_means(study: Study, row: Row) -> list[Block]:
         Column(("ci_low", "ci_high"), f"{confidence(study)} interval", "days"),
         Column("p_value", "p", "p"),
     ]
-    note = (
-        "An arm without an event has a standard error of 0: how it might have varied is in no interval here."
-    )
+    note = "An arm without an event has a standard error of 0; how it might have varied is not known, so no p is given."
     told = note if any(line["se"] == 0 for line in rows) else ""
     return [Table(f"Restricted mean time without an event: {_scope(study, row)}.", columns, rows, told)]
 
