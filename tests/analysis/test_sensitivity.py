@@ -447,3 +447,10 @@ def test_a_study_without_a_fit_or_a_window_has_no_variants():
     assert sensitivity.sensitivity_rows(given.frame, given.everyone, given.plan, None) == []
     without = with_values(given.plan, window=None)
     assert sensitivity.sensitivity_rows(given.frame, given.everyone, without, given.primary) == []
+
+
+def test_one_cage_an_arm_is_refused_with_the_arms_named():
+    table = one_model()
+    table["cage"] = table["arm"] + np.where(table["arm"] == "B", table["mouse"].str[-1], "")
+    with pytest.raises(NotApplicableError, match=r"one cage an arm \(vehicle, A, A\+B\): what the cage did"):
+        sensitivity._cages(asked(table))
