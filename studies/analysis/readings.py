@@ -32,10 +32,10 @@ def volumes_of_readings(
     A volume given beside lengths is kept: it is the reported value at full precision. Lengths of a
     replicated reading are averaged, longer with longer, before the formula is applied.
     """
-    table = average_replicates(table)
     _refuse_impossible(table, defects)
     if defects:
         return table
+    table = average_replicates(table)
     computed = _computed(table, formula)
     if "volume_mm3" in table:
         _note_disagreement(table["volume_mm3"], computed, formula, notes)

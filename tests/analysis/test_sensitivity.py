@@ -454,3 +454,22 @@ def test_one_cage_an_arm_is_refused_with_the_arms_named():
     table["cage"] = table["arm"] + np.where(table["arm"] == "B", table["mouse"].str[-1], "")
     with pytest.raises(NotApplicableError, match=r"one cage an arm \(vehicle, A, A\+B\): what the cage did"):
         sensitivity._cages(asked(table))
+
+
+def test_variants_come_in_one_order_without_a_gap():
+    names = list(dict.fromkeys(row["variant"] for row in analyzed()["sensitivity"]))
+    assert names == [
+        "primary", "main effect of the arms", "common intercept of all arms (M1a)", "curved growth, eGaIT (M2)",
+        "curved growth by a spline, eGaIT (M2)", "every day a mean of its own, eGaIT (M3)",
+        "relative volumes, lines through the origin (M1c)", "residual spread of each arm its own",
+        "residuals of a mouse correlated in time", "readings weighted by their calipers' error",
+        "intercept and slope of a mouse uncorrelated", "random intercept only", "cages as a random effect",
+        "readings below 13.5 mm3 left-censored", "readings below detection left out",
+        "0 read as half the limit of detection", "1 mm3 added to every volume",
+        "visits after a cull for size right-censored", "without readings beyond 3 residual SD", "window while half of every arm is followed",
+        "window while every mouse is followed", "all readings from day 0 on", "excluded mice included",
+        "without MAP2K4 terms", "without one PDX model", "growth rates of single mice, Welch's t",
+        "growth rates of single mice, permuted within blocks",
+        "growth +25 % after an exit the readings do not explain",
+        "growth -25 % after an exit the readings do not explain",
+    ]  # fmt: skip

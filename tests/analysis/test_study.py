@@ -186,3 +186,29 @@ def test_whoever_follows_hears_of_each_part():
         ("the mixed model", 0.0), ("each PDX model alone", 0.2), ("the biomarker", 0.3),
         ("response, survival and weight", 0.4), ("sensitivity", 0.7),
     ]  # fmt: skip
+
+
+def test_rows_like_for_like_take_the_control_of_the_arm_s_own_models():
+    """The drug was given to P1 alone: P2's controls take no part in its rows; P3 has no control at all."""
+    table = together(
+        *(curve(f"v{i}", "V", {0: 100, 10: 900, 14: 900}, pdx_model="P1") for i in range(2)),
+        *(curve(f"w{i}", "V", {0: 100, 10: 10, 14: 10}, pdx_model="P2") for i in range(2)),
+        *(curve(f"t{i}", "T", {0: 100, 10: 40, 14: 50}, pdx_model="P1") for i in range(2)),
+        *(curve(f"u{i}", "U", {0: 100, 10: 40, 14: 50}, pdx_model="P3") for i in range(2)),
+    )  # fmt: skip
+    result = analyze_study(table, {"control": "V", "day": 14}).to_dict()
+    headline = {
+        row["arm"]: row for row in result["tgi"] if (row["scope"], row["method"]) == ("study", "ratio")
+    }
+    assert (headline["T"]["n_control"], headline["T"]["regression_percent"]) == (2, 50)
+    assert headline["T"]["percent"] == pytest.approx(100 * (1 - 50 / 900))
+    assert headline["U"]["percent"] is None
+    [test] = result["response_tests"]
+    assert (test["arm"], test["n"], test["n_control"], test["orr_difference_percent"]) == ("T", 2, 2, 100)
+    by_day = {
+        (row["arm"], row["day"]): (row["n_control"], row["n_interpolated"]) for row in result["tgi_by_day"]
+    }
+    assert by_day[("T", 10.0)] == (2, 0)
+    assert set(by_day) == {(arm, day) for arm in "TU" for day in (10.0, 14.0)}
+    methods = {row["method"] for row in result["tgi"] if row["scope"] == "pdx_model"}
+    assert methods == {"delta", "ratio", "rtv"}

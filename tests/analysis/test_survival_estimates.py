@@ -263,3 +263,10 @@ def test_a_gain_over_an_arm_that_did_not_vary_has_no_p():
     assert row[["gain_se", "p_value", "ci_low", "ci_high"]].isna().all()
     both = restricted_means(pair([(5, 1), (8, 1), (12, 0)], [(7, 1), (20, 0)]), "V").set_index("arm").loc["T"]
     assert 0 < both["p_value"] < 1
+
+
+def test_drawn_arrangements_count_the_one_seen(table):
+    test = exact_log_rank(table, "AB", "vehicle", seed=7)
+    assert (test.arrangements, test.smallest_p) == (9999, None)
+    assert (test.p_value * 10_000) == pytest.approx(round(test.p_value * 10_000))
+    assert test.p_value >= 1 / 10_000

@@ -385,3 +385,26 @@ def test_volumes_that_differ_by_up_to_five_percent_from_their_lengths_are_not_to
     assert notes(170.9)[0].startswith(f"1 of 2 {told}")
     assert notes(189.1, None)[0].startswith(f"1 of 1 {told}")
     assert notes(0.2, length=1.0)[0].startswith(f"1 of 2 {told}"), "of small tumors, too"
+
+
+def test_lengths_of_0_and_0_are_a_tumor_that_cannot_be_felt_and_one_0_alone_is_none():
+    lengths = table(length_mm=[0.0, 6.0], width_mm=[0.0, 5.0]).drop(columns="volume_mm3")
+    normalized = normalize_table(lengths).frame
+    assert list(normalized["volume_mm3"]) == [0.0, 75.0]
+    assert list(normalized["status"]) == ["not_palpable", "measured"]
+    for length, width, name in ((6.0, 0.0, "width_mm"), (0.0, 6.0, "length_mm"), (-1.0, 6.0, "length_mm")):
+        wrong = table(length_mm=[length, 6.0], width_mm=[width, 5.0]).drop(columns="volume_mm3")
+        with pytest.raises(AnalysisError, match=f"row 1, {name} .*: is not above 0"):
+            normalize_table(wrong)
+
+
+def test_a_tumor_not_palpable_is_not_told_as_too_small():
+    normalized = normalize_table(table(volume_mm3=[None, None], status=["not_palpable", "too_small"]))
+    assert normalized.notes[0].startswith("1 tumor too small to measure")
+
+
+def test_an_impossible_length_is_refused_before_replicates_are_averaged():
+    """The mean of -1 and 11 mm is a length; the row, the column and the value named are those of the table."""
+    twice = {"mouse": "1", "replicate": [1, 2], "length_mm": [11.0, 9.0], "width_mm": [7.0, -1.0]}
+    with pytest.raises(AnalysisError, match='row 2, width_mm "-1.0": is not above 0'):
+        normalize_table(table(**twice).drop(columns="volume_mm3"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from studies.analysis import AnalysisError, tgi
+from studies.analysis.curves import baselines, curves_of
 from studies.analysis.tgi import METHODS, NO_GROWTH, UNBOUNDED
 from tests.analysis.builders import curve, exponential, together, two_arms
 
@@ -235,3 +236,45 @@ def test_zeros_have_no_logarithm_and_none_is_made_up():
 def test_what_cannot_be_is_refused(kwargs, reason):
     with pytest.raises(AnalysisError, match=reason):
         only(two_arms(), **kwargs)
+
+
+def changes(vehicle: tuple[float, ...], drug: tuple[float, ...]) -> object:
+    """Mice of 100 mm3 that change by so many mm3 in a week."""
+    mice = [("V", change) for change in vehicle] + [("T", change) for change in drug]
+    return only(
+        together(*(curve(f"{arm}{i}", arm, {0: 100, 7: 100 + v}) for i, (arm, v) in enumerate(mice))), day=7
+    )
+
+
+def test_two_mice_an_arm_have_an_interval():
+    result = changes((190, 210), (90, 110))
+    t2, variance = stats.t.ppf(0.975, 2) ** 2, 200 / 2
+    low, high = np.sort(np.roots([200**2 - t2 * variance, -2 * 200 * 100, 100**2 - t2 * variance]))
+    assert (result.ci_low, result.ci_high) == pytest.approx((100 * (1 - high), 100 * (1 - low)))
+    for vehicle, drug in (((200,), (90, 110)), ((190, 210), (100,))):
+        one = changes(vehicle, drug)
+        assert (one.percent, one.ci_low, one.note) == (50, None, "one mouse in an arm: no interval")
+
+
+def test_an_arm_that_did_not_change_at_all_has_no_interval_and_one_of_mean_0_has():
+    still = changes((190, 210), (0, 0))
+    assert (still.percent, still.ci_low) == (100, None)
+    assert still.note == "every treated mouse has the same value, 0: no interval"
+    about = changes((190, 210), (-10, 10))
+    assert about.percent == 100
+    assert about.ci_low < 100 < about.ci_high
+    assert changes((190, 210), (50, 50)).ci_low is not None
+
+
+def test_a_mouse_first_read_after_the_day_has_no_value_there():
+    table = together(two_arms(), curve("late", "T", {25: 100, 28: 200}))
+    assert only(table) == only(two_arms()).__class__(**{**vars(only(two_arms())), "n_baseline": 7})
+
+
+def test_curves_of_some_mice_are_curves_of_the_same_kind():
+    curves = curves_of(two_arms())
+    part = curves.subset((curves.mice["arm"] == "T").to_numpy())
+    assert list(part.mice.columns) == list(curves.mice.columns)
+    assert list(part.mice.index) == list(range(6))
+    assert baselines(curves).known.all()
+    assert not baselines(curves, baseline_day=7).known.any()
