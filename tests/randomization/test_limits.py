@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studies.randomization import Candidate, exchange
+from studies.randomization import ArmShare, Candidate, Plan, exchange
 from studies.randomization.dealing import even_word
 from studies.randomization.exchange import (
     Cohort,
@@ -60,6 +60,11 @@ def test_a_variance_is_that_of_the_mice_and_not_of_the_cages():
     assert n_accepted(cohort_of([0, 0], [4.1, 1], size=[3.0, 1.0]), limits) == 0
 
 
+def test_the_fewer_mice_an_arm_has_the_more_each_of_them_weighs():
+    found = _Search(cohort_of([0, 0, 0], [0, 0, 0]), np.array([[0, 1, 1]]))
+    assert found.share.tolist() == [[2**14, 2**13]]
+
+
 def test_an_exchange_that_betters_nothing_is_not_made_least_of_all_across_strata():
     alike = _Search(cohort_of([0, 5, 0, 5], [0] * 4, stratum=[0, 0, 1, 1]), np.array([[0, 1, 1, 0]]))
     for unit in range(4):
@@ -77,12 +82,21 @@ def test_within_a_stratum_of_two_mice_an_arm_means_may_differ_by_half_a_standard
     assert n_accepted(cohort, Limits(NO_LIMIT, None, 0.5)) == n
 
 
-@pytest.mark.parametrize(("n", "ratio"), [(5, None), (6, 2.0)])
-def test_variances_are_held_from_three_mice_an_arm(n, ratio):
-    plan = plan_of(2)
+@pytest.mark.parametrize(
+    ("n", "ratios", "ratio"), [(5, (1, 1), None), (6, (1, 1), 2.0), (7, (3, 2), None), (8, (3, 2), 2.0)]
+)
+def test_variances_are_held_from_three_mice_in_the_smallest_arm(n, ratios, ratio):
+    plan = Plan(tuple(ArmShare(str(place), share) for place, share in enumerate(ratios)))
     mice = [Candidate(f"M{place}", 100.0 + place) for place in range(n)]
     limits = first_limits(Cohort(units_of(mice, plan), plan, [0, 0]))
     assert (limits.variance_ratio, limits.smd) == (ratio, 0.08 if ratio else 0.05)
+
+
+@pytest.mark.parametrize(("models", "limit"), [(1, None), (2, 0.5), (3, 0.5)])
+def test_means_are_held_within_strata_where_there_are_several(models, limit):
+    plan = plan_of(2, strata=("pdx_model",))
+    mice = [Candidate(f"M{n}", 100.0 + n, pdx_model=f"P{n % models}") for n in range(12)]
+    assert first_limits(Cohort(units_of(mice, plan), plan, [0, 0])).stratum_smd == limit
 
 
 def calibrated(monkeypatch, found) -> float:

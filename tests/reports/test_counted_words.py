@@ -2,10 +2,17 @@
 
 from studies.reports.blocks import Paragraph
 from studies.reports.sections.baseline import arm_table
+from studies.reports.sections.combination import against_parts
 from studies.reports.sections.map2k4 import MOST_NAMED, _excluded
 from studies.reports.sections.mixed_model import MOST_MODEL_ROWS, _by_model
 from studies.reports.sections.sensitivity import MOST_REPEATED, _counted, _shared
-from studies.reports.sections.summary import MOST_ARMS_IN_WORDS, _model_sentences, _tally, verdict
+from studies.reports.sections.summary import (
+    MOST_ARMS_IN_WORDS,
+    _difference_sentences,
+    _model_sentences,
+    _tally,
+    verdict,
+)
 from studies.reports.sections.survival import _endpoint
 
 STUDY = {
@@ -132,3 +139,38 @@ def test_pdx_models_in_no_stratum_are_gathered_by_reason():
     ]
     assert _excluded(found[:-1])[1].items == [f"{MOST_NAMED} PDX models ({named}): no vehicle."]
     assert _excluded([]) == []
+
+
+def interactions(*claims: bool, **counts: int) -> dict:
+    counts = counts or {"loss_of_function": 3, "wild_type": 5}
+    found = [
+        {"arm": f"D{place}", "estimate": -0.04, "ci_low": -0.06, "ci_high": -0.02, "p_value": 0.002, "claim": claim,
+         "n_models": counts if not place else {"loss_of_function": 9, "wild_type": 9}}
+        for place, claim in enumerate(claims)
+    ]  # fmt: skip
+    return STUDY | {"map2k4": {"interaction": found}}
+
+
+def test_interactions_are_told_with_their_pdx_models_and_for_whom_a_difference_is_claimed():
+    [told] = _difference_sentences(interactions(True, False))
+    assert told.startswith(
+        "MAP2K4 loss of function less wild type (3 and 5 PDX models), effect on growth per day"
+    )
+    assert told.endswith("below 0 is more effect in loss of function. A difference is claimed for D0 only.")
+    assert _difference_sentences(interactions(True, True))[0].endswith(
+        "A difference is claimed for D0 and D1."
+    )
+    assert _difference_sentences(interactions(False, False))[0].endswith("No difference is claimed.")
+    [alone] = _difference_sentences(interactions(True, True, loss_of_function=1, wild_type=5))
+    assert alone.endswith("With one PDX model in a status this is a case study.")
+
+
+def test_a_combination_stands_against_its_parts_where_the_analysis_gave_them():
+    part = {
+        "map2k4_status": "wild_type", "arm": "A+B", "control": "A", "question": True, "inhibits": "MEK",
+        "n_models": 3, "estimate": -0.04, "ci_low": -0.06, "ci_high": -0.02, "p_value": 0.002,
+    }  # fmt: skip
+    heading, bullets, table = against_parts(STUDY | {"map2k4": {"combination_against_parts": [part]}})
+    assert heading.text == "Against its parts, by MAP2K4 status" and len(bullets.items) == 1
+    assert "The question: the combination against the MEK inhibitor alone." in table.note
+    assert against_parts(STUDY) == against_parts(STUDY | {"map2k4": {}}) == []
