@@ -3,6 +3,7 @@
 from studies.reports.blocks import Paragraph
 from studies.reports.sections.baseline import arm_table
 from studies.reports.sections.combination import against_parts
+from studies.reports.sections.growth import MOST_ROWS, pairs
 from studies.reports.sections.map2k4 import MOST_NAMED, _excluded
 from studies.reports.sections.mixed_model import MOST_MODEL_ROWS, _by_model
 from studies.reports.sections.sensitivity import MOST_REPEATED, _counted, _shared
@@ -11,6 +12,7 @@ from studies.reports.sections.summary import (
     _difference_sentences,
     _model_sentences,
     _tally,
+    interaction_sentences,
     verdict,
 )
 from studies.reports.sections.survival import _endpoint
@@ -163,6 +165,26 @@ def test_interactions_are_told_with_their_pdx_models_and_for_whom_a_difference_i
     assert _difference_sentences(interactions(False, False))[0].endswith("No difference is claimed.")
     [alone] = _difference_sentences(interactions(True, True, loss_of_function=1, wild_type=5))
     assert alone.endswith("With one PDX model in a status this is a case study.")
+
+
+def test_five_interactions_are_counted_and_four_told():
+    assert len(interaction_sentences(interactions(*[True] * MOST_ARMS_IN_WORDS))) == MOST_ARMS_IN_WORDS
+    told = interaction_sentences(interactions(True, *[False] * MOST_ARMS_IN_WORDS))
+    assert told == ["Of 5 arms tested for a difference by MAP2K4 status, one is claimed for D0."]
+    told = interaction_sentences(interactions(*[False] * (MOST_ARMS_IN_WORDS + 1)))
+    assert told == ["Of 5 arms tested for a difference by MAP2K4 status, one is claimed for none of them."]
+
+
+def test_every_two_arms_of_a_day_stand_in_a_table_where_they_are_few():
+    row = {"arm": "A", "control": "B", "estimate": 0.1, "ci_low": 0, "ci_high": 1, "df": 4, "p_adjusted": 0.1}
+
+    def tables(n: int) -> list:
+        tested = {"pdx_model": "P1", "day": 21, "games_howell": [row] * n}
+        return pairs(STUDY | {"endpoint_tests": [tested, tested | {"games_howell": None}]})
+
+    assert [len(table.rows) for table in tables(MOST_ROWS)] == [MOST_ROWS]
+    assert tables(MOST_ROWS)[0].rows[0] == row | {"pdx_model": "P1", "day": 21}
+    assert tables(0) == tables(MOST_ROWS + 1) == pairs(STUDY) == []
 
 
 def test_a_combination_stands_against_its_parts_where_the_analysis_gave_them():
