@@ -99,10 +99,6 @@ class CensoredLmmFit(LmmFit):
     def sigma(self) -> float:
         return float(1 / self.found.parameters[-1])
 
-    @property
-    def n_censored(self) -> int:
-        return int((self.problem.kind != SEEN).sum())
-
     @cached_property
     def _factor(self) -> Array:
         """Lambda in the scaled columns."""

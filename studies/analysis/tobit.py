@@ -556,21 +556,28 @@ class _Search:
             if not ahead > NEAR_PROFILE:
                 break
             g = g + step
-        self.fixed = g
+        self.fixed = g + step
         follow = np.linalg.solve(information[:p, :p], information[:p, p:])
         schur = information[p:, p:] - information[p:, :p] @ follow
+        logdet = gradient_of_logdet(self.units, parameters, np.linalg.inv(information[:p, :p]), nodes)
         value = (
             float(here.loglik[0])
             + ahead / 2
-            - 0.5 * np.linalg.slogdet(information[:p, :p])[1]
+            - 0.5 * (np.linalg.slogdet(information[:p, :p])[1] + logdet[:p] @ step)
             - p * np.log(t)
         )
-        logdet = gradient_of_logdet(self.units, parameters, np.linalg.inv(information[:p, :p]), nodes)
         gradient = score[p:] - information[p:, :p] @ step - 0.5 * (logdet[p:] - logdet[:p] @ follow)
         gradient[-1] -= p / t
         schur[-1, -1] -= p / t**2
         value += 0.5 * p * np.log(2 * np.pi)
-        return _Point(parameters, value, gradient, information[:p, :p], follow, schur)
+        return _Point(
+            np.concatenate([self.fixed, variances]),
+            float(value),
+            gradient,
+            information[:p, :p],
+            follow,
+            schur,
+        )
 
 
 def _upward(information: Array, gradient: Array) -> Array:

@@ -14,7 +14,20 @@ from studies.analysis import AnalysisError, analyze_study, fit_lmm, normalize_ta
 from studies.analysis.censored import bootstrap, fit_censored
 from studies.analysis.growth_models import fit_m1, fit_primary, growth_data
 from studies.analysis.plan import resolve_plan
-from studies.analysis.tobit import ABOVE, BELOW, SEEN, Units, evaluate, make_units, maximize
+from studies.analysis.tobit import (
+    ABOVE,
+    BELOW,
+    NODES,
+    SEEN,
+    Units,
+    _Search,
+    evaluate,
+    fixed_effects_run_away,
+    gradient_of_logdet,
+    make_units,
+    maximize,
+    maximize_restricted,
+)
 from tests.analysis.builders import curve, together
 
 DAYS = [0, 3, 7, 10, 14, 17, 21]
@@ -124,6 +137,70 @@ def test_gradient_and_information_are_its_derivatives():
     bend = np.array([(down.score[0] - up.score[0]) / 2e-5 for up, down in zip(above, below, strict=True)])
     assert at.score[0] == pytest.approx(slope, abs=1e-5)
     assert at.information[0] == pytest.approx(bend, abs=2e-4)
+
+
+@pytest.mark.parametrize("kind", [BELOW, ABOVE])
+def test_what_integrating_fixed_effects_out_adds_to_the_gradient_is_its_derivative(kind):
+    units, parameters = two_mice([2, 3, 4, 9], kind)
+
+    def logdet(at: np.ndarray) -> float:
+        return float(np.linalg.slogdet(evaluate(units, at[None], 25).information[0, :2, :2])[1])
+
+    fixed = evaluate(units, parameters[None], 25).information[0, :2, :2]
+    found = gradient_of_logdet(units, parameters, np.linalg.inv(fixed), 25)
+    moves = 1e-5 * np.eye(len(parameters))
+    expected = [(logdet(parameters + move) - logdet(parameters - move)) / 2e-5 for move in moves]
+    assert found == pytest.approx(np.array(expected), abs=1e-4)
+
+
+def unbalanced(seed: int, share: float) -> tuple[Units, np.ndarray]:
+    """Eight mice of two arms, three to seven readings each, `share` of all readings below their limit; and a start."""
+    random = np.random.default_rng(seed)
+    mouse = np.repeat(np.arange(8), random.integers(3, 8, 8))
+    day = random.choice(np.arange(0, 2, 0.1), len(mouse))
+    z = np.column_stack([np.ones(len(mouse)), day])
+    x = np.column_stack([z, z * (mouse % 2)[:, None]])
+    own = random.normal(0, [0.3, 0.2], (8, 2))
+    y = 5 - 0.5 * day - 0.4 * x[:, 3] + (z * own[mouse]).sum(axis=1) + random.normal(0, 0.2, len(mouse))
+    limit = np.quantile(y, share)
+    units = make_units(x, z, np.maximum(y, limit)[None], np.where(y < limit, BELOW, SEEN)[None], mouse, 8)
+    b = np.linalg.lstsq(x, y, rcond=None)[0]
+    return units, np.concatenate([b / 0.2, [1.0, 0.0, 0.5], [1 / 0.2]])
+
+
+@pytest.mark.parametrize(("seed", "share"), [(1, 0.05), (2, 0.05), (3, 0.2), (4, 0.2), (6, 0.5)])
+def test_the_maximum_found_is_one_and_the_same_from_everywhere(seed, share):
+    """No variance nearby is more likely, and searches from far smaller and larger ones end no higher."""
+    units, start = unbalanced(seed, share)
+    best = maximize_restricted(units, start)
+    search = _Search(units, best.parameters[:4], np.zeros((4, 4)))
+    for step in 0.02 * np.concatenate([np.eye(4), -np.eye(4)]):
+        assert search.at(best.parameters[4:] * (1 + step), NODES).value <= best.loglik + 1e-9
+    for factor in (0.2, 3.0):
+        other = maximize_restricted(units, np.concatenate([start[:4], factor * start[4:7], start[7:]]))
+        assert other.loglik <= best.loglik + 1e-6
+
+
+def test_fixed_effects_run_away_where_nothing_holds_a_censored_reading_back():
+    """Columns: an arm's level, and its rise on a later day; the drug's tumors are never seen on that day."""
+    drug, late = np.repeat([0.0, 1.0], 4), np.tile([0.0, 1.0], 4)
+    x = np.column_stack([np.ones(8), drug, late, drug * late])
+    hidden = (drug * late) > 0
+    assert fixed_effects_run_away(x, np.where(hidden, BELOW, SEEN))
+    assert fixed_effects_run_away(x, np.where(hidden, ABOVE, SEEN))
+    assert not fixed_effects_run_away(x, np.full(8, SEEN))
+    assert not fixed_effects_run_away(x[:, :3], np.where(hidden, BELOW, SEEN))
+    one_each = np.where(hidden, BELOW, SEEN)
+    one_each[5] = ABOVE
+    assert not fixed_effects_run_away(x, one_each)
+
+
+def test_fixed_effects_run_away_along_a_combination_of_two_free_ones():
+    """Of two free columns each alone brings one censored reading back; both together take both further off."""
+    x = np.array([[1.0, 0, 0], [1.0, 0, 0], [0, 1.0, -0.5], [0, -0.5, 1.0]])
+    kind = np.array([SEEN, SEEN, BELOW, BELOW])
+    assert fixed_effects_run_away(x, kind)
+    assert not fixed_effects_run_away(np.vstack([x, [0, -1.0, -1.0]]), np.append(kind, BELOW))
 
 
 def test_without_random_effects_it_is_survreg():
@@ -310,6 +387,15 @@ def test_an_arm_never_seen_again_leaves_the_likelihood_without_a_maximum():
     with pytest.raises(AnalysisError, match='arm "drug" 86 % of the readings lie beyond'):
         fit_censored(FORMULA, data.frame.assign(log_volume=data.frame["log_volume"].mask(gone, log(LIMIT))),
                      np.where(gone, BELOW, SEEN))  # fmt: skip
+
+
+def test_a_table_without_arms_is_refused_without_naming_one():
+    table = pd.DataFrame(
+        {"y": [5.0, 5.1, 2, 2, 5.2, 5.3, 2, 2], "mouse": list("aabbccdd"), "late": [0, 0, 1, 1] * 2}
+    )
+    kind = np.where(table["late"] == 1, BELOW, SEEN)
+    with pytest.raises(AnalysisError, match="no maximum: too few readings lie within the limits"):
+        fit_censored("y ~ late + (1 | mouse)", table, kind)
 
 
 def test_maximum_likelihood_side_by_side_is_that_of_each_alone():

@@ -107,6 +107,25 @@ def test_few_days_take_no_spline():
     assert rows("curved growth by a spline", result)[None]["note"].startswith("4 days in the window")
 
 
+def test_shapes_of_too_few_days_too_many_columns_or_arms_are_refused_with_the_count():
+    few = rows(
+        "every day a mean of its own", analyze_study(one_model().query("day in [0, 17]"), PLAN).to_dict()
+    )
+    assert few[None]["note"] == "all arms were read on 2 days to day 17: 3 to 30 can have means of their own"
+    arms = [
+        curve(
+            f"{arm} {i}",
+            arm,
+            {day: exp(5 + day / 20 + np.sin(7 * i * day + ord(arm)) / 9) for day in range(20)},
+        )
+        for arm in "vABCDEFGHIJKL"
+        for i in range(2)
+    ]
+    many = analyze_study(together(*arms), {"control": "v", "window": [0, 19], "day": 19}).to_dict()
+    assert rows("every day a mean of its own", many)[None]["note"] == "260 fixed effects, of 120 at most"
+    assert rows("residual spread of each arm its own", many)[None]["note"] == "not fitted above 12 arms"
+
+
 def test_a_mouse_without_a_first_reading_has_no_relative_volume():
     table = one_model()
     table = table[(table["mouse"] != "PDX-1 A 1") | (table["day"] > 0)]
