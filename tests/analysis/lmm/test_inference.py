@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 from studies.analysis import AnalysisError, fit_lmm
-from studies.analysis.lmm.inference import FixedInference
+from studies.analysis.lmm.inference import FixedInference, _inverse_information, _safe_inverse
 from studies.analysis.mixed_model import fit_lmm_near
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "lmm"
@@ -177,3 +177,23 @@ def test_a_variance_of_0_is_told_of_the_one_effect_of_a_group_alone():
 
 def test_a_sound_fit_has_no_notes():
     assert fit_lmm(M1, GROWTH).notes == []
+
+
+def test_a_parameter_without_information_is_left_out_and_said():
+    inverse, notes = _inverse_information(np.diag([2.0, 0.0]), np.eye(2))
+    assert inverse == pytest.approx(np.diag([1.0, 0.0])) and "cannot be told apart" in notes[0]
+    inverse, notes = _inverse_information(np.diag([2.0, 8e-20]), np.eye(2))  # small, in another unit
+    assert inverse == pytest.approx(np.diag([1.0, 2.5e19])) and notes == ()
+
+
+@pytest.mark.parametrize(
+    ("diagonal", "inverse"),
+    [
+        ([1e-20, 2.0], [1e20, 0.5]),
+        ([0.0, 2.0], [0.0, 0.5]),
+        ([-1.0, 2.0], [0.0, 0.5]),
+        ([4.0, 2.0], [0.25, 0.5]),
+    ],
+)
+def test_observed_information_is_inverted_on_its_positive_part_in_any_unit(diagonal, inverse):
+    assert _safe_inverse(np.diag(diagonal)) == pytest.approx(np.diag(inverse))
