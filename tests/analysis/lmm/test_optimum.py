@@ -104,7 +104,7 @@ def test_a_search_cut_short_says_so(monkeypatch):
     assert f"The optimum is not certain: gradient {fit.optimum.gradient:.2g}." in fit.notes
     monkeypatch.setattr("studies.analysis.lmm.optimum.MOST_RESTARTS", 1)
     model = assemble(build_design(M1, GROWTH), True).model
-    from_saddle = find_optimum(model, [0 * start_at(model, 1.0)])
+    from_saddle = find_optimum(model, 0 * start_at(model, 1.0))
     assert not from_saddle.converged
 
 
