@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from studies.plots.balance import love_plot
 from studies.plots.diagnostics import diagnostics
 from studies.plots.mean_growth import geometric_growth
 from studies.plots.model_heatmap import model_heatmap
@@ -11,6 +12,8 @@ from studies.plots.style import to_png, to_svg
 from studies.plots.survival_curves import competing_exits, survival_curves
 from studies.plots.swimmer import MOST_MICE, swimmer
 from studies.plots.synergy_curve import synergy_curve
+from studies.plots.tgi_by_day import tgi_by_day
+from studies.randomization.balance import CovariateBalance, PairDifference
 
 ARMS = [
     {"arm": "V", "role": "vehicle", "control": None},
@@ -31,6 +34,7 @@ def test_a_survival_curve_steps_at_events_and_counts_mice_at_risk():
     times = [time("V", 10, 1), time("V", 10, 1), time("V", 20, 0), time("V", 20, 0), time("A", 20, 0)]
     [figure] = survival_curves(times, ARMS, {"wild_type": "log-rank p = 0.2"})
     [axis] = figure.axes
+    assert list(axis.get_yticks()) == [0, 25, 50, 75, 100]
     curve = axis.lines[1]
     assert list(curve.get_xdata()) == [0, 10, 20] and list(curve.get_ydata()) == [100, 50, 50]
     counts = [text for text in drawn_texts(figure) if text.isdigit()]
@@ -113,6 +117,8 @@ def test_diagnostics_draw_quantiles_and_observed_on_predicted():
     titles = [axis.get_title(loc="left").replace("\n", " ") for axis in figure.axes if axis.get_visible()]
     assert titles == ["Residuals", "mouse: day", "Observed on predicted"]
     assert "2 of 9 readings" in drawn_texts(figure)
+    found["observed_predicted"]["n"] = 2
+    assert "2 readings" in drawn_texts(diagnostics(found, ARMS)[0])
     assert diagnostics({"qq": []}, ARMS) == []
 
 
@@ -138,3 +144,29 @@ def test_geometric_means_stop_where_there_is_none():
     assert np.isnan(solid.get_ydata()[1]) and solid.get_ydata()[0] == 100
     assert to_png(figure, 40)
     assert geometric_growth([row(0.0, None)], ARMS) == []
+
+
+def covariate(name: str, *smds: float) -> CovariateBalance:
+    pairs = tuple(PairDifference("V", f"A{n}", smd) for n, smd in enumerate(smds))
+    return CovariateBalance(name, (), pairs, None, None)
+
+
+def test_a_love_plot_names_the_worst_pair_and_reaches_past_it():
+    [axis] = love_plot([covariate("log_volume", -0.5, 0.2), covariate("weight")]).axes
+    assert axis.get_xlim() == (0, pytest.approx(1.15 * 0.5)) and "V and A0" in [
+        t.get_text() for t in axis.texts
+    ]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["tumor volume (log)", "body weight"]
+    [axis] = love_plot([covariate("weight", 0.1)]).axes
+    assert axis.get_xlim() == (0, 0.3) == love_plot([]).axes[0].get_xlim()
+
+
+def test_tgi_is_drawn_firm_while_half_of_the_mice_are_left_and_thin_from_there():
+    row = {"arm": "A", "control": "V", "percent": 50.0, "ci_low": 40.0, "ci_high": None}
+    rows = [
+        row | {"day": day, "n": n, "n_control": c}
+        for day, n, c in ((0, 8, 8), (7, 4, 4), (14, 3, 8), (21, 1, 1))
+    ]
+    [axis] = tgi_by_day(rows, ARMS)[0].axes
+    drawn = {line.get_linewidth(): list(line.get_xdata()) for line in axis.lines[:2]}
+    assert drawn == {1.3: [0, 7], 0.6: [7, 14, 21]}

@@ -6,7 +6,7 @@ from studies.reports.sections.combination import against_parts
 from studies.reports.sections.growth import MOST_ROWS, pairs
 from studies.reports.sections.map2k4 import MOST_NAMED, _excluded
 from studies.reports.sections.mixed_model import MOST_MODEL_ROWS, _by_model
-from studies.reports.sections.sensitivity import MOST_REPEATED, _counted, _shared
+from studies.reports.sections.sensitivity import MOST_REPEATED, _counted, _excludes_zero, _shared, _told
 from studies.reports.sections.summary import (
     MOST_ARMS_IN_WORDS,
     _difference_sentences,
@@ -196,3 +196,15 @@ def test_a_combination_stands_against_its_parts_where_the_analysis_gave_them():
     assert heading.text == "Against its parts, by MAP2K4 status" and len(bullets.items) == 1
     assert "The question: the combination against the MEK inhibitor alone." in table.note
     assert against_parts(STUDY) == against_parts(STUDY | {"map2k4": {}}) == []
+
+
+def test_an_assumption_s_interval_is_told_and_its_p_where_there_is_none():
+    row = {"estimate": -0.04, "ci_low": -0.06, "ci_high": -0.02, "p_value": 0.002}
+    assert [_excludes_zero(row | ends) for ends in ({}, {"ci_high": 0.0}, {"ci_low": 0.0, "ci_high": 1})] == [
+        True,
+        False,
+        False,
+    ]
+    assert _told(row).endswith(")") and "p =" not in _told(row)
+    assert _told(row | {"ci_low": None}).endswith("p = 0.002") and "(" not in _told(row | {"ci_low": None})
+    assert _told(row | {"ci_low": None, "p_value": None}) == _told(row).split(" ")[0]
