@@ -3,6 +3,9 @@ import re
 import pytest
 from django.utils import timezone
 
+from studies import access
+from studies.desk.standing import standings
+from studies.desk.study_page import steps
 from studies.models import Agent, ArmAgent, ImportBatch
 from studies.terms import ArmRole, BiomarkerStatus, Role, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
@@ -116,3 +119,21 @@ def test_home_greets_everyone_with_their_studies(client, measured, people):
 def strip(response) -> str:
     """The page without the token that differs on every rendering."""
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", response.content.decode())
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "told"),
+    [
+        (StudyState.DRAFT, "Finish setting the study up", {Role.STUDY_DIRECTOR}),
+        (StudyState.DATA_LOCKED, "The data are locked: unblind the study", {Role.STUDY_DIRECTOR}),
+        (StudyState.UNBLINDED, "Build or open the report", access.REPORT_BUILDERS),
+    ],
+)
+def test_what_waits_is_told_to_those_who_do_it(measured, state, words, told):
+    measured.state = state
+    measured.save()
+    [standing] = standings([measured], timezone.now())
+    assert {
+        role for role in Role if words in [step.words for step in steps(standing, frozenset({role}))]
+    } == set(told)
+    assert all(len(steps(standing, frozenset({role}))) <= 1 for role in Role)

@@ -132,6 +132,9 @@ def test_the_combination_index_stands_on_a_log_axis_around_its_null():
     low, high = figure.axes[0].get_ylim()
     assert figure.axes[0].get_yscale() == "log" and 0.01 < low < 1 < high
     assert synergy_curve([], ARMS) == []
+    [figure] = synergy_curve([*rows, rows[0] | {"null": "hsa", "combination_index": 0.5}], ARMS)
+    drawn = [[list(line.get_ydata()) for line in axis.lines] for axis in figure.axes if axis.get_visible()]
+    assert [0.9, 0.9] in drawn[0] and [0.5] in drawn[1]
 
 
 def test_geometric_means_stop_where_there_is_none():
