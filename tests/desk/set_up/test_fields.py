@@ -2,9 +2,11 @@
 
 import pytest
 from django import forms
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from studies.desk.set_up.arms import GivenForm
 from studies.desk.set_up.fields import DaysField, DoseField, DoseVolumeField
+from studies.desk.set_up.mice import ListForm
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,18 @@ def test_listed_days_are_asked_for_where_the_schedule_is_a_list_and_an_agent_for
     assert given(frequency="day_list", dosing_days="0, 3") == {} == given(frequency="qd") == given()
     assert given(agent="", dose="10 mg/kg") == {"agent": ["Name the agent of this dose."]}
     assert given(agent="") == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(2_000_000, []), (2_000_001, ["This file is over 2 MB; a list of mice is smaller."])]
+)
+def test_a_list_of_mice_has_two_megabytes_at_most(size, said):
+    form = ListForm({}, {"file": SimpleUploadedFile("mice.csv", b"x" * size)})
+    form.is_valid()
+    assert form.errors.get("file", []) == said
+
+
+def test_a_list_is_pasted_or_chosen():
+    form = ListForm({"table": " \n"})
+    assert not form.is_valid() and form.non_field_errors() == ["Paste a list or choose a file."]
+    assert ListForm({"table": "mouse"}).is_valid()
