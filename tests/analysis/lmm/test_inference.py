@@ -146,7 +146,8 @@ def test_a_fit_begun_near_another_is_the_same_fit():
     unusable = fit_lmm(M1, GROWTH)
     unusable.__dict__["psis"] = [np.eye(2) * 1e300]
     others = [None, fit, fit_lmm("flat ~ day * arm + (1 + day | mouse)", GROWTH), unusable,
-              fit_lmm("log_volume ~ day * arm + (1 | mouse)", GROWTH)]  # fmt: skip
+              fit_lmm("log_volume ~ day * arm + (1 | mouse)", GROWTH),
+              fit_lmm(M1, GROWTH, residual_by="arm")]  # fmt: skip
     for other in others:
         assert fit_lmm_near(M1, GROWTH, other).loglik == pytest.approx(fit.loglik, abs=1e-7)
 
@@ -180,8 +181,8 @@ def test_a_sound_fit_has_no_notes():
 
 
 def test_a_parameter_without_information_is_left_out_and_said():
-    inverse, notes = _inverse_information(np.diag([2.0, 0.0]), np.eye(2))
-    assert inverse == pytest.approx(np.diag([1.0, 0.0])) and "cannot be told apart" in notes[0]
+    inverse, notes = _inverse_information(np.diag([2.0, 0.0, 4.0]), np.eye(3))
+    assert inverse == pytest.approx(np.diag([1.0, 0.0, 0.5])) and "cannot be told apart" in notes[0]
     inverse, notes = _inverse_information(np.diag([2.0, 8e-20]), np.eye(2))  # small, in another unit
     assert inverse == pytest.approx(np.diag([1.0, 2.5e19])) and notes == ()
 

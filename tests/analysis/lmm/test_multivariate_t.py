@@ -177,6 +177,14 @@ def test_pairs_without_a_common_factor_keep_the_exact_p(rhos, df):
     assert p == pytest.approx(exact, rel=1e-5 if size == 3 else 2e-3)
 
 
+@pytest.mark.parametrize("df", [30.0, np.inf])
+def test_a_small_p_of_many_contrasts_is_taken_from_its_own_tail(df):
+    """Of eight contrasts the lattice of directions alone is a hundredth off."""
+    rhos, t = [0.7, -0.4, 0.5, 0.2], np.array([4.5, 5.5, 6.5])
+    p = adjusted_p(np.r_[t, np.full(5, np.nan)], np.full(8, df), correlation_of(rhos))
+    assert p[:3] == pytest.approx([of_pairs(one, df, rhos) for one in t], rel=2e-3)
+
+
 def test_contrasts_all_but_the_same_cost_next_to_nothing():
     """Three that correlate by 1 - 1e-11 are one direction, yet no copies."""
     correlation = np.full((3, 3), 1 - 1e-11) + 1e-11 * np.eye(3)
