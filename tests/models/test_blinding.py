@@ -6,7 +6,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from studies.models import ArmMask, Reveal
+from studies.desk.blinding import RevealForm
+from studies.models import ArmMask, Reveal, User
 from tests.factories import make_arm, make_mouse
 
 pytestmark = pytest.mark.django_db
@@ -40,3 +41,8 @@ def test_an_unblinding_has_a_reason_and_a_second_person_and_names_no_arm(study, 
         with pytest.raises(IntegrityError), transaction.atomic():
             Reveal.objects.create(**facts | change)
     assert str(Reveal.objects.create(**facts)) == f"emergency unblinding of {mouse.pk}"
+
+
+def test_a_reason_is_held_as_long_as_the_form_takes_it():
+    form = RevealForm(second_persons=User.objects.none())
+    assert Reveal._meta.get_field("reason").max_length == form.fields["reason"].max_length == 2000
