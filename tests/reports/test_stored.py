@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from studies import access, triggers
 from studies.actions import jobs, snapshots
+from studies.actions.blinding import draw_masks
 from studies.actions.jobs import JobRefused, cancel_job, run_job
 from studies.actions.sign import Signer, SigningRefused
 from studies.actions.snapshots import take_snapshot
@@ -158,6 +159,21 @@ def test_a_report_asked_for_before_the_view_changed_is_not_built(opened, people,
     assert Job.objects.get(pk=job.pk).state == "failed" and not StoredReport.objects.exists()
 
 
+def test_a_report_by_letters_is_not_built_once_arms_are_open(opened, people, quick):
+    opened.state = StudyState.DATA_LOCKED
+    opened.save()
+    with transaction.atomic():
+        draw_masks(opened, actor=people.study_director, at=NOON)
+    job = ask_for_report(opened, people.statistician, NOON)
+    assert job.view == ReportView.MASKED
+    opened.state = StudyState.UNBLINDED
+    opened.save()
+    run_job(job.pk)
+    job.refresh_from_db()
+    assert job.state == "failed" and "arms changed meanwhile. Ask for the report again." in job.message
+    assert quick.readings == 0 and not StoredReport.objects.exists()
+
+
 def test_permuting_a_blinded_allocation_changes_no_pooled_snapshot(study, people):
     arms = make_arm(study), make_arm(study, "drug")
     mice = [make_mouse(study, f"M{n}") for n in range(2)]
@@ -208,8 +224,6 @@ def test_a_superseded_report_and_one_without_a_reason_are_not_released(opened, p
 
 
 def test_masked_and_open_reports_never_meet(opened, people, quick):
-    from studies.actions.blinding import draw_masks
-
     opened.state = StudyState.DATA_LOCKED
     opened.save()
     with transaction.atomic():
