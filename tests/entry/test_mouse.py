@@ -168,7 +168,7 @@ def test_hours_after_the_last_dose_come_from_the_record_and_are_hidden_while_arm
     act("samples", **{**SAMPLE, "hours_after_last_dose": "", "hours_reason": ""}, count=1)
     sample = MouseSample.objects.get()
     since = sample.taken_at - (now - timedelta(hours=4))
-    assert sample.hours_by_record() == since / timedelta(hours=1) == pytest.approx(4, abs=0.1)
+    assert sample.hours_by_record() == pytest.approx(since / timedelta(hours=1)) == pytest.approx(4, abs=0.1)
     page = f"/entry/mice/{mouse.pk}/"
     assert "once arms are open" in client.get(page).content.decode()
     Study.objects.filter(pk=mouse.study_id).update(is_blinded=False)
