@@ -6,6 +6,7 @@ Degrees of freedom, and the factor by which Kenward and Roger widen standard err
 the limit put in. With few mice an arm the p value by parametric bootstrap of the likelihood ratio stands beside.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -176,19 +177,21 @@ def fit_censored(formula: str, data: pd.DataFrame, kind: Array, near: LmmFit | N
         x, (columns / scale)[:, order], scale[order], order, design.response, np.asarray(kind), term.codes,
         len(term.levels), widths,
     )  # fmt: skip
-    try:
+    found = None
+    with suppress(np.linalg.LinAlgError):  # from numbers beyond all bounds
         found = maximize_restricted(problem.units(), _start(filled, problem, near))
-    except np.linalg.LinAlgError as error:
-        raise AnalysisError(unbounded(data, kind)) from error
-    curvature = (
-        np.linalg.eigvalsh(np.linalg.inv(found.covariance)) if np.isfinite(found.covariance).all() else [0.0]
-    )
-    if not (np.isfinite(found.loglik) and found.gradient < MOST_GRADIENT
-            and curvature[0] > LEAST_CURVATURE * curvature[-1]):  # fmt: skip
+    if found is None or not _is_maximum(found):
         raise AnalysisError(unbounded(data, kind))
     return CensoredLmmFit(
         formula, design, filled.assembled, filled.optimum, True, problem=problem, found=found
     )
+
+
+def _is_maximum(found: Restricted) -> bool:
+    """Whether the search ended, where the fixed effects are known in every direction."""
+    known = np.isfinite([found.loglik, found.gradient, *found.covariance.ravel()]).all()
+    curvature = np.linalg.eigvalsh(np.linalg.inv(found.covariance)) if known else np.zeros(1)
+    return bool(found.gradient < MOST_GRADIENT and curvature[0] > LEAST_CURVATURE * curvature[-1])
 
 
 def _start(filled: LmmFit, problem: _Problem, near: LmmFit | None) -> Array:

@@ -28,7 +28,11 @@ MODE_STEPS, MODE_TOLERANCE = 40, 1e-9
 BELOW, SEEN, ABOVE = -1, 0, 1
 MOST_NUMBERS = 2_000_000
 MOST_CLIMBS, LEAST_STEP = 60, 1e-6
-FAR_FROM_TOP, AT_TOP, NEAR_PROFILE = 1e-3, 1e-9, 1e-10
+FAR_FROM_TOP, AT_TOP, FALLEN = 1e-3, 1e-9, 1e-6
+NEAR_PROFILE, NEAR_ENOUGH = (
+    1e-10,
+    0.1,
+)  # of the log-likelihood: what b may leave to climb, and where it must be known
 FAR_BELOW = -1e4
 FREE_SHARE, LEAST_FURTHER = (
     1e-12,
@@ -161,10 +165,9 @@ def make_units(
     units = n_mice * replicates
     seen = kinds == SEEN
     cross = np.zeros((units, size, size))
-    if seen.any():
-        rows_seen = flat[seen][np.argsort(owner[seen], kind="stable")]
-        owners, starts = np.unique(np.sort(owner[seen]), return_index=True)
-        cross[owners] = np.add.reduceat(rows_seen[:, :, None] * rows_seen[:, None, :], starts, axis=0)
+    rows_seen = flat[seen][np.argsort(owner[seen], kind="stable")]
+    owners, starts = np.unique(np.sort(owner[seen]), return_index=True)
+    cross[owners] = np.add.reduceat(rows_seen[:, :, None] * rows_seen[:, None, :], starts, axis=0)
     hidden = np.flatnonzero(~seen)
     hidden = hidden[np.argsort(owner[hidden], kind="stable")]
     width = int(np.bincount(owner[hidden], minlength=units).max(initial=0))
@@ -546,16 +549,19 @@ class _Search:
     @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def at(self, variances: Array, nodes: int) -> _Point:
         p, t = self.units.p, float(variances[-1])
-        g = self.fixed
+        g, step, highest = self.fixed, np.zeros(p), -np.inf
         for _ in range(MOST_CLIMBS):
-            parameters = np.concatenate([g, variances])
+            parameters = np.concatenate([g + step, variances])
             here = evaluate(self.units, parameters[None, :], nodes)
+            if here.loglik[0] < highest - FALLEN:
+                step = step / 2
+                continue
+            g, highest = g + step, float(here.loglik[0])
             information, score = here.information[0], here.score[0]
             step = np.linalg.solve(information[:p, :p], score[:p])
             ahead = float(score[:p] @ step)
             if not ahead > NEAR_PROFILE:
                 break
-            g = g + step
         self.fixed = g + step
         follow = np.linalg.solve(information[:p, :p], information[:p, p:])
         schur = information[p:, p:] - information[p:, :p] @ follow
@@ -569,7 +575,7 @@ class _Search:
         gradient = score[p:] - information[p:, :p] @ step - 0.5 * (logdet[p:] - logdet[:p] @ follow)
         gradient[-1] -= p / t
         schur[-1, -1] -= p / t**2
-        value += 0.5 * p * np.log(2 * np.pi)
+        value += 0.5 * p * np.log(2 * np.pi) if ahead < NEAR_ENOUGH else -np.inf
         return _Point(
             np.concatenate([self.fixed, variances]),
             float(value),
