@@ -90,8 +90,6 @@ def pdx_model_lines(study: Study, viewer: User) -> list[PdxModelLine]:
     shows_status = access.may_see_biomarker(viewer, study)
     mice = dict(study.mice.order_by().values_list("pdx_model").annotate(Count("pk")))
     models = PdxModel.objects.filter(pk__in=mice).order_by("code")
-    if shows_status:
-        models = models.prefetch_related("genotype_calls", "status_overrules")
     return [
         PdxModelLine(
             code=model.code,
@@ -100,5 +98,5 @@ def pdx_model_lines(study: Study, viewer: User) -> list[PdxModelLine]:
             status=model.biomarker_status(study.biomarker) if shows_status else None,
             mice=mice[model.pk],
         )
-        for model in models
+        for model in models.prefetch_related("genotype_calls", "status_overrules")
     ]

@@ -11,7 +11,7 @@ from django.urls import reverse
 from studies.admin.endpoints import ADMINISTRATORS, DIRECTORS, READERS, STAFF, Declared
 from studies.admin.scope import forget_reach, names_an_arm, reach
 from studies.endpoints import NOBODY, Endpoint
-from studies.models import Cage, Study, User
+from studies.models import Cage, Mouse, Study, User
 from studies.terms import Role, StudyState
 from tests.factories import make_measurement, make_mouse, make_session, make_study
 from tests.people import join
@@ -210,3 +210,20 @@ def test_a_row_of_no_study_is_nobody_s_to_see(rf, people):
     assert cages.has_view_permission(request) and cages.has_view_permission(request, Cage(study=people.study))
     assert not cages.has_view_permission(request, Cage())
     assert not cages.has_view_permission(request, Cage(study=make_study("PDX-THIRD-01")))
+
+
+def test_rows_are_added_below_a_form_that_takes_changes_alone(client, rf, people, director):
+    locked = make_study("PDX-LOCKED-01")
+    join(director, locked, Role.STUDY_DIRECTOR)
+    mice = {study: make_mouse(study) for study in (people.study, locked)}
+    Study.objects.filter(pk=locked.pk).update(state=StudyState.DATA_LOCKED)
+    request = rf.get("/")
+    request.user = director
+    inline = admin.site.get_model_admin(Mouse).get_inline_instances(request)[0]
+    assert inline.has_add_permission(request, mice[people.study])
+    assert not inline.has_add_permission(request, Mouse.objects.get(pk=mice[locked].pk))
+    assert inline.has_add_permission(request)  # below a new mouse, which goes into a study that takes changes
+    people.study.memberships.filter(user=director).update(is_active=False)
+    other = rf.get("/")
+    other.user = director
+    assert not inline.has_add_permission(other)
