@@ -111,7 +111,9 @@ def test_who_reads_and_who_records_deviations(client, running, people):
     recorders = {Role.STUDY_DIRECTOR, Role.TECHNICIAN, Role.VETERINARIAN}
     for name, person in people.everyone().items():
         client.force_login(person)
-        assert (client.get(page(running, "deviations")).status_code == 200) == (name in readers), name
+        shown = client.get(page(running, "deviations"))
+        assert (shown.status_code == 200) == (name in readers), name
+        assert ("Record a deviation" in shown.content.decode()) == (name in recorders), name
         before = Deviation.objects.count()
         client.post(page(running, "deviations"), deviation())
         assert (Deviation.objects.count() > before) == (name in recorders), name
