@@ -122,7 +122,7 @@ def _pptc(
     category = np.where(change_last > 25, "PD", "SD").astype(object)
     category[least <= 0.5 * v0] = "PR"
     category[least < line] = "CR"
-    category[(least < line) & (curves.volume_mm3[curves.ends - 1] < line)] = "MCR"
+    category[curves.volume_mm3[curves.ends - 1] < line] = "MCR"
     category[np.isnan(change_last)] = None
     progressed = category == "PD"
     category[progressed] = _split_progression(table, curves.mice[progressed], controls)
