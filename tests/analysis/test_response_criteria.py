@@ -315,3 +315,17 @@ def test_an_empty_group_has_no_trend():
     some, none = [1, 2, 0, 1], [0, 0, 0, 0]
     assert trend_in_categories(some, none) is trend_in_categories(none, some) is None
     assert trend_in_categories(none, none) is None
+
+
+def test_the_trend_is_that_of_the_categories_from_worst_to_best():
+    """1, 1, 2, 2 of 6 against 3, 2, 1, 0 of 6, scored 0 to 3: Cochran and Armitage on paper."""
+    categories = {"T": ["PD", "SD", "PR", "PR", "CR", "CR", None], "V": ["PD"] * 3 + ["SD"] * 2 + ["PR"]}
+    mice = pd.DataFrame([{"arm": arm, "category": one} for arm, found in categories.items() for one in found])
+    row = compare_responses(mice, "T", "V")
+    n, treated, score = np.array([4, 3, 3, 2]), np.array([1, 1, 2, 2]), np.arange(4)
+    spread = (n * score**2).sum() - (n * score).sum() ** 2 / 12
+    expected = (score * (treated - n / 2)).sum() ** 2 / (0.25 * spread)
+    assert row["trend_chisq"] == pytest.approx(expected)
+    assert (row["n"], row["n_control"]) == (7, 6)
+    assert row["orr_difference_percent"] == pytest.approx(100 * (4 / 7 - 1 / 6))
+    assert row["dcr_difference_percent"] == pytest.approx(100 * (5 / 7 - 3 / 6))
