@@ -329,3 +329,18 @@ def test_the_trend_is_that_of_the_categories_from_worst_to_best():
     assert (row["n"], row["n_control"]) == (7, 6)
     assert row["orr_difference_percent"] == pytest.approx(100 * (4 / 7 - 1 / 6))
     assert row["dcr_difference_percent"] == pytest.approx(100 * (5 / 7 - 3 / 6))
+
+
+def test_rules_that_agree_on_most_mice_are_told_by_how_many_they_do():
+    both, apart = {0: 200, 10: 600, 14: 900}, SEVEN_WAYS
+    table = together(curve("1", "T", both), curve("2", "T", both), curve("3", "T", apart))
+    rows = response_discordance(response_criteria(table, 14, {}))
+    pair = next(row for row in rows if (row["first"], row["second"]) == ("mrecist", "pptc"))
+    assert (pair["n"], pair["n_agree"], pair["percent_discordant"]) == (3, 2, pytest.approx(100 / 3))
+
+
+def test_a_baseline_after_day_10_is_no_reading_of_its_own_average():
+    row = judged({12: 100, 15: 50})
+    assert row["mrecist_time_weighted"] is None
+    assert np.isnan(row["best_time_weighted_average_percent"])
+    assert judged({12: 100, 15: 50, 18: 50})["best_time_weighted_average_percent"] == pytest.approx(-225 / 6)
