@@ -12,7 +12,15 @@ from studies.analysis import analyze_study, normalize_table
 from studies.analysis.growth_models import fit_primary, growth_data
 from studies.analysis.plan import resolve_plan
 from studies.analysis.sensitivity import with_values
-from studies.analysis.synergy import _bliss, _conclusion, _hsa, _Question, synergy_curve, synergy_rows
+from studies.analysis.synergy import (
+    _bliss,
+    _conclusion,
+    _hsa,
+    _Question,
+    synergy_curve,
+    synergy_of_model,
+    synergy_rows,
+)
 from tests.analysis.builders import curve, together
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -212,3 +220,14 @@ def test_the_curve_begins_after_day_0_and_ends_with_the_window():
     )
     assert synergy_curve([row], (-3.0, 1.0))[0]["day"] == 1.0
     assert synergy_curve([row], None) == []
+
+
+def test_a_pdx_model_that_holds_exactly_the_arms_asked_about_has_rows_of_its_own():
+    fit, plan = fitted(estimand="slope")
+    assert set(fit.data.arms) == {"vehicle", "A", "B", "A+B"}
+    rows = synergy_of_model(fit, plan, "P1", "wild_type")
+    assert [(row["null"], row["scope"], row["pdx_model"], row["map2k4_status"]) for row in rows] == [
+        (null, "pdx_model", "P1", "wild_type") for null in ("bliss", "hsa", "response_additivity")
+    ]
+    three = with_values(plan, combinations=[{"arm": "A+B", "parts": ["A", "C"]}])
+    assert synergy_of_model(fit, three, "P1", "wild_type") == []

@@ -315,3 +315,12 @@ def test_two_mice_weighed_twice_after_the_first_dose_have_a_model():
 
     assert contrasts(2, 2) == {"A", "T"}
     assert contrasts(1, 4) == contrasts(2, 1) == {"A"}
+
+
+def test_a_study_has_a_row_of_weight_an_arm():
+    table = together(*(mouse(f"{arm}{i}", {0: 20, 7: 19 - i}, arm) for arm in "VT" for i in range(3)))
+    rows = analyze_study(table, {"control": "V", "day": 7}).to_dict()["weight"]
+    assert [(row["arm"], row["control"], row["n_models"], row["n_mice"]) for row in rows] == [
+        ("T", "V", 1, 3), ("V", None, 1, 3),
+    ]  # fmt: skip
+    assert rows[0]["max_mean_loss_percent"] == 10
