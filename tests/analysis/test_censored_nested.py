@@ -153,6 +153,15 @@ def test_readings_above_a_limit_are_refused():
         fit_censored_nested(FORMULA, table, np.full(len(table), ABOVE))
 
 
+@pytest.mark.parametrize("group", ["cage", "pdx_model:cage"])
+def test_a_group_that_a_mouse_leaves_while_readings_are_censored_is_refused(group):
+    table = one()[0]
+    moved = table["mouse"].str.endswith("1") | (group == "cage")
+    table = table.assign(cage=np.where(moved & (table["day"] > 10), "east", "west"))
+    with pytest.raises(AnalysisError, match=f"a mouse changes its {group} while its readings are censored"):
+        fitted(table, f"{FORMULA} + (1 | {group})")
+
+
 def as_read(table: pd.DataFrame, altered: list[str]) -> pd.DataFrame:
     """The table as a technician has it: what lies below the limit reads 0."""
     volume = np.exp(table["log_volume"])
