@@ -367,9 +367,8 @@ def _repeat_cv(study: Study) -> tuple[int, float | None]:
     visits: dict[tuple, list[float]] = defaultdict(list)
     for reading in readings(study):
         if reading.length_mm and reading.width_mm and reading.day is not None:
-            size = sorted((reading.length_mm, reading.width_mm), reverse=True)
             volume = (
-                volume_mm3(*size, reading.height_mm, study.volume_formula)
+                volume_mm3(reading.length_mm, reading.width_mm, reading.height_mm, study.volume_formula)
                 if _measurable(reading, study)
                 else None
             )
