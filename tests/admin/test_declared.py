@@ -58,6 +58,11 @@ def test_a_page_nobody_declared_is_declared_by_nobody(name):
     assert Mice().endpoint_of(name) is None
 
 
+def test_what_studies_share_is_declared_so_and_the_rest_is_of_a_study():
+    shared = {model.__name__ for model, one in admin.site._registry.items() if getattr(one, "shared", False)}
+    assert {"PdxModel", "Agent"} <= shared and not shared & {"Mouse", "Cage", "Arm", "Measurement", "Study"}
+
+
 @pytest.mark.parametrize(
     ("lookup", "leads"),
     [
