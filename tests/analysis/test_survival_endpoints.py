@@ -160,3 +160,46 @@ def test_a_ratio_of_medians_is_a_lower_bound_where_the_arm_s_was_not_reached():
     [unknown] = compared(table)["efs_ratios"]
     assert (unknown["ratio"], unknown["delay_days"], unknown["delay_percent"]) == (None, None, None)
     assert not unknown["lower_bound"]
+
+
+def of_two_statuses() -> pd.DataFrame:
+    loss = grown(vehicle=[0.1, 0.12, 0.09, 0.11], drug=[0.08, 0.1, 0.07, 0.115], single=[0.1, 0.09])
+    wild = grown(vehicle=[0.1, 0.13, 0.09, 0.12], drug=[0.095, 0.11, 0.085, 0.125])
+    return together(
+        loss.assign(map2k4_status="lof"),
+        wild.assign(pdx_model="P2", map2k4_status="wt", mouse="w" + wild["mouse"]),
+    )
+
+
+def test_hazard_ratios_of_statuses_differ_by_the_two_fits_of_arms_in_both():
+    normalized = normalize_table(of_two_statuses())
+    rows = survival_rows(normalized.frame, resolve_plan(normalized, {"control": "vehicle"}))[1]
+    [row] = rows[0]["cox_by_status"]
+    loss, wild = (
+        next(one for one in stratum["cox"] if one["arm"] == "drug")
+        for stratum in rows
+        if stratum["scope"] == "map2k4"
+    )
+    assert row["arm"] == "drug"
+    assert row["estimate"] == pytest.approx(loss["estimate"] - wild["estimate"])
+    assert row["se"] == pytest.approx(np.hypot(loss["se"], wild["se"]))
+    assert row["ci_low"] == pytest.approx(np.exp(row["estimate"] - 1.959964 * row["se"]))
+    assert all(other["cox_by_status"] == [] for other in rows[1:])
+
+
+def test_endpoints_are_stratified_where_there_are_several_pdx_models():
+    for table, strata in ((of_two_statuses(), "pdx_model"), (grown(vehicle=[0.1], drug=[0.1]), None)):
+        normalized = normalize_table(table)
+        plan = resolve_plan(normalized, {"control": "vehicle"})
+        assert {row["strata"] for row in endpoint_rows(normalized.frame, plan)} == {strata}
+
+
+def test_between_visits_each_arm_has_its_mice_and_the_control_no_test():
+    rows = {
+        row["arm"]: row
+        for row in compared(grown(vehicle=[0.1, 0.12], drug=[0.08, 0.09, 0.07]))["interval_censored"]
+    }
+    assert (rows["vehicle"]["n"], rows["vehicle"]["control"], rows["vehicle"]["p_value"]) == (2, None, None)
+    assert (rows["drug"]["n"], rows["drug"]["control"], rows["drug"]["arrangements"]) == (3, "vehicle", 10)
+    # ln 4 / 0.12 and / 0.1 are days 11.6 and 13.9: both between the visits of day 7 and 14
+    assert (rows["vehicle"]["median_after"], rows["vehicle"]["median_by"]) == (7, 14)
