@@ -270,3 +270,11 @@ def test_drawn_arrangements_count_the_one_seen(table):
     assert (test.arrangements, test.smallest_p) == (9999, None)
     assert (test.p_value * 10_000) == pytest.approx(round(test.p_value * 10_000))
     assert test.p_value >= 1 / 10_000
+
+
+def test_fewer_events_than_expected_lie_below_0_and_two_mice_have_an_error():
+    slow = pair([(1, 1), (2, 1), (3, 1)], [(8, 1), (9, 1)])
+    assert exact_log_rank(slow, "T", "V").statistic < 0
+    assert exact_log_rank(slow, "V", "T").statistic > 0
+    share = competing_incidence(slow.assign(cause=["threshold", "toxicity"] * 2 + ["threshold"]))
+    assert share.loc[share["arm"] == "T", "se_percent"].notna().all()
