@@ -8,6 +8,7 @@ from studies.randomization.dealing import even_word
 from studies.randomization.exchange import (
     Cohort,
     Limits,
+    _said_of,
     _Search,
     calibrate,
     cohort_generator,
@@ -155,3 +156,28 @@ def test_of_equal_places_the_arm_given_fewer_of_its_share_stands_first():
     rng = np.random.default_rng(1)
     assert even_word((3, 1), (3, 2), rng).tolist() == [0, 0, 1, 0]
     assert even_word((3, 1), (9, 2), rng).tolist() == [0, 1, 0, 0]
+
+
+WIDENED = (
+    "Acceptance limits were widened 1.2 times, to |SMD| 0.10, so that no two mice share an arm in more than 75 % of "
+    "seeds."
+)
+NONE_SET = "The cohort is too small to be balanced without fixing who meets whom: no limit was set."
+NO_VARIANCES = "Variances are not balanced: an arm has fewer than three mice."
+
+
+@pytest.mark.parametrize(
+    ("factor", "ratio", "asked", "said"),
+    [
+        (1.0, 2.0, True, []),
+        (1.2, 2.0, True, [WIDENED]),
+        (np.inf, 2.0, True, [NONE_SET]),
+        (1.0, None, True, [NO_VARIANCES]),
+        (1.2, None, True, [WIDENED, NO_VARIANCES]),
+        (1.0, None, False, []),
+    ],
+)
+def test_limits_that_were_widened_or_dropped_are_said(factor, ratio, asked, said):
+    units = cohort_of([0, 1], [0, 0]).units
+    cohort = Cohort(units, plan_of(2, balance_variances=asked), [0, 0])
+    assert _said_of(Limits(0.08, ratio, None).widened(factor), cohort) == said
