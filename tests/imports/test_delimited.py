@@ -102,6 +102,7 @@ def test_a_later_column_that_counts_needs_a_header():
         ("mouse,day,arm,width", ["volume_mm3"]),
         ("day,volume", ["mouse", "arm"]),
         ("mouse,arm,volume", ["day"]),
+        ("length,width", ["mouse", "day", "arm"]),
     ],
 )
 def test_what_a_measurement_table_needs(header, missing):
@@ -149,3 +150,9 @@ def test_a_table_tells_its_hash_its_name_and_how_it_spells_its_columns():
 def test_what_was_ignored_is_said():
     found = read_measurement_table(b",model,arm,mouse,day,tv\n0,P1,V,1,3,100\n", "f.csv")
     assert "Ignored: the first column, without header, which only counts the rows." in found.assumptions
+
+
+def test_readings_of_one_day_without_a_tumor_s_name_are_of_one_tumor():
+    row = "P1,V,1,3,100,"
+    with pytest.raises(ImportRefused, match="already has a reading on day 3, in line 2"):
+        read_measurement_table("\n".join(["model,arm,mouse,day,tv,tumor", row, row]).encode(), "f.csv")

@@ -1,10 +1,12 @@
 """The acceptance limits of the exchange, met exactly, and how far they are widened."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from studies.randomization import ArmShare, Candidate, Plan, exchange
-from studies.randomization.dealing import even_word
+from studies.randomization import ArmShare, Candidate, Plan, exchange, refusals, rows_sha256
+from studies.randomization.dealing import Assignment, even_word
 from studies.randomization.exchange import (
     Cohort,
     Limits,
@@ -15,6 +17,8 @@ from studies.randomization.exchange import (
     first_limits,
     search,
 )
+from studies.randomization.methods import _split_cages
+from studies.randomization.minimization import _toss
 from studies.randomization.units import Units, units_of
 from tests.bench.randomization import plan_of
 
@@ -181,3 +185,31 @@ def test_limits_that_were_widened_or_dropped_are_said(factor, ratio, asked, said
     units = cohort_of([0, 1], [0, 0]).units
     cohort = Cohort(units, plan_of(2, balance_variances=asked), [0, 0])
     assert _said_of(Limits(0.08, ratio, None).widened(factor), cohort) == said
+
+
+def test_of_several_best_arms_each_is_favored_by_its_share():
+    """Arms of 2, 1 and 1, the last behind none: a coin that always favors gives two thirds to the first."""
+    rng = np.random.default_rng(1)
+    tossed = [_toss(np.array([0.0, 0.0, 1.0]), np.array([2.0, 1.0, 1.0]), 1.0, rng) for _ in range(600)]
+    assert set(tossed) == {0, 1} and tossed.count(0) == pytest.approx(400, abs=40)
+
+
+def test_a_coin_on_its_very_edge_gives_the_last_arm():
+    edge = SimpleNamespace(random=lambda: 1.0)
+    assert _toss(np.zeros(3), np.ones(3), 0.8, edge) == 2
+
+
+def test_a_value_that_is_no_number_has_no_hash():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        rows_sha256([{"mouse": "M1", "volume_mm3": float("nan")}])
+
+
+def test_any_volume_above_0_is_drawn_for():
+    assert refusals([Candidate("M1", 0.5), Candidate("M2", 1.0)], plan_of(2)) == []
+    assert "mouse M1 has a volume of 0 mm³, not above 0" in refusals([Candidate("M1", 0)], plan_of(2))
+
+
+@pytest.mark.parametrize(("labels", "is_said"), [([0, 0, 1], False), ([0, 1, 1], True), ([0, 1], True)])
+def test_arms_of_whole_cages_are_held_against_their_shares(labels, is_said):
+    plan = Plan((ArmShare("a", 2), ArmShare("b")), method="whole_cage")
+    assert bool(_split_cages([], plan, Assignment(np.array(labels)))) == is_said
