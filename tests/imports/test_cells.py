@@ -178,6 +178,11 @@ def test_of_two_decimal_marks_the_rarer_is_refused_and_the_point_where_they_are_
     assert [error[0] for error in refused(*commas, *points, delimiter=";")] == [2, 3]
 
 
+def test_text_with_a_point_is_no_decimal_point():
+    told = refused(ROW | {"volume_mm3": "1,5"}, ROW | {"day": "1", "volume_mm3": "n.a."}, delimiter=";")
+    assert told == [(3, "volume_mm3", "n.a.", "is not a number")]
+
+
 def test_how_numbers_were_read_is_said_where_it_could_be_otherwise():
     half = ROW | {"volume_mm3": "0.5"}
     assert "Numbers were read with a decimal point." in read(half, delimiter=";").assumptions

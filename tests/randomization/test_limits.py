@@ -19,7 +19,7 @@ from studies.randomization.exchange import (
 )
 from studies.randomization.methods import _split_cages
 from studies.randomization.minimization import _toss
-from studies.randomization.units import Units, units_of
+from studies.randomization.units import Units, covariate, units_of
 from tests.bench.randomization import plan_of
 
 NO_LIMIT = 100.0
@@ -202,6 +202,33 @@ def test_a_coin_on_its_very_edge_gives_the_last_arm():
 def test_a_value_that_is_no_number_has_no_hash():
     with pytest.raises(ValueError, match="not JSON compliant"):
         rows_sha256([{"mouse": "M1", "volume_mm3": float("nan")}])
+
+
+def test_the_hash_of_a_drawing_s_input_is_the_same_for_good():
+    rows = [{"mouse": "Mäuschen", "volume_mm3": 150, "cage": "C1"}]
+    assert rows_sha256(rows).startswith("6a5dc9a5ae2e4b1c")
+    assert rows_sha256([dict(reversed(rows[0].items()))]) == rows_sha256(rows)
+
+
+def test_a_volume_of_0_has_no_logarithm_and_is_not_known():
+    assert np.isnan(covariate("log_volume", [Candidate("M1", 0)])).all()
+    assert covariate("log_volume", [Candidate("M1", 0.5)]) == pytest.approx(np.log(0.5))
+
+
+@pytest.mark.parametrize(("n", "told"), [(5, "M0, M1, M2, M3, M4"), (6, "M0, M1, M2, M3, M4 and 1 more")])
+def test_five_mice_without_a_covariate_are_named_and_the_others_counted(n, told):
+    mice = [Candidate(f"M{place}", 100 + place, 20 if place >= n else None) for place in range(8)]
+    notes = units_of(mice, plan_of(2)).notes
+    assert f"weight is not balanced: it is not known of {told}" in notes
+
+
+def test_a_cage_is_exchanged_within_the_stratum_of_its_own_mice():
+    mice = [
+        Candidate(f"M{n}", 100 + n, sex="male" if n < 2 else "female", cage=f"C{n // 2}") for n in range(6)
+    ]
+    found = units_of(mice, plan_of(2, strata=("sex", "cage")), by_cage=True)
+    assert found.keys == [("male", "2 mice"), ("female", "2 mice"), ("female", "2 mice")]
+    assert (found.stratum.tolist(), found.members.tolist()) == ([1, 0, 0], [0, 0, 1, 1, 2, 2])
 
 
 def test_any_volume_above_0_is_drawn_for():
