@@ -240,3 +240,7 @@ def test_any_volume_above_0_is_drawn_for():
 def test_arms_of_whole_cages_are_held_against_their_shares(labels, is_said):
     plan = Plan((ArmShare("a", 2), ArmShare("b")), method="whole_cage")
     assert bool(_split_cages([], plan, Assignment(np.array(labels)))) == is_said
+
+
+def test_two_mice_are_enough_for_a_covariate():
+    assert units_of([Candidate("M1", 100), Candidate("M2", 200)], plan_of(2)).names == ("log_volume",)
