@@ -93,12 +93,11 @@ def fit_censored_nested(
         theta = _search(likelihood, theta, near)
         top = _require_known(likelihood, theta)
         gradient = likelihood.deviance(theta)[1]
-        if not np.abs(gradient).max() < MOST_GRADIENT * np.sqrt(len(kind)):
-            raise np.linalg.LinAlgError("the search did not end at a maximum")
         working = _working(design, start, likelihood, top, below)
         standing = assemble(working, True)
-        if standing.turn.kept != assembled.turn.kept:
-            raise np.linalg.LinAlgError("some fixed effects are not known")
+        is_maximum = np.abs(gradient).max() < MOST_GRADIENT * np.sqrt(len(kind))
+        if not is_maximum or standing.turn.kept != assembled.turn.kept:
+            raise np.linalg.LinAlgError("the search did not end at a maximum that holds every fixed effect")
     except (AnalysisError, np.linalg.LinAlgError) as error:
         raise AnalysisError(unbounded(data, kind)) from error
     optimum = _optimum(standing.model, likelihood, theta, top, float(np.abs(gradient).max()))

@@ -417,6 +417,23 @@ def test_a_search_of_the_fixed_effects_cut_short_knows_what_is_left_to_climb(mon
     assert here.parameters == pytest.approx(best.parameters, rel=1e-3)
 
 
+def test_a_step_to_nowhere_teaches_a_search_nothing_and_one_beyond_every_number_ends_it():
+    units, start = unbalanced(3, 0.2)
+    search = _Search(units, start[:4], np.zeros((4, 4)))
+    here = search.at(start[4:], NODES)
+    search._learn(here, here)
+    assert not search.learned.any()
+    assert np.isnan(tobit._upward(np.full((2, 2), np.inf), np.ones(2))).all()
+
+
+def test_effects_looked_for_in_one_step_cost_the_likelihood_little(monkeypatch):
+    """They place the nodes of the integral, which is right wherever these lie near the top."""
+    units, start = unbalanced(3, 0.2)
+    whole = evaluate(units, start[None], 25).loglik[0]
+    monkeypatch.setattr(tobit, "MODE_STEPS", 1)
+    assert evaluate(units, start[None], 25).loglik[0] == pytest.approx(whole, abs=1e-3)
+
+
 def test_a_table_without_arms_is_refused_without_naming_one():
     table = pd.DataFrame(
         {"y": [5.0, 5.1, 2, 2, 5.2, 5.3, 2, 2], "mouse": list("aabbccdd"), "late": [0, 0, 1, 1] * 2}

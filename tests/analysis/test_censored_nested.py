@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from studies.analysis import AnalysisError, analyze_study, fit_lmm, normalize_table
-from studies.analysis.censored_nested import fit_censored_nested
+from studies.analysis.censored_nested import _search, fit_censored_nested
 from studies.analysis.growth_models import fit_primary, growth_data
 from studies.analysis.laplace import Likelihood, make_curves
+from studies.analysis.lmm import cells
 from studies.analysis.lmm.structure import FixedTurn
 from studies.analysis.plan import resolve_plan
 from studies.analysis.tobit import ABOVE, BELOW, SEEN
@@ -92,6 +93,30 @@ def test_its_gradient_is_exact():
     found = [(fit.likelihood.deviance(theta + move)[0] - fit.likelihood.deviance(theta - move)[0]) / (2 * step)
              for move in moves]  # fmt: skip
     assert gradient == pytest.approx(np.array(found), rel=1e-5, abs=1e-5)
+
+
+def test_variances_beyond_every_number_have_no_likelihood_and_stop_no_search():
+    """A residual standard deviation of exp(20) leaves nothing to hold the fixed effects."""
+    _, fit = one()
+    deviance, gradient = fit.likelihood.deviance(np.append(fit.theta[:-1], 20.0))
+    assert deviance == np.inf and np.isnan(gradient).all()
+
+
+def test_a_search_begun_without_a_variance_finds_the_one_that_is_there():
+    """At 0 a variance has no slope, so that a search alone would stay."""
+    table, fit = one()
+    start = fit.theta.copy()
+    start[6] = 0.0  # the mice's growth
+    found = _search(fit.likelihood, start, fit_lmm(FORMULA, table))
+    assert found == pytest.approx(fit.theta, abs=1e-4) and found[6] > 0.7
+
+
+def test_covariates_of_too_many_values_are_refused_while_readings_are_censored(monkeypatch):
+    table = one()[0]
+    table = table.assign(size=table["mouse"].astype("category").cat.codes / 7)
+    monkeypatch.setattr(cells, "MOST_DISTINCT", 35)
+    with pytest.raises(AnalysisError, match="change from mouse to mouse are not fitted to censored readings"):
+        fitted(table, f"{FORMULA} + size")
 
 
 def test_without_censored_readings_it_is_reml():

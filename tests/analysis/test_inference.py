@@ -233,6 +233,14 @@ def test_a_model_given_by_the_plan_is_fitted_as_it_stands():
     )
 
 
+def test_zeros_that_a_formula_of_the_plan_leaves_out_are_told():
+    table = one_model()
+    table.loc[table.index[table["day"] == 14][:2], "volume_mm3"] = 0
+    result = analyze_study(table, {**PLAN, "model": "log_volume ~ day * arm + (1 | mouse)"}).to_dict()
+    [note] = [note for note in result["notes"] if "left out of the mixed model" in note]
+    assert note.startswith("2 readings of 0 mm3 in the window") and "understated rather than" in note
+
+
 def test_a_formula_that_names_no_column_says_so():
     assert "weight" in only_note(one_model(), model="log_volume ~ day * weight + (1 | mouse)")
 

@@ -10,6 +10,7 @@ import pytest
 from statsmodels.formula.api import mixedlm
 
 from studies.analysis import AnalysisError, fit_lmm
+from studies.analysis.lmm import serial
 from tests.bench.corpus import corpus_set
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "lmm"
@@ -67,6 +68,22 @@ def test_correlated_residuals_agree_with_nlme(expected):
         row = mine.loc[r_name(term)]
         assert row["estimate"] == pytest.approx(estimate, abs=1e-2 * se)
         assert row["se"] == pytest.approx(se, rel=3e-3)
+
+
+def test_degrees_of_freedom_of_correlated_residuals_are_refused_for_blocks_too_large(monkeypatch):
+    monkeypatch.setattr(serial, "LARGEST_BLOCK", 5)
+    fit = fit_lmm("log_volume ~ day + (1 | mouse)", GROWTH, residual_correlation="day | mouse")
+    with pytest.raises(AnalysisError, match=r"fewer than 5 readings .* here \d+ do\. Fit PDX models apart"):
+        fit.coefficients("satterthwaite")
+
+
+def test_the_search_for_a_correlation_is_newtons_and_may_be_cut_short(monkeypatch):
+    def bowl(x):
+        return x - 1 + (x - 1) ** 3, 1 + 3 * (x - 1) ** 2
+
+    assert serial._lowest(bowl, 0.0) == pytest.approx(1, abs=1e-9)
+    monkeypatch.setattr(serial, "MOST_STEPS", 1)
+    assert serial._lowest(bowl, 0.0) == pytest.approx(0.5)  # one step: 2 / 4
 
 
 @pytest.mark.parametrize("number", sorted(EXPECTED["corpus"], key=int))
