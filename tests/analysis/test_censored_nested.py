@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import AnalysisError, analyze_study, fit_lmm, normalize_table
+from studies.analysis import AnalysisError, analyze_study, censored_nested, fit_lmm, normalize_table
 from studies.analysis.censored_nested import _search, fit_censored_nested
 from studies.analysis.growth_models import fit_primary, growth_data
 from studies.analysis.laplace import Likelihood, make_curves
@@ -170,6 +170,12 @@ def test_an_arm_never_seen_again_is_refused():
     table.loc[gone, "log_volume"] = LIMIT - 3
     with pytest.raises(AnalysisError, match='in arm "drug"'):
         fitted(censored(table))
+
+
+def test_a_search_that_ends_before_a_maximum_is_refused(monkeypatch):
+    monkeypatch.setattr(censored_nested, "MOST_GRADIENT", 0.0)
+    with pytest.raises(AnalysisError, match="no maximum"):
+        fitted(one()[0])
 
 
 def test_readings_above_a_limit_are_refused():
