@@ -103,8 +103,8 @@ def set_arms(study: Study, arms: Sequence[ArmDraft], by: By) -> list[Arm]:
     draft.arms.update(control=None)
     ArmAgent.objects.filter(arm__study=draft).delete()
     removed.delete()
-    for row in draft.arms.all():  # out of the way of each other's names
-        Arm.objects.filter(pk=row.pk).update(name=f"\x00{row.pk}")
+    for row in draft.arms.all():  # out of the way of each other's names, by one that nobody types
+        Arm.objects.filter(pk=row.pk).update(name=f"\x1f{row.pk}")
     stored = [_store(draft, place, arm) for place, arm in enumerate(arms)]
     by_name = {row.name: row for row in stored}
     for arm, row in zip(arms, stored, strict=True):
