@@ -16,7 +16,8 @@ from studies.models import User
 from tests.people import PASSWORD
 from tests.record import address, fill_record
 
-pytestmark = pytest.mark.django_db
+# Which headers an answer has is no matter of the database.
+pytestmark = [pytest.mark.django_db, pytest.mark.sqlite_only]
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
