@@ -6,8 +6,8 @@ import pytest
 
 from studies.analysis import normalize_table
 from studies.analysis.plan import resolve_plan
-from studies.analysis.survival import time_to_exit
-from studies.analysis.survival_rows import endpoint_rows, survival_rows
+from studies.analysis.survival import time_to_event, time_to_exit
+from studies.analysis.survival_rows import endpoint_rows, interval_rows, survival_rows
 from tests.analysis.builders import curve, exponential, together
 
 DAYS = [0, 7, 14, 21]
@@ -201,5 +201,14 @@ def test_between_visits_each_arm_has_its_mice_and_the_control_no_test():
     }
     assert (rows["vehicle"]["n"], rows["vehicle"]["control"], rows["vehicle"]["p_value"]) == (2, None, None)
     assert (rows["drug"]["n"], rows["drug"]["control"], rows["drug"]["arrangements"]) == (3, "vehicle", 10)
+    assert rows["drug"]["statistic"] < 0, "the drug's tumors reach the volume later"
     # ln 4 / 0.12 and / 0.1 are days 11.6 and 13.9: both between the visits of day 7 and 14
     assert (rows["vehicle"]["median_after"], rows["vehicle"]["median_by"]) == (7, 14)
+
+
+def test_between_visits_an_arm_whose_control_is_not_there_has_no_test():
+    normalized = normalize_table(grown(vehicle=[0.1, 0.12], drug=[0.08, 0.09, 0.07]))
+    plan = resolve_plan(normalized, {"control": "vehicle"})
+    times = time_to_event(normalized.frame, **plan["endpoint"])
+    [alone] = interval_rows(times[times["arm"] == "drug"], plan, None)
+    assert (alone["arm"], alone["n"], alone["control"], alone["p_value"]) == ("drug", 3, None, None)
