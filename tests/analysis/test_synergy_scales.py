@@ -22,6 +22,7 @@ from studies.analysis.synergy_scales import (
     area_nulls,
     inhibition_nulls,
     relative_volume_nulls,
+    relative_volumes,
     synergy_scale_rows,
 )
 from studies.analysis.tables import normalize_table
@@ -103,6 +104,24 @@ def test_response_additivity_is_drawn_about_its_estimate():
     slope = {arm["arm"]: arm["growth_rate_per_day"] for arm in two_drugs()["mixed_model"]["slopes"]}
     expected = exp(slope["A"] * 21) + exp(slope["B"] * 21) - exp(slope["vehicle"] * 21)
     assert row["combination_index"] == pytest.approx(exp(slope["A+B"] * 21) / expected)
+
+
+def test_draws_on_the_far_side_of_additivity_count_for_both_directions():
+    """p is twice the smaller tail: small for a combination plainly better than its parts' sum, and for one as plainly
+    worse."""
+    worse = nulls(analyze_study(combination(0.0), {"control": "vehicle"}).to_dict()["synergy"])
+    better = nulls(analyze_study(combination(0.08), {"control": "vehicle"}).to_dict()["synergy"])
+    for row in (worse["response_additivity"], better["response_additivity"]):
+        assert row["p_value"] < 0.05 and (row["ci_low"] > 0 or row["ci_high"] < 0)
+    assert worse["response_additivity"]["estimate"] > 0 > better["response_additivity"]["estimate"]
+
+
+def test_a_mouse_whose_tumor_was_0_at_first_has_no_relative_volume():
+    curves = curves_of(normalize_table(together(
+        curve("1", "T", {0: 100, 7: 150}), curve("2", "T", {0: 100, 7: 250}), curve("3", "T", {0: 0, 7: 150}),
+    )).frame)  # fmt: skip
+    [sample] = relative_volumes(curves, [np.arange(3)], 7)
+    assert (sample.n, sample.mean) == (2, pytest.approx(2.0))
 
 
 def test_the_curve_displays_one_test():

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import AnalysisError, analyze_study
+from studies.analysis import AnalysisError, analyze_study, normalize_table
+from studies.analysis.plan import resolve_plan
 from studies.analysis.weight import weight_change, weight_summary
-from studies.analysis.weight_inference import time_to_weight_loss
+from studies.analysis.weight_inference import time_to_weight_loss, weight_time_rows
 from tests.analysis.builders import together
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "weight"
@@ -324,3 +325,18 @@ def test_a_study_has_a_row_of_weight_an_arm():
         ("T", "V", 1, 3), ("V", None, 1, 3),
     ]  # fmt: skip
     assert rows[0]["max_mean_loss_percent"] == 10
+
+
+def test_a_loss_of_exactly_the_limit_at_the_last_weighing_is_reached():
+    row = time_to_weight_loss(mouse("1", {0: 22, 4: 18.7}), 15).iloc[0]
+    assert (row["time"], row["event"]) == (4, 1)
+
+
+@pytest.mark.parametrize(("models", "strata"), [(["P1", "P1"], None), (["P1", "P2"], "pdx_model")])
+def test_weight_losses_are_compared_within_pdx_models_where_there_are_several(models, strata):
+    normalized = normalize_table(together(*(
+        mouse(f"{arm} {number}", {0: 20, 7: 20 - loss}, arm=arm, pdx_model=model)
+        for arm, loss in (("vehicle", 0.2), ("drug", 5.0)) for number, model in enumerate(models)
+    )))  # fmt: skip
+    rows = weight_time_rows(normalized.frame, resolve_plan(normalized, {"control": "vehicle"}))
+    assert [(row["loss_percent"], row["strata"]) for row in rows] == [(15, strata), (20, strata)]
