@@ -571,3 +571,7 @@ def test_a_mouse_drawn_earlier_whose_baseline_was_voided_hinders_no_later_cohort
     make_cohort(ready, 8, "B", first=41)
     second = press(ready, director, "B", choices, seed="b" * 32)
     assert second.allocations.count() == 8 and deviations(second) == []
+
+
+def test_variances_are_balanced_unless_the_director_wants_otherwise():
+    assert Choices() == Choices(method="balanced_exchange", strata=(), balance_variances=True)
