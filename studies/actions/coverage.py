@@ -57,9 +57,8 @@ def _changed_sessions(covered: set[int]) -> Iterator[BrokenLink]:
     for event in AuditEvent.objects.filter(object_type="measurementsession", new__has_key="rows_sha256"):
         stored = Measurement.objects.filter(session_id=int(event.object_id)).order_by("id")
         rows = stored[: event.new["revisions"]]
-        if (
-            "completed_at" not in event.new
-        ):  # which tells a signed sheet; else it would hide a row slipped in before
+        # A signature of the sheet tells it, and would hide a row slipped in before.
+        if "completed_at" not in event.new:
             covered.update(rows.values_list("id", flat=True))
         if rows_sha256(rows.values_list(*HASHED)) != event.new["rows_sha256"]:
             reason = f"readings of session {event.object_id} were changed beneath the audit"

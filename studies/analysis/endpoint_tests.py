@@ -85,9 +85,8 @@ def range_quantiles(level: float, k: int, df: np.ndarray) -> np.ndarray:
     points, weights = np.polynomial.legendre.leggauss(96)
     z, step = 8 * points, 8 * weights * np.exp(-32 * points**2) / np.sqrt(2 * np.pi)
     share = (1 + points) / 2
-    closer = (
-        weights / 2 * 140 * (share * (1 - share)) ** 3
-    )  # points crowd at both ends, where few mice have their tails
+    # Points crowd at both ends, where few mice have their tails.
+    closer = weights / 2 * 140 * (share * (1 - share)) ** 3
     sd = np.sqrt(2 * gammaincinv(df[:, None] / 2, betainc(4, 4, share)) / df[:, None])
 
     def log_tail(log_q: np.ndarray) -> np.ndarray:

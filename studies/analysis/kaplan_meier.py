@@ -63,9 +63,8 @@ def restricted_mean(time: np.ndarray, event: np.ndarray, tau: float) -> Restrict
     edges = np.concatenate([[0.0], curve.day, [tau]])
     areas = np.diff(edges) * np.concatenate([[1.0], curve.free])
     left = areas.sum() - np.cumsum(areas)[:-1] if len(curve.day) else np.zeros(0)
-    hazard = curve.events / np.maximum(
-        curve.at_risk * (curve.at_risk - curve.events), 1
-    )  # where none is left, the area after is 0
+    # Where none is left, the area after is 0.
+    hazard = curve.events / np.maximum(curve.at_risk * (curve.at_risk - curve.events), 1)
     return RestrictedMean(float(tau), float(areas.sum()), float(np.sqrt((left**2 * hazard).sum())))
 
 

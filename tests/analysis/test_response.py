@@ -104,6 +104,12 @@ def test_a_baseline_below_the_limit_of_detection_is_not_evaluable():
     assert "limit of detection" in row["reason"]
 
 
+def test_a_baseline_of_0_has_no_change_and_divides_nothing():
+    with np.errstate(all="raise"):
+        row = responses(curve("a", "V", {0: 0, 11: 300, 14: 500})).iloc[0]
+    assert np.isnan(row["best_response_percent"]) and not row["evaluable"]
+
+
 def test_rates_count_mice_not_evaluable_as_no_response():
     mice = pd.DataFrame({"arm": "T", "category": ["CR", "PR", "SD", "PD", None]})
     [row] = response_rates(mice).to_dict("records")
