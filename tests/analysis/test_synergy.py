@@ -144,6 +144,15 @@ def test_strata_average_to_the_study():
     }
 
 
+def test_additivity_of_a_stratum_rests_on_its_own_slopes():
+    """Its sign is that of its own excess; the slopes of the whole study would give both strata one number."""
+    rows = {row["map2k4_status"]: row for row in of_study()
+            if (row["scope"], row["null"]) == ("map2k4", "response_additivity")}  # fmt: skip
+    wild, loss = rows["wild_type"], rows["loss_of_function"]
+    assert abs(wild["estimate"] - loss["estimate"]) > 0.01
+    assert wild["combination_index"] != pytest.approx(loss["combination_index"], rel=1e-3)
+
+
 @cache
 def fitted(**primary: str):
     """The fit alone, without the rest of the study's analysis."""
