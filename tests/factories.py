@@ -1,7 +1,11 @@
 """Small valid records for tests: each takes what matters to the test and fills in the rest."""
 
+from datetime import datetime
+
+from django.db import transaction
 from django.utils import timezone
 
+from studies.actions.blinding import draw_masks
 from studies.models import (
     Allocation,
     Arm,
@@ -52,3 +56,12 @@ def make_measurement(session: MeasurementSession, mouse: Mouse, **fields) -> Mea
     """A reading of 10 x 8 mm, 22 g, unless told otherwise."""
     defaults = {"length_mm": 10.0, "width_mm": 8.0, "weight_g": 22.0, "recorded_at": timezone.now()}
     return Measurement.objects.create(session=session, mouse=mouse, **{**defaults, **fields})
+
+
+def lock_by_letters(study: Study, at: datetime) -> Study:
+    """The study with its data locked, its arms going by letters from then on."""
+    Study.objects.filter(pk=study.pk).update(state=StudyState.DATA_LOCKED)
+    study.refresh_from_db()
+    with transaction.atomic():
+        draw_masks(study, actor=None, at=at)
+    return study

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from studies.access import OPERATOR
-from studies.actions.blinding import draw_masks
 from studies.frames import Reading, growth_curves, measurement_table, pooled_table, readings, visit_volume_mm3
 from studies.models import (
     Allocation,
@@ -19,8 +18,16 @@ from studies.models import (
     Study,
     Tumor,
 )
-from studies.terms import ArmRole, StudyState
-from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session, make_study
+from studies.terms import ArmRole
+from tests.factories import (
+    lock_by_letters,
+    make_arm,
+    make_measurement,
+    make_mouse,
+    make_pdx_model,
+    make_session,
+    make_study,
+)
 
 DAY0 = date(2026, 6, 1)
 SIZES = {"length_mm": 10.0, "width_mm": 8.0, "weight_g": 22.0}
@@ -61,13 +68,6 @@ def put(study: Study, **change) -> Study:
     return study
 
 
-def lock(study: Study) -> Study:
-    Study.objects.filter(pk=study.pk).update(state=StudyState.DATA_LOCKED)
-    study.refresh_from_db()
-    draw_masks(study, actor=None, at=NOON)
-    return study
-
-
 def told(table) -> list[dict[str, Any]]:
     return table.to_dict("records")
 
@@ -100,7 +100,7 @@ def test_nobody_gets_a_table_by_arm_of_a_blinded_study(two_arms, people):
 
 
 def test_by_letters_a_table_has_neither_role_nor_block(two_arms, people):
-    rows = told(measurement_table(lock(two_arms), people.statistician))
+    rows = told(measurement_table(lock_by_letters(two_arms, NOON), people.statistician))
     assert {row.pop("arm") for row in rows} == {"A", "B"}
     without = {"arm", "role", "block"}
     assert rows == [
@@ -218,7 +218,7 @@ def test_a_curve_tells_its_arm_where_the_viewer_may_know_it(two_arms, people):
     unknown = [(None, None)] * 3
     for name in SCIENCE:
         assert arms_of(two_arms, people.everyone()[name]) == unknown, name
-    lock(two_arms)
+    lock_by_letters(two_arms, NOON)
     for name in set(SCIENCE) - {"statistician"}:
         assert arms_of(two_arms, people.everyone()[name]) == unknown, name
     *letters, never_allocated = arms_of(two_arms, people.statistician)

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-DEFECTS_SHOWN = 200
-
 
 @dataclass(frozen=True)
 class Defect:

@@ -29,19 +29,13 @@ BELOW, SEEN, ABOVE = -1, 0, 1
 MOST_NUMBERS = 2_000_000
 MOST_CLIMBS, LEAST_STEP = 60, 1e-6
 FAR_FROM_TOP, AT_TOP, FALLEN = 1e-3, 1e-9, 1e-6
-NEAR_PROFILE, NEAR_ENOUGH = (
-    1e-10,
-    0.1,
-)  # of the log-likelihood: what b may leave to climb, and where it must be known
+# Of the log-likelihood: what b may leave to climb, and where it must be known.
+NEAR_PROFILE, NEAR_ENOUGH = 1e-10, 0.1
 FAR_BELOW = -1e4
-FREE_SHARE, LEAST_FURTHER = (
-    1e-12,
-    1e-7,
-)  # of the largest eigenvalue; of a censored reading, columns of length 1
-ALIKE_DIGITS, LEAST_SHARE = (
-    11,
-    1e-10,
-)  # of the largest number of x, and singular value of a mouse's part of it
+# Of the largest eigenvalue; of a censored reading, columns of length 1.
+FREE_SHARE, LEAST_FURTHER = 1e-12, 1e-7
+# Of the largest number of x, and singular value of a mouse's part of it.
+ALIKE_DIGITS, LEAST_SHARE = 11, 1e-10
 
 
 @dataclass(frozen=True)

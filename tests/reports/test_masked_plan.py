@@ -5,18 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from studies.access import OPERATOR
-from studies.actions.blinding import draw_masks
 from studies.actions.snapshots import Snapshot
 from studies.models import Agent, ArmAgent, Exclusion, ExpectedSignDeclaration, ImportBatch, Study
 from studies.reports import pooled, recorded
 from studies.reports.headless import AnalysisRefused, AnalyzedStudy, Source
 from studies.reports.pooled import analyze_pooled
 from studies.reports.recorded import analyze_recorded, plan_of, source_of
-from studies.terms import ArmRole, StudyState
-from tests.factories import make_arm, make_measurement, make_mouse, make_session, make_study
+from studies.terms import ArmRole
+from tests.factories import lock_by_letters, make_arm, make_measurement, make_mouse, make_session, make_study
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -126,17 +124,9 @@ TELLING = {
 }  # fmt: skip
 
 
-def locked(study: Study) -> Study:
-    Study.objects.filter(pk=study.pk).update(state=StudyState.DATA_LOCKED)
-    study.refresh_from_db()
-    with transaction.atomic():
-        draw_masks(study, actor=None, at=NOON)
-    return study
-
-
 def test_by_letters_an_analysis_hears_nothing_of_the_plan_that_names_an_arm(study, people, arms, asked):
     study.analysis_plans.create(plan=TELLING, reason="protocol")
-    locked(study)
+    lock_by_letters(study, NOON)
     analyzed = analyze_recorded(study, people.statistician, snapshot=SNAPSHOT)
     assert set(asked.table["arm"]) == {"A", "B", "C", "D"}
     assert asked.plan == {
@@ -154,7 +144,7 @@ def test_by_letters_an_analysis_hears_nothing_of_the_plan_that_names_an_arm(stud
 
 def test_a_plan_of_few_words_is_taken_by_letters_as_well(study, people, arms, asked):
     study.analysis_plans.create(plan={"primary": "slope"}, reason="protocol")
-    analyze_recorded(locked(study), people.statistician)
+    analyze_recorded(lock_by_letters(study, NOON), people.statistician)
     assert asked.plan["primary"] == "slope" and asked.plan["exclusions"] == []
 
 

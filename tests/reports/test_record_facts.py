@@ -6,10 +6,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from django.db import transaction
 
 from studies.access import OPERATOR
-from studies.actions.blinding import draw_masks
 from studies.actions.snapshots import Snapshot
 from studies.models import (
     Agent,
@@ -35,7 +33,14 @@ from studies.models import (
 )
 from studies.reports.record_facts import pooled_facts, record_facts
 from studies.terms import ArmRole, StudyState
-from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
+from tests.factories import (
+    lock_by_letters,
+    make_arm,
+    make_measurement,
+    make_mouse,
+    make_pdx_model,
+    make_session,
+)
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -51,14 +56,6 @@ def opened(study: Study) -> Study:
     return study
 
 
-def locked(study: Study) -> Study:
-    Study.objects.filter(pk=study.pk).update(state=StudyState.DATA_LOCKED)
-    study.refresh_from_db()
-    with transaction.atomic():
-        draw_masks(study, actor=None, at=NOON)
-    return study
-
-
 def told(study: Study, viewer=OPERATOR, table: pd.DataFrame = TABLE) -> dict[str, Any]:
     return record_facts(study, viewer, table, SNAPSHOT)
 
@@ -67,7 +64,7 @@ def three_ways(study: Study, people, part: str) -> tuple[Any, Any, Any]:
     """A part as told where arms are open, by letters, and of all mice together."""
     is_open = told(opened(study))[part]
     study.is_blinded = True
-    by_letters = told(locked(study), people.statistician)[part]
+    by_letters = told(lock_by_letters(study, NOON), people.statistician)[part]
     return is_open, by_letters, pooled_facts(study, TABLE, SNAPSHOT)[part]
 
 
@@ -228,7 +225,7 @@ def test_free_text_is_told_only_where_arms_are_open(study, people, arms):
     )  # fmt: skip
     is_open = told(opened(study))
     study.is_blinded = True
-    closed = told(locked(study), people.statistician), pooled_facts(study, TABLE, SNAPSHOT)
+    closed = told(lock_by_letters(study, NOON), people.statistician), pooled_facts(study, TABLE, SNAPSHOT)
     amendment = {"number": 1, "in_force_from": "2026-06-02"}
     assert is_open["amendments"] == [amendment | {"what": "drug daily", "reason": "too weak"}]
     assert is_open["exclusions"] == [
