@@ -222,7 +222,7 @@ def _hazard_ratios(
         alone = [name for name in (row["arm"], control) if n[name] < FEWEST_MICE_OF_A_RATIO]
         if alone:
             row |= dict.fromkeys([name for name in row if name != "arm"])
-        row["note"] = f"{alone[0]} is one mouse: no hazard ratio is computed" if alone else None
+        row["note"] = f"no hazard ratio: {alone[0]} is one mouse" if alone else None
     return rows
 
 
