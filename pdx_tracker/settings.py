@@ -216,7 +216,10 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True  # for SESSION_COOKIE_AGE; nobody is asked on a shared tablet
 ACCOUNT_LOGOUT_REDIRECT_URL = reverse_lazy("account_login")
-ACCOUNT_RATE_LIMITS = {"login_failed": False}  # axes counts and locks, where an administrator sees it
+ACCOUNT_RATE_LIMITS = {
+    "login_failed": False,  # axes counts and locks, where an administrator sees it
+    "login": "120/m/ip",  # a whole building may sign in from one address when a shift begins
+}
 MFA_ADAPTER = "studies.accounts.SealedFactorsAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 SECOND_FACTOR_REQUIRED = env_bool("SECOND_FACTOR_REQUIRED", False)

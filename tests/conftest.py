@@ -54,6 +54,14 @@ def anchors_of_its_own(settings, tmp_path_factory, request) -> None:
     settings.AUDIT_ANCHORS = str(folder / f"anchors-{abs(hash(request.node.nodeid))}.jsonl")
 
 
+@pytest.fixture(autouse=True)
+def sign_ins_not_counted_on() -> None:
+    """The cache counts sign-ins a minute and address; each test's begin at none."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     databases.mark_by_what_it_touches(items)

@@ -37,6 +37,20 @@ def test_the_fifth_failure_locks_the_name_even_for_the_right_password(client, pe
     assert sign_in(client, "a_study_director", PASSWORD).status_code == 302  # nobody else is locked out
 
 
+def test_a_whole_building_signs_in_from_one_address_within_a_minute_but_no_machine(client, people):
+    for _ in range(120):
+        assert sign_in(client, "a_technician", PASSWORD).status_code == 302
+        client.logout()
+    one_more = sign_in(client, "a_technician", PASSWORD)
+    assert one_more.status_code == 429
+    assert b"Nobody is locked out" in one_more.content and b"Wait a minute" in one_more.content
+
+
+def test_sign_ins_of_another_test_are_not_counted_on(client, people):
+    """The test before this one used all of its minute up."""
+    assert sign_in(client, "a_technician", PASSWORD).status_code == 302
+
+
 def test_a_deactivated_person_stays_outside(client, db):
     make_user("gone", is_active=False)
     sign_in(client, "gone", PASSWORD)
