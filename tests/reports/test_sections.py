@@ -57,6 +57,23 @@ def test_ranks_with_culled_mice_stand_where_a_mouse_was_culled(analyzed):
     assert growth.ranked_with_culls({**study, "endpoint_tests": nobody}) == []
 
 
+def test_what_a_one_mouse_arm_leaves_out_is_told_by_its_name(analyzed):
+    """The log-rank by exchange and Firth's ratios stay: neither may stand under a sentence that denies it."""
+    exchanged = {"arm": "A", "control": "vehicle", "p_value": 0.17, "arrangements": 9, "smallest_p": 0.11}
+    ratio = {"arm": "A", "hazard_ratio": 0.4, "ci_low": 0.1, "ci_high": 2.0, "p_value": 0.3, "note": None}
+    row = {
+        "scope": "study", "n": {"vehicle": 8, "A": 1}, "logrank": {"p_value": 0.02, "df": 1, "chisq": 5},
+        "cox_reason": "one arm is one mouse", "exact_logrank": [exchanged], "firth": [ratio],
+    }  # fmt: skip
+    blocks = survival._blocks_of(analyzed.document, row)
+    told = [block.text for block in blocks if isinstance(block, Paragraph)]
+    assert told == [
+        "An arm of one mouse: its time is told, and no test over all arms is shown.",
+        "No hazard ratios of Cox's model: one arm is one mouse.",
+    ]
+    assert [table.rows for table in blocks if isinstance(table, Table)][1:] == [[exchanged], [ratio]]
+
+
 def test_sections_stand_in_the_order_of_the_contract(sections):
     assert list(sections) == ORDER
 

@@ -161,7 +161,7 @@ def _test(row: Row) -> Row | None:
 def _blocks_of(study: Study, row: Row) -> list[Block]:
     blocks: list[Block] = []
     if _is_single(row):
-        blocks.append(Paragraph("An arm of one mouse: its time is told, and no test of it shown."))
+        blocks.append(Paragraph("An arm of one mouse: its time is told, and no test over all arms is shown."))
     elif test := _test(row):
         count = f"χ² = {words.fixed(test['chisq'], 1)}, df = {test['df']}, {words.p_phrase(test['p_value'])}"
         shown = (
@@ -205,7 +205,7 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
         doubt = "; read the restricted means instead" if held["p_value"] < plan(study, "alpha") else ""
         blocks.append(Paragraph(f"{text}{words.p_phrase(held['p_value'])}{doubt}.", "quiet"))
     if not cox and row.get("cox_reason"):
-        blocks.append(Paragraph(f"No hazard ratios: {row['cox_reason']}.", "quiet"))
+        blocks.append(Paragraph(f"No hazard ratios of Cox's model: {row['cox_reason']}.", "quiet"))
     ratios = row.get("cox") or row.get("firth") or []
     notes = dict.fromkeys(line["note"] for line in ratios if line.get("note"))
     blocks += [Paragraph(f"{note[0].upper()}{note[1:]}.", "quiet") for note in notes]
