@@ -1,6 +1,6 @@
 """Files to rows: bytes in, a typed table or every defect out. FORMATS names what can be read."""
 
-from studies.imports.errors import ImportRefused, RowError
+from studies.imports.errors import DEFECTS_SHOWN, ImportRefused, RowError
 from studies.imports.measurements import (
     DEFAULT_MAX_BYTES,
     MeasurementReader,
@@ -16,6 +16,7 @@ FORMATS: dict[str, tuple[str, MeasurementReader]] = {
 
 __all__ = [
     "DEFAULT_MAX_BYTES",
+    "DEFECTS_SHOWN",
     "FORMATS",
     "ImportRefused",
     "MeasurementTable",

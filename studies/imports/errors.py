@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 LONGEST_VALUE_SHOWN = 60
+DEFECTS_SHOWN = 200  # of a refused file; the count says how many there are
 
 
 @dataclass(frozen=True)

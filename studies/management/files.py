@@ -5,9 +5,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from studies.imports import MeasurementTable, RowError, read_measurement_table, refuse_oversize
-
-DEFECTS_SHOWN = 200
+from studies.imports import (
+    DEFECTS_SHOWN,
+    MeasurementTable,
+    RowError,
+    read_measurement_table,
+    refuse_oversize,
+)
 
 
 def megabytes(text: str) -> float:

@@ -9,14 +9,13 @@ from django.shortcuts import redirect
 from studies.actions.mice import Batch, Housing, add_mice, generated_rows, set_cohort_kind
 from studies.actions.set_up import SetUpRefused
 from studies.desk.set_up.steps import by, refused, show, step_address, step_view
-from studies.imports import ImportRefused
+from studies.imports import DEFECTS_SHOWN, ImportRefused
 from studies.imports.mice import COLUMNS, read_mice
 from studies.models import Study
 from studies.terms import CohortKind, Sex
 
 MOST_MICE = 2000
 LARGEST_LIST_BYTES = 2_000_000
-DEFECTS_SHOWN = 200
 COMMON_STRAINS = (
     "NOD.Cg-Prkdc<scid> Il2rg<tm1Wjl>/SzJ (NSG)",
     "NOD.CB17-Prkdc<scid>/J (NOD-SCID)",
