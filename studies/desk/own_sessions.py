@@ -1,5 +1,9 @@
 """A person's own sessions: where they are signed in, and signing out there."""
 
+import time
+
+from allauth.account import app_settings
+from allauth.account.authentication import get_authentication_records
 from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -11,8 +15,14 @@ from studies.endpoints import SIGNED_IN, endpoint
 from studies.wording import noun
 
 
+def proof_is_old(request: HttpRequest) -> bool:
+    """Whether nobody signed in, or gave the password again, in the last minutes: signing in is proof enough here."""
+    proofs = get_authentication_records(request, request.user)
+    return not proofs or time.time() - proofs[-1]["at"] >= app_settings.REAUTHENTICATION_TIMEOUT
+
+
 @endpoint(SIGNED_IN, post=SIGNED_IN)
-@reauthentication_required
+@reauthentication_required(enabled=proof_is_old)
 def own_sessions(request: HttpRequest) -> HttpResponse:
     """Each session with its browser and address; a POST ends the one it names, or all but this one."""
     now, here = timezone.now(), request.session.session_key

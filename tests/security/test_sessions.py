@@ -1,6 +1,7 @@
 """Where one is signed in: seen and ended by oneself, by an administrator, and by a changed second factor."""
 
 import re
+import time
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -53,6 +54,28 @@ def test_nothing_is_listed_or_ended_without_the_password_given_again(sign_in, cl
     client.force_login(people.technician)
     assert "reauthenticate" in client.get(PAGE).url and "reauthenticate" in client.post(PAGE).url
     assert is_signed_in(elsewhere)
+
+
+def test_a_sign_in_is_proof_for_five_minutes_here_but_not_where_factors_and_tokens_change(people):
+    client, elsewhere = Client(), Client()
+    for one in (client, elsewhere):
+        one.post("/accounts/login/", {"login": "a_technician", "password": PASSWORD})
+
+    def signed_in_ago(seconds: float) -> None:
+        session = client.session
+        session["account_authentication_methods"] = [{"method": "password", "at": time.time() - seconds}]
+        session.save()
+
+    signed_in_ago(290)
+    assert client.get(PAGE).status_code == 200
+    for path in ("/accounts/tokens/", "/accounts/2fa/totp/activate/", "/entry/key/"):
+        assert "reauthenticate" in client.get(path).url, path
+    signed_in_ago(301)
+    assert "reauthenticate" in client.get(PAGE).url and "reauthenticate" in client.post(PAGE).url
+    assert is_signed_in(elsewhere)
+    signed_in_ago(290)
+    client.post(PAGE)
+    assert not is_signed_in(elsewhere)
 
 
 def test_an_administrator_ends_a_persons_sessions_and_nobody_else_does(sign_in, client, people):
