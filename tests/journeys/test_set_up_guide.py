@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 from django.utils import timezone
+from PIL import Image
 
 from studies.actions import demo_design as declared
 from studies.actions.demo_protocol import register_models
@@ -50,12 +51,14 @@ class Hand:
         self.fields += 1
         (within or self.page).get_by_label(label, exact=True).first.select_option(label=value)
 
-    def look(self, picture: str) -> None:
-        """Listen to the page as it stands, and keep its picture for the guide's document."""
+    def look(self, picture: str, *, whole: bool = False) -> None:
+        """Listen to the page as it stands, and keep its picture, of all its height if `whole`, for the document."""
         self.page.wait_for_load_state("networkidle")
         self.assert_accessible()
         if os.environ.get("DOCS_IMAGES"):
-            self.page.screenshot(path=IMAGES / f"setup-{picture}.png", animations="disabled")
+            path = IMAGES / f"setup-{picture}.png"
+            self.page.screenshot(path=path, animations="disabled", full_page=whole)
+            Image.open(path).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 @pytest.fixture
@@ -213,7 +216,7 @@ def mice(hand: Hand) -> None:
 def plan(hand: Hand) -> None:
     hand.choose("binimetinib is expected to slow more", "loss of function more sensitive")
     hand.choose("HRX-0233 is expected to slow more", "wild type more sensitive")
-    hand.look("plan")
+    hand.look("plan", whole=True)  # the effect to be shown and the sample size stand at its foot
     hand.press("Save and continue")
 
 
