@@ -12,6 +12,7 @@ from studies.plots.style import HAIRLINE, LABEL_PT, MM, SMALLEST_PT, SOFT_INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 SHARE_OF_CURVES_SHOWN = 0.975
 
@@ -30,6 +31,13 @@ def day_limits(last_days: Sequence[float], first_day: float) -> tuple[float, flo
     start = max(float(first_day), -0.5 * span) if end > 0 else float(first_day)
     pad = 0.03 * (end - start or 1.0)
     return start - pad, end + pad, end < longest or start > first_day
+
+
+def whole_numbers(axis: "Axis") -> None:
+    """Ticks at whole numbers alone: no mouse is halved, and no visit is at day 2.5."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
 def log_volume_axis(axis: "Axes", lowest: float, highest: float, has_zeros: bool) -> float:
@@ -113,8 +121,12 @@ def width_mm(text: str, points: float, bold: bool = False) -> float:
     return float(width) / 72 / MM
 
 
-def spread_labels(heights: Sequence[float], gap: float, highest: float = np.inf) -> list[float]:
-    """Heights moved apart to at least `gap`, keeping their order, none above `highest`: for labels at ends of lines."""
+def spread_labels(
+    heights: Sequence[float], gap: float, highest: float = np.inf, lowest: float = -np.inf
+) -> list[float]:
+    """Heights moved apart to at least `gap`, keeping their order, for labels at ends of lines: none above `highest`,
+    nor below `lowest` as long as there is room.
+    """
     order = sorted(range(len(heights)), key=lambda place: heights[place])
     moved: list[Any] = list(heights)
     for _ in range(100):
@@ -125,6 +137,9 @@ def spread_labels(heights: Sequence[float], gap: float, highest: float = np.inf)
             push = (gap - (moved[high] - moved[low])) / 2
             moved[low] -= push
             moved[high] += push
+    for place in order:
+        moved[place] = max(moved[place], lowest)
+        lowest = moved[place] + gap
     for place in reversed(order):
         moved[place] = min(moved[place], highest)
         highest = moved[place] - gap

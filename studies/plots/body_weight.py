@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from studies.plots.axes import day_limits, head, mark_day
+from studies.plots.axes import day_limits, head, mark_day, whole_numbers
 from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panel_mm, panels, styled
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def _draw(
         axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
         head(axis, arm, f"{len(lines)} {'mouse' if len(lines) == 1 else 'mice'}", panel_mm(columns))
         mark_day(axis, day)
+        whole_numbers(axis.xaxis)
     figure.supylabel("Body weight (g)")
     figure.supxlabel("Study day")
     return figure

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 MOST_IN_A_COLUMN = 4
+TICKS = 4  # intervals between them: were their number the panel's to choose, its layout would be settled too early
 ROW_MM = {2: 48, 3: 62, 4: 50}  # by panels abreast, each nearly square
 
 
@@ -65,6 +66,7 @@ def _quantiles(points: Sequence[Row], title: str, label: str, axis: "Axes", room
     axis.set_xlim(-reach, reach)
     axis.set_ylim(-reach, reach)
     axis.set_aspect("equal")
+    axis.locator_params(nbins=TICKS)
     head(axis, title, "", room_mm)
     axis.set_xlabel("Normal quantile")
     axis.set_ylabel(label)

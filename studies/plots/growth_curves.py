@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from studies.plots.axes import day_limits, head, log_volume_axis, mark_day
+from studies.plots.axes import day_limits, head, log_volume_axis, mark_day, whole_numbers
 from studies.plots.style import (
     GHOST,
     HAIRLINE,
@@ -136,6 +136,7 @@ def _draw(
         _draw_mice(axis, panel.rows, colors[panel.arm], floor, *_ink_for(panel.rows["mouse"].nunique()))
         _draw_ends(axis, panel.rows, colors[panel.arm], floor)
         mark_day(axis, day)
+        whole_numbers(axis.xaxis)
         axis.set_xlim(frame.start, frame.end)
         _title(axis, panel, panel_mm(columns), frame.tell_status)
     figure.supylabel("Tumor volume (mm³, log)")

@@ -112,11 +112,13 @@ def _draw(
     figure, axes = panels(
         len(groups), columns, height, share_y=label == LOG_LABEL or not _differs_widely(groups, rows)
     )
-    for axis, (title, status, names) in zip(axes, groups, strict=True):
+    curves = [{arm: _curve(rows, arm, names, status) for arm in names} for _, status, names in groups]
+    for axis, (_, status, _), drawn in zip(axes, groups, curves, strict=True):
         _scale(axis, rows, is_log=label == LOG_LABEL)
-        _draw_panel(
-            axis, rows, status, names, colors, label_mm=0 if many else LABEL_SHARE * panel_mm(columns)
-        )
+        _draw_curves(axis, drawn, status, colors)
+    # Only now: an axis whose bottom is set would not follow the taller curves of panels that share its scale.
+    for axis, (title, status, _), drawn in zip(axes, groups, curves, strict=True):
+        _frame(axis, drawn, colors, label_mm=0 if many else LABEL_SHARE * panel_mm(columns))
         below = look_of(status).short if many and status is not None else ""
         head(axis, title, below, panel_mm(columns) - OWN_LABELS_MM)
         mark_day(axis, day)
@@ -146,26 +148,26 @@ def _curve(rows: Sequence[Row], arm: str | None, names: Sequence[str], status: s
     return [row for row in rows if row["arm"] in wanted and row["map2k4_status"] == status]
 
 
-def _draw_panel(
-    axis: "Axes",
-    rows: Sequence[Row],
-    status: str | None,
-    names: Sequence[str],
-    colors: Mapping[str, str],
-    label_mm: float,
+def _draw_curves(
+    axis: "Axes", curves: Mapping[str, Sequence[Row]], status: str | None, colors: Mapping[str, str]
 ) -> None:
-    ends: list[tuple[str, float, float]] = []
-    curves = {arm: _curve(rows, arm, names, status) for arm in names}
     for arm, curve in curves.items():
         if curve:
             _draw_curve(axis, curve, colors[arm], look_of(status).dash, marker_style(status, colors[arm]))
-            ends += [(arm, row["day"], row["mean_mm3"]) for row in curve if isfinite(row["mean_mm3"])][-1:]
+
+
+def _frame(
+    axis: "Axes", curves: Mapping[str, Sequence[Row]], colors: Mapping[str, str], label_mm: float
+) -> None:
+    """The axis around curves that are drawn, with their names where there is room for them."""
     if axis.get_yscale() == "linear":
         axis.set_ylim(bottom=0)
     axis.margins(x=0.03)
     axis.grid(axis="y", color=HAIRLINE, linewidth=0.3, alpha=0.35)
     axis.tick_params(labelleft=True, labelbottom=True)
     if label_mm:
+        known = {arm: [row for row in curve if isfinite(row["mean_mm3"])] for arm, curve in curves.items()}
+        ends = [(arm, rows[-1]["day"], rows[-1]["mean_mm3"]) for arm, rows in known.items() if rows]
         _label_ends(axis, ends, colors, label_mm)
     _count_mice(axis, curves, colors)
 
@@ -174,7 +176,7 @@ def _draw_curve(axis: "Axes", curve: Sequence[Row], color: str, dash: Any, marke
     days = [row["day"] for row in curve]
     means = [row["mean_mm3"] for row in curve]
     low, high = (
-        [abs((row[end] or mean) - mean) for row, mean in zip(curve, means, strict=True)]
+        [0.0 if row[end] is None else abs(row[end] - mean) for row, mean in zip(curve, means, strict=True)]
         for end in ("low", "high")
     )
     whole = sum(row["share_followed"] >= FEWEST_FOLLOWED for row in curve)
@@ -195,10 +197,12 @@ def _label_ends(
     bottom, top = axis.get_ylim()  # a line that leaves the axis is named where it leaves
     ends = [(arm, day, min(max(height, bottom), top)) for arm, day, height in ends]
     if axis.get_yscale() == "log":
-        logs = spread_labels([log(height) for *_, height in ends], gap * log(top / bottom), log(top))
+        logs = spread_labels(
+            [log(height) for *_, height in ends], gap * log(top / bottom), log(top), log(bottom)
+        )
         heights = [exp(height) for height in logs]
     else:
-        heights = spread_labels([height for *_, height in ends], gap * top, top)
+        heights = spread_labels([height for *_, height in ends], gap * top, top, 0.0)
     for (arm, last, _), name, height in zip(ends, names, heights, strict=True):
         axis.annotate(
             name,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.plots.axes import day_limits, mark_day, spread_labels, wrapped
+from studies.plots.axes import day_limits, mark_day, spread_labels, whole_numbers, wrapped
 from studies.plots.style import COLUMN_MM, GHOST, TEXT_PT, arm_colors, in_reading_order, new_figure, styled
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def mice_by_day(
         axis.step(days, mice, where="post", color=color, linewidth=width, zorder=1 + width)
     axis.set_ylim(0, max(row["n"] for rows in counts.values() for row in rows) * 1.06)
     axis.set_xlim(start, end)
+    whole_numbers(axis.xaxis)
+    whole_numbers(axis.yaxis)
     mark_day(axis, day)
     axis.set_xlabel("Study day")
     axis.set_ylabel("Mice followed")
@@ -59,7 +61,7 @@ def _label(
     at_end = [[row["n"] for row in rows if row["day"] <= end][-1] for rows in counts.values()]
     names = [wrapped(arm, LABEL_MM, TEXT_PT) for arm in counts]
     gap = 0.13 if any("\n" in name for name in names) else 0.075
-    heights = spread_labels([float(count) for count in at_end], gap * top, top)
+    heights = spread_labels([float(count) for count in at_end], gap * top, top, 0.0)
     for arm, name, height in zip(counts, names, heights, strict=True):
         axis.annotate(
             name,

@@ -128,7 +128,7 @@ def _grid_lines(axis: "Axes", rows: int, columns: int) -> None:
 def _values(axis: "Axes", grid: np.ndarray) -> None:
     for (row, column), value in np.ndenumerate(grid):
         if not np.isnan(value):
-            text = f"{value:+.0f}".replace("-", "\N{MINUS SIGN}")
+            text = f"{round(value):+d}".replace("-", "\N{MINUS SIGN}") if round(value) else "0"
             color = "white" if abs(value) > 62 else INK
             axis.text(column, row, text, ha="center", va="center", fontsize=SMALLEST_PT, color=color)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from studies.plots.axes import whole_numbers
 from studies.plots.style import COLUMN_MM, HAIRLINE, SINGLE_AGENTS, TEXT_PT, new_figure, styled
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def models_or_mice_curve(rows: Sequence[Row], power: float = 0.8) -> "Figure":
     axis.axhline(100 * power, color=HAIRLINE, linewidth=0.5, zorder=0)
     axis.set_xlim(0, most)
     axis.set_ylim(0, 100)
+    whole_numbers(axis.xaxis)
     axis.set_xlabel("Mice in all")
     axis.set_ylabel("Power (%)")
     axis.legend(

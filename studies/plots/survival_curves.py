@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studies.analysis.kaplan_meier import cumulative_incidence, kaplan_meier
-from studies.plots.axes import fitted, head
+from studies.plots.axes import fitted, head, whole_numbers
 from studies.plots.style import (
     HAIRLINE,
     INK,
@@ -183,6 +183,7 @@ def _draw_incidence(times: Sequence[Row], names: Sequence[str]) -> "Figure":
             [drawn[label]] = axis.step(day, heights, where="post", color=color, linestyle=dash, linewidth=1.2)
         axis.set_ylim(0, 104)
         axis.set_xlim(0, max(last, 1.0) * 1.02)
+        whole_numbers(axis.xaxis)
         head(axis, arm, f"{len(own)} {'mouse' if len(own) == 1 else 'mice'}", panel_mm(columns))
     figure.supylabel("Mice (%)")
     figure.supxlabel("Study day")

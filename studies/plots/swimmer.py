@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from studies.plots.axes import day_limits, fitted
+from studies.plots.axes import day_limits, fitted, whole_numbers
 from studies.plots.growth_curves import EXIT_GLYPHS
 from studies.plots.style import (
     COLUMN_MM,
@@ -87,6 +87,7 @@ def _draw(mice: Sequence[dict[str, Any]], end: float, dosing: Sequence[float] | 
         slot += 1
     axis.set_ylim(slot, -0.6)
     axis.set_xlim(min(0.0, *(mouse["first"] for mouse in mice)), end)
+    whole_numbers(axis.xaxis)
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.set_xlabel("Study day")

@@ -164,12 +164,13 @@ def test_a_love_plot_names_the_worst_pair_and_reaches_past_it():
     assert axis.get_xlim() == (0, 0.3) == love_plot([]).axes[0].get_xlim()
 
 
-def test_tgi_is_drawn_firm_while_half_of_the_mice_are_left_and_thin_from_there():
+def test_tgi_is_drawn_firm_on_days_with_half_of_the_mice_and_thin_on_others():
     row = {"arm": "A", "control": "V", "percent": 50.0, "ci_low": 40.0, "ci_high": None}
     rows = [
         row | {"day": day, "n": n, "n_control": c}
-        for day, n, c in ((0, 8, 8), (7, 4, 4), (14, 3, 8), (21, 1, 1))
+        for day, n, c in ((0, 8, 8), (7, 4, 4), (14, 3, 8), (21, 8, 3), (28, 4, 8), (35, 8, 4))
     ]
     [axis] = tgi_by_day(rows, ARMS)[0].axes
-    drawn = {line.get_linewidth(): list(line.get_xdata()) for line in axis.lines[:2]}
-    assert drawn == {1.3: [0, 7], 0.6: [7, 14, 21]}
+    drawn = {line.get_linewidth(): line.get_xydata() for line in axis.lines[:2]}
+    assert [day for day, percent in drawn[1.3] if percent == 50] == [0, 7, 28, 35]
+    assert [day for day, percent in drawn[0.6] if percent == 50] == [0, 7, 14, 21, 28, 35]
