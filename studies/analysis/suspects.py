@@ -59,8 +59,6 @@ def _padded_from(volumes: np.ndarray, largest: float) -> int | None:
 def _zigzag(volumes: np.ndarray) -> bool:
     """Doubling and halving by turns, at least four times in succession."""
     above = volumes[volumes > 0]
-    if len(above) <= FEWEST_TURNS:
-        return False
     steps = np.diff(np.log(above))
     turns = (np.abs(steps[1:]) > TURN) & (np.abs(steps[:-1]) > TURN) & (steps[1:] * steps[:-1] < 0)
     run = longest = 0

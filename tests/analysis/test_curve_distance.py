@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from studies.analysis import AnalysisError, analyze_study, growth, normalize_table
-from studies.analysis.curve_distance import kulgap_divergence, slope_degrees, xeva_distance
+from studies.analysis.curve_distance import _process, kulgap_divergence, slope_degrees, xeva_distance
 from studies.analysis.curves import Curves, curves_of
 from tests.analysis.builders import CURVE_X_DAYS, CURVE_X_VOLUMES, curve, exponential, together
 
@@ -138,3 +138,17 @@ def test_the_last_day_both_arms_span_counts():
     found = xeva_distance(one, other)
     assert found["slope_degrees"] == pytest.approx(np.degrees(np.arctan(10)))
     assert found["abc_mm3_days"] == pytest.approx(2000 - 1500)
+
+
+def test_half_a_day_makes_a_slope_and_one_day_alone_none():
+    assert slope_degrees(np.array([0, 0.5]), np.array([100.0, 200])) == pytest.approx(
+        np.degrees(np.arctan(200))
+    )
+    with pytest.raises(AnalysisError, match="a slope needs volumes of at least two days"):
+        slope_degrees(np.array([7.0]), np.array([100.0]))
+
+
+def test_far_from_any_reading_a_new_one_varies_as_process_and_noise_together():
+    process = _process(arm(0.08))
+    mean, variance = process.predict(np.array([1e4]))
+    assert (mean[0], variance[0]) == pytest.approx((0, np.exp(process.theta[0]) + np.exp(process.theta[2])))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import levene
 
 from studies.analysis import analyze_study, influence, normalize_table
 from studies.analysis.diagnostics import _equal_spread, _spread
@@ -106,6 +107,9 @@ def test_random_effects_have_their_own_qq_points():
     parts = {row["term"]: row["points"] for row in of_clean()["random_effect_qq"]}
     assert set(parts) == {"Intercept", "day"}
     assert all(len(points) == 12 for points in parts.values())
+    for points in parts.values():
+        observed = np.array([point["observed"] for point in points])
+        assert (observed.mean(), observed.std()) == pytest.approx((0, 1), abs=0.25), "standardized"
 
 
 def fit_of(table: pd.DataFrame):
@@ -172,6 +176,10 @@ def test_two_residuals_an_arm_have_no_spread_to_compare():
     """Two residuals lie equally far from their median, whatever they are."""
     data = SimpleNamespace(frame=pd.DataFrame({"arm": ["V", "V", "T", "T"]}), arms=["V", "T"])
     assert _spread(np.array([0.1, 0.4, -0.2, 0.9]), data) is None
+    data = SimpleNamespace(frame=pd.DataFrame({"arm": list("VVTTT")}), arms=["V", "T"])
+    assert _spread(np.array([0.1, 0.4, -0.2, 0.9, 0.0]), data)["statistic"] == pytest.approx(
+        levene([0.1, 0.4], [-0.2, 0.9, 0.0], center="median").statistic
+    )
     assert _equal_spread(np.array([0.0, 1.0, 1.0, 0.0, 2.0, 2.0]), pd.Series(list("aaabbb"))) is not None
     assert _equal_spread(np.array([1.0, 2.0, 4.0, 5.0]), pd.Series(list("aabb"))) is None
 

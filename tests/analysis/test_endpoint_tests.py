@@ -14,6 +14,7 @@ import scipy.stats
 from studies.analysis import AnalysisError, analyze_study, normalize_table
 from studies.analysis.curves import curves_of
 from studies.analysis.endpoint_tests import (
+    _grid,
     compare_curves,
     curve_rows,
     dunn,
@@ -320,6 +321,11 @@ def test_curves_are_exchanged_within_the_plan_s_blocks():
     assert [row["arrangements"] for row in permuted(table, blocks=[])] == [70]
     assert [row["arrangements"] for row in permuted(table, blocks=["pdx_model"])] == [70]
     assert permuted(table.assign(pdx_model=table["arm"])) == [], "no PDX model holds both arms"
+
+
+def test_a_curve_that_touches_0_is_compared_on_its_other_days():
+    grid = _grid(curves_of(together(curve("1", "V", {0: 1, 7: 0}), curve("2", "V", {7: np.e}))))
+    assert grid == pytest.approx(np.array([[0, np.nan], [np.nan, 1]]), nan_ok=True)
 
 
 def test_two_mice_an_arm_are_tested_and_one_is_not():

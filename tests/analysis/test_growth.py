@@ -41,6 +41,9 @@ def test_time_counts_from_v0_not_from_the_first_reading():
     assert row["growth_rate_per_day"] == pytest.approx(log(2) / 10)
     assert row["egait_per_day"] == pytest.approx(log(2) / 10)
     assert (row["baseline_day"], row["baseline_mm3"], row["last_day"]) == (0, 100, 20)
+    early = only({-2: 100, 8: 200, 18: 400})
+    assert (early["egait_per_day"], early["edot_per_day"]) == pytest.approx((log(2) / 10, log(2) / 10))
+    assert early["aauc_percent"] == pytest.approx(only({0: 100, 10: 200, 20: 400})["aauc_percent"])
 
 
 def test_a_shrinking_tumor_has_no_doubling_time():

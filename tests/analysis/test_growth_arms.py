@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from studies.analysis import AnalysisError, analyze_study, growth
+from studies.analysis import AnalysisError, analyze_study, growth, intervals
 from studies.analysis.growth_arms import auc_ratio, log10_cell_kill, rate_based_tc, welch
 from studies.analysis.intervals import Sample, fieller, ratio_by_bootstrap
 from tests.analysis.builders import curve, exponential, together, two_arms
@@ -161,3 +162,55 @@ def test_means_without_spread_differ_without_a_test():
     row = welch(Sample(3.0, 0.0, 4), Sample(1.0, 0.0, 4))
     assert (row["estimate"], row["se"], row["p_value"]) == (2.0, None, None)
     assert welch(Sample(3.0, float("nan"), 1), Sample(1.0, 0.5, 4))["se"] is None
+
+
+# By loops over single draws
+
+
+def test_the_bootstrap_leaves_out_draws_without_a_ratio_or_without_spread():
+    """A draw of four zeros over four alike has no spread; one of a mean of 0 below has no ratio."""
+    one, other = np.array([0.0, 0, 0, 1, 2]), np.array([-1.0, 1, 1, 2])
+    assert ratio_by_bootstrap(one, other, 0.9, 3) == pytest.approx(bootstrapped(one, other, 0.9, 3))
+    assert ratio_by_bootstrap(one, np.ones(4), 0.9, 3) == pytest.approx(bootstrapped(one, np.ones(4), 0.9, 3))
+
+
+def bootstrapped(one: np.ndarray, other: np.ndarray, level: float, seed: int) -> list[float]:
+    random = np.random.default_rng(seed)
+    drawn = [values[random.integers(0, len(values), (1999, len(values)))] for values in (one, other)]
+    ratio, se = ratio_and_se(one, other)
+    distances = []
+    for a, b in zip(*drawn, strict=True):
+        if b.mean() > 0 and (a.std() > 0 or (a.mean() and b.std() > 0)):
+            r, s = ratio_and_se(a, b)
+            distances.append((r - ratio) / s)
+    low, high = np.quantile(distances, [(1 - level) / 2, (1 + level) / 2])
+    return [ratio - high * se, ratio - low * se]
+
+
+def ratio_and_se(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    ratio = one.mean() / other.mean()
+    variance = one.var(ddof=1) / len(one) + ratio**2 * other.var(ddof=1) / len(other)
+    return ratio, variance**0.5 / abs(other.mean())
+
+
+def test_where_most_draws_have_no_ratio_the_bootstrap_bounds_nothing():
+    """Of four zeros and a one, four draws in ten are alike; of these divisors a third have a mean below 0."""
+    mostly_zero, skewed = np.array([0.0, 0, 0, 1]), np.array([-1.0, -1, -1, 3.1])
+    assert ratio_by_bootstrap(mostly_zero, np.array([1.0, 2, 3, 4]), 0.9, 3) is not None
+    assert ratio_by_bootstrap(mostly_zero, skewed, 0.9, 3) is None
+    assert ratio_by_bootstrap(np.ones(4), np.ones(4), 0.9, 3) is None, "no spread at all"
+
+
+def test_welch_s_difference_of_values_is_scipy_s():
+    one, other = np.array([1.0, 2, 4, 8, 9]), np.array([3.0, 3.5, 4])
+    expected = stats.ttest_ind(one, other, equal_var=False)
+    bounds = expected.confidence_interval(0.9)
+    found = intervals.welch(one, other, 0.9)
+    assert (found["p_value"], found["df"]) == pytest.approx((expected.pvalue, expected.df))
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx((bounds.low, bounds.high))
+    assert found["se"] == pytest.approx(found["estimate"] / expected.statistic)
+    alike = np.array([2.0, 2, 2])
+    assert intervals.welch(alike, other, 0.9)["se"] == pytest.approx((0.25 / 3) ** 0.5)
+    assert intervals.welch(other, alike, 0.9)["se"] == pytest.approx((0.25 / 3) ** 0.5)
+    assert intervals.welch(alike, alike) is None
+    assert intervals.welch(one[:1], other) is None

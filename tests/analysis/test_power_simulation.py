@@ -133,3 +133,9 @@ def test_the_share_shown_has_wilson_s_interval_and_p_at_alpha_does_not_show():
         None,
         None,
     )
+
+
+def test_mice_are_counted_over_arms_and_pdx_models():
+    models = tuple(PdxModelTruth(f"P{number}", "wild_type", SLOPES) for number in range(3))
+    found = simulated_power(replace(study(2), models=models), PLAN, 1, np.random.default_rng(1))
+    assert (found.mice, found.exits_percent) == (2 * 4 * 3, {"scheduled_end": 100.0})

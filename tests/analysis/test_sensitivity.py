@@ -15,9 +15,11 @@ import pytest
 from scipy import stats
 
 from studies.analysis import analyze_study, fit_lmm, normalize_table, sensitivity
-from studies.analysis.growth_models import BELOW_LIMIT, growth_data
+from studies.analysis.growth_models import BELOW_LIMIT, fit_primary, growth_data
+from studies.analysis.leaving import with_visits_after_culls
 from studies.analysis.plan import resolve_plan
 from studies.analysis.sensitivity import Asked, NotApplicableError, with_values
+from studies.analysis.tobit import ABOVE
 from tests.analysis.builders import curve, exponential, together
 
 FOLDER = Path(__file__).parent.parent / "reference" / "inference"
@@ -28,6 +30,10 @@ PLAN = {"control": "vehicle", "window": [0, 17], "day": 17}
 
 def one_model() -> pd.DataFrame:
     return pd.read_csv(FOLDER / "study.csv").query("pdx_model == 'PDX-1'")
+
+
+def several_models() -> pd.DataFrame:
+    return pd.read_csv(FOLDER / "study.csv").query("pdx_model in ['PDX-1', 'PDX-2']")
 
 
 @cache
@@ -264,31 +270,32 @@ def test_cages_enter_where_every_arm_has_two():
     assert rows("cages")[None]["note"] == "no cage is recorded"
 
 
-def test_each_pdx_model_is_left_out_once():
-    result = analyze_study(pd.read_csv(FOLDER / "study.csv"), PLAN).to_dict()
-    left_out = {
-        row["variant"] for row in result["sensitivity"] if row["variant"].startswith("without PDX model")
-    }
-    assert left_out == {f"without PDX model PDX-{number}" for number in range(1, 7)}
+def fitted(frame: pd.DataFrame) -> Asked:
+    """What the variants draw on, with the primary's fit."""
+    table = normalize_table(frame)
+    plan = resolve_plan(table, PLAN)
+    return Asked(table.frame, table.frame, plan, fit_primary(growth_data(table.frame, plan), plan))
+
+
+def without_models(given: Asked) -> list[dict]:
+    return [{"variant": name, **row} for name, make in sensitivity._without_models(given) for row in make()]
 
 
 def test_of_many_pdx_models_those_are_left_out_that_move_the_effect_furthest(monkeypatch):
     """The same two as fitting without each in turn finds, with that fit's own numbers."""
-    table = pd.read_csv(FOLDER / "study.csv")
-    one_by_one = [
-        r
-        for r in analyze_study(table, PLAN).to_dict()["sensitivity"]
-        if r["variant"].startswith("without PDX")
-    ]
+    given = fitted(pd.read_csv(FOLDER / "study.csv"))
+    one_by_one = without_models(given)
+    names = [row["variant"] for row in one_by_one]
+    assert list(dict.fromkeys(names)) == [f"without PDX model PDX-{number}" for number in range(1, 7)]
     monkeypatch.setattr(sensitivity, "MOST_MODELS_LEFT_OUT", 5)
-    result = analyze_study(table, PLAN).to_dict()
+    result = {"sensitivity": without_models(given)}
     for word, pick in (("lowers", min), ("raises", max)):
         for arm, row in rows(f"without the PDX model whose loss {word}", result).items():
             furthest = pick((r for r in one_by_one if r["arm"] == arm), key=lambda r: r["estimate"])
             assert row["estimate"] == pytest.approx(furthest["estimate"], rel=1e-6)
             assert row["note"] == f"{furthest['variant'].removeprefix('without PDX model ')} left out, of 6"
     monkeypatch.setattr(sensitivity, "MOST_ARMS_FITTED_ANEW", 1)
-    held = analyze_study(table, PLAN).to_dict()
+    held = {"sensitivity": without_models(given)}
     row = rows("without the PDX model whose loss lowers", held)["A"]
     again = rows("without the PDX model whose loss lowers", result)["A"]
     assert row["estimate"] == pytest.approx(again["estimate"], rel=0.05)
@@ -296,8 +303,8 @@ def test_of_many_pdx_models_those_are_left_out_that_move_the_effect_furthest(mon
 
 
 def test_of_two_pdx_models_each_is_left_out():
-    table = pd.read_csv(FOLDER / "study.csv").query("pdx_model in ['PDX-1', 'PDX-2']")
-    row = rows("without PDX model PDX-2", analyze_study(table, PLAN).to_dict())["A"]
+    found = {"sensitivity": without_models(fitted(several_models()))}
+    row = rows("without PDX model PDX-2", found)["A"]
     assert row["estimate"] == pytest.approx(REFERENCE["m1"]["effects"]["A"]["estimate"], rel=1e-5)
 
 
@@ -362,7 +369,9 @@ def asked(frame: pd.DataFrame, left_out: dict[str, int] | None = None, **plan: o
     table = normalize_table(frame)
     resolved = resolve_plan(table, {**PLAN, **plan})
     data = growth_data(table.frame, resolved)
-    primary = SimpleNamespace(data=replace(data, left_out=left_out or {}), name="M1", square=0.0, formula="")
+    primary = SimpleNamespace(
+        data=replace(data, left_out=left_out or {}), name="M1", square=0.0, formula="", fit=None
+    )
     return Asked(table.frame, table.frame, resolved, primary)
 
 
@@ -471,6 +480,9 @@ def test_one_cage_an_arm_is_refused_with_the_arms_named():
     table["cage"] = table["arm"] + np.where(table["arm"] == "B", table["mouse"].str[-1], "")
     with pytest.raises(NotApplicableError, match=r"one cage an arm \(vehicle, A, A\+B\): what the cage did"):
         sensitivity._cages(asked(table))
+    table["cage"] = table["cage"].replace("B3", "B2")
+    with pytest.raises(NotApplicableError, match=r"one cage an arm \(vehicle, A, A\+B\): what the cage did"):
+        sensitivity._cages(asked(table))
 
 
 def test_variants_come_in_one_order_without_a_gap():
@@ -491,3 +503,97 @@ def test_variants_come_in_one_order_without_a_gap():
         "growth +25 % after an exit the readings do not explain",
         "growth -25 % after an exit the readings do not explain",
     ]  # fmt: skip
+
+
+def test_mice_of_several_pdx_models_have_no_test_of_single_rates():
+    found = {row["arm"]: row for row in sensitivity._two_stage(asked(one_model()))}
+    assert found["A"]["p_value"] == pytest.approx(rows("growth rates of single mice, W")["A"]["p_value"])
+    with pytest.raises(NotApplicableError, match="mice of one PDX model are not independent"):
+        sensitivity._two_stage(asked(several_models()))
+
+
+def test_the_interval_of_single_rates_has_the_plan_s_level():
+    usual, wide = (
+        {row["arm"]: row for row in sensitivity._two_stage(asked(one_model(), alpha=alpha))}["A"]
+        for alpha in (0.05, 0.01)
+    )
+    half = stats.t.ppf(0.995, wide["df"]) * wide["se"]
+    assert (wide["ci_low"], wide["ci_high"]) == pytest.approx(
+        (wide["estimate"] - half, wide["estimate"] + half)
+    )
+    assert usual["ci_high"] - usual["ci_low"] < 2 * half
+
+
+def test_which_pdx_models_are_left_out_hangs_on_their_number_and_the_plan(monkeypatch):
+    def names(frame: pd.DataFrame, **plan: object) -> list[str]:
+        return [name for name, _ in sensitivity._without_models(asked(frame, **plan))]
+
+    def reason(frame: pd.DataFrame, **plan: object) -> str:
+        [(_, make)] = sensitivity._without_models(asked(frame, **plan))
+        with pytest.raises(NotApplicableError) as told:
+            make()
+        return str(told.value)
+
+    each = ["without PDX model PDX-1", "without PDX model PDX-2"]
+    own = {"model": "log_volume ~ day * arm + (1 | mouse)"}
+    assert names(one_model()) == names(several_models(), **own) == ["without one PDX model"]
+    assert reason(one_model()) == "there is one PDX model"
+    assert reason(several_models(), **own) == "the plan names its own formula"
+    assert names(several_models()) == each
+    monkeypatch.setattr(sensitivity, "MOST_MODELS_LEFT_OUT", 2)
+    assert names(several_models()) == each
+    monkeypatch.setattr(sensitivity, "MOST_MODELS_LEFT_OUT", 1)
+    assert len(names(several_models())) == 2 and names(several_models()) != each
+
+
+def test_another_fit_of_the_effect_is_one_of_the_primary_s_kind(monkeypatch):
+    for kind in ("fit_m1", "fit_m4"):
+        monkeypatch.setattr(sensitivity, kind, lambda data, plan, kind=kind, **changes: (kind, changes))
+    given = asked(one_model())
+    assert sensitivity._refit(given, mouse="(1 | mouse)") == ("fit_m1", {"random": "(1 | mouse)"})
+    given.primary.name = "M4"
+    assert sensitivity._refit(given, mouse="(1 | mouse)") == ("fit_m4", {"mouse": "(1 | mouse)"})
+    with pytest.raises(NotApplicableError, match="the plan names its own formula"):
+        sensitivity._refit(asked(one_model(), model="log_volume ~ day * arm + (1 | mouse)"))
+
+
+def test_half_the_limit_takes_the_place_of_what_lies_below_it_and_of_nothing_else(monkeypatch):
+    """The limit that censors, 13.5 mm3; under the plan's own formula, which censors nothing, zeros alone."""
+    monkeypatch.setattr(sensitivity, "fit_primary", lambda data, plan: data.frame.set_index("mouse"))
+    table = one_model()
+    table.loc[table.index[table["day"] == 17][:3], "volume_mm3"] = [0, 13.4, 13.5]
+
+    def filled(**plan: object) -> list[float]:
+        volumes = np.exp(sensitivity._half_limit(asked(table, **plan))["log_volume"])
+        return sorted(volumes[volumes < 14])
+
+    assert filled() == pytest.approx([6.75, 6.75, 13.5])
+    own = {"model": "log_volume ~ day * arm + (1 | mouse)"}
+    assert filled(**own) == pytest.approx([6.75, 13.4, 13.5])
+    with pytest.raises(NotApplicableError, match="no reading lies below the limit of detection"):
+        sensitivity._half_limit(asked(one_model()))
+
+
+def test_visits_after_a_cull_for_size_lie_above_the_least_volume_of_a_cull():
+    """Of three culled mice two leave before the last visit; readings below the limit say nothing of a cull."""
+
+    def last_of(mouse: str, day: float, volume: float) -> pd.DataFrame:
+        return curve(mouse, "vehicle", {0: 200, 7: 400} | {day: volume}, exit_reason="tumor_size")
+
+    table = together(
+        last_of("v1", 10, 1500), last_of("v2", 14, 1600), last_of("v3", 21, 1700),
+        curve("v4", "vehicle", {0: 200, 7: 300, 21: 900}, exit_reason="scheduled_end"),
+        curve("t1", "A", {0: 200, 7: 5, 17: 150}, exit_reason="treatment_toxicity"),
+        curve("t2", "A", {0: 200, 7: 60, 14: 5}, exit_reason="tumor_size"),
+        curve("t3", "A", {0: 200, 7: 60, 21: 80}),
+    )  # fmt: skip
+    data = asked(table, window=[0, 21], day=21).data
+    whole = with_visits_after_culls(normalize_table(table).frame, data)
+    added = whole.frame.iloc[len(data.frame) :]
+    assert [(mouse.split()[-1], day) for mouse, day in zip(added["mouse"], added["day"], strict=True)] == [
+        ("t2", 10), ("t2", 14), ("t2", 17), ("t2", 21),
+        ("v1", 14), ("v1", 17), ("v1", 21), ("v2", 17), ("v2", 21),
+    ]  # fmt: skip
+    assert set(added["kind"]) == {ABOVE}
+    assert added["log_volume"].to_numpy() == pytest.approx(np.log(60))
+    assert list(added["day2"]) == list(added["day"] ** 2)

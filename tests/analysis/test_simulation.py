@@ -9,6 +9,7 @@ import pytest
 from scipy import integrate, stats
 
 from studies.analysis import AnalysisError, normalize_table
+from studies.analysis.plan import DEFAULTS
 from studies.analysis.simulation import balanced_arms, draw_mice, follow_mice, simulate_study
 from studies.analysis.simulation_design import (
     ArmTruth,
@@ -337,3 +338,8 @@ def test_where_mice_enroll_at_one_volume_slopes_have_nothing_to_follow():
         for variation in (alike, replace(alike, slope_correlation=0.0))
     )
     assert tied.tolist() == free.tolist() and tied.std() == pytest.approx(0.02, rel=0.3)
+
+
+def test_readings_are_too_small_below_the_limit_that_the_analysis_takes():
+    """3 x 3 x 3 / 2 mm3."""
+    assert Limits().lod_mm3 == DEFAULTS["lod_mm3"] == 27 / 2

@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 
 from studies.analysis import AnalysisError, analyze_study, normalize_table, pool_studies, study_names
+from studies.analysis.curves import curves_of
+from studies.analysis.describe import response_sections, tgi_by_day_rows, tgi_rows
+from studies.analysis.plan import resolve_plan
 from studies.analysis.study import plain
 from tests.analysis.builders import curve, together, two_arms
 
@@ -196,19 +199,20 @@ def test_rows_like_for_like_take_the_control_of_the_arm_s_own_models():
         *(curve(f"t{i}", "T", {0: 100, 10: 40, 14: 50}, pdx_model="P1") for i in range(2)),
         *(curve(f"u{i}", "U", {0: 100, 10: 40, 14: 50}, pdx_model="P3") for i in range(2)),
     )  # fmt: skip
-    result = analyze_study(table, {"control": "V", "day": 14}).to_dict()
-    headline = {
-        row["arm"]: row for row in result["tgi"] if (row["scope"], row["method"]) == ("study", "ratio")
-    }
+    normalized = normalize_table(table)
+    plan, curves = resolve_plan(normalized, {"control": "V", "day": 14}), curves_of(normalized)
+    rows, responses = tgi_rows(curves, plan), response_sections(normalized.frame, plan)
+    headline = {row["arm"]: row for row in rows if (row["scope"], row["method"]) == ("study", "ratio")}
     assert (headline["T"]["n_control"], headline["T"]["regression_percent"]) == (2, 50)
     assert headline["T"]["percent"] == pytest.approx(100 * (1 - 50 / 900))
     assert headline["U"]["percent"] is None
-    [test] = result["response_tests"]
+    [test] = responses["response_tests"]
     assert (test["arm"], test["n"], test["n_control"], test["orr_difference_percent"]) == ("T", 2, 2, 100)
     by_day = {
-        (row["arm"], row["day"]): (row["n_control"], row["n_interpolated"]) for row in result["tgi_by_day"]
+        (row["arm"], row["day"]): (row["n_control"], row["n_interpolated"])
+        for row in tgi_by_day_rows(curves, plan)
     }
     assert by_day[("T", 10.0)] == (2, 0)
     assert set(by_day) == {(arm, day) for arm in "TU" for day in (10.0, 14.0)}
-    methods = {row["method"] for row in result["tgi"] if row["scope"] == "pdx_model"}
+    methods = {row["method"] for row in rows if row["scope"] == "pdx_model"}
     assert methods == {"delta", "ratio", "rtv"}

@@ -87,6 +87,7 @@ def test_inhibition_beyond_the_fractional_has_no_bliss():
 
 def test_three_drugs_in_the_mixed_model():
     slope = {row["arm"]: row["growth_rate_per_day"] for row in three_drugs()["mixed_model"]["slopes"]}
+    assert {row["scope"] for row in three_drugs()["synergy"]} == {"study"}, "its one PDX model is the study"
     rows = nulls(three_drugs()["synergy"])
     parts = [slope[name] for name in "ABC"]
     assert rows["bliss"]["estimate"] == pytest.approx(slope["A+B+C"] - sum(parts) + 2 * slope["vehicle"])

@@ -408,3 +408,35 @@ def test_an_impossible_length_is_refused_before_replicates_are_averaged():
     twice = {"mouse": "1", "replicate": [1, 2], "length_mm": [11.0, 9.0], "width_mm": [7.0, -1.0]}
     with pytest.raises(AnalysisError, match='row 2, width_mm "-1.0": is not above 0'):
         normalize_table(table(**twice).drop(columns="volume_mm3"))
+
+
+def test_of_many_defects_three_are_shown_and_the_rest_counted():
+    def message(*volumes: str) -> str:
+        many = pd.DataFrame(
+            {"mouse": list("abcde")[: len(volumes)], "arm": "V", "day": 0, "volume_mm3": volumes}
+        )
+        with pytest.raises(AnalysisError) as refusal:
+            normalize_table(many)
+        return str(refusal.value)
+
+    assert [part.partition(",")[0] for part in message("x", "x", "x").split("; ")] == [
+        "row 1",
+        "row 2",
+        "row 3",
+    ]
+    shown = message("x", "x", "x", "x").split("; ")
+    assert [part.partition(",")[0] for part in shown] == ["row 1", "row 2", "row 3", "and 1 more"]
+
+
+def test_days_that_cannot_be_read_are_not_told_as_one_day_twice():
+    with pytest.raises(AnalysisError) as refusal:
+        normalize_table(table(mouse="1", day=["first", "second"]))
+    assert [defect.column for defect in refusal.value.defects] == ["day", "day"]
+
+
+@pytest.mark.parametrize("name", ["length_mm", "width_mm"])
+def test_one_length_of_0_beside_a_volume_is_refused_where_there_is_no_other(name):
+    with pytest.raises(AnalysisError, match=f'row 1, {name} "0.0": is not above 0'):
+        normalize_table(table(volume_mm3=[90.0, 100.0], **{name: [0.0, 6.0]}))
+    taken = normalize_table(table(volume_mm3=[90.0, 100.0], **{name: [5.0, 6.0]})).frame
+    assert list(taken["volume_mm3"]) == [90, 100]

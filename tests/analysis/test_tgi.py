@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from studies.analysis import AnalysisError, tgi
-from studies.analysis.curves import baselines, curves_of
+from studies.analysis.curves import baselines, curves_of, volumes_at
 from studies.analysis.tgi import METHODS, NO_GROWTH, UNBOUNDED
 from tests.analysis.builders import curve, exponential, together, two_arms
 
@@ -69,6 +69,11 @@ def test_area_ends_at_an_interpolated_day():
     assert only(table, day=10, method="auc").percent == pytest.approx(100)
     assert only(table, day=10).percent == pytest.approx(100)
     assert volume == pytest.approx(200)
+    dipping = together(curve("v", "V", {0: 100, 20: 400}), curve("t", "T", {0: 100, 4: 180, 20: 20}))
+    # vehicle 10*100/2; treated 4*80/2, then 6 days from 80 to V - 100 at day 10
+    middle = 180 * (20 / 180) ** (6 / 16) - 100
+    expected = 100 * (1 - (160 + 6 * (80 + middle) / 2) / 500)
+    assert only(dipping, day=10, method="auc").percent == pytest.approx(expected)
 
 
 def test_an_arm_that_shrinks_has_more_than_100_percent():
@@ -278,3 +283,11 @@ def test_curves_of_some_mice_are_curves_of_the_same_kind():
     assert list(part.mice.index) == list(range(6))
     assert baselines(curves).known.all()
     assert not baselines(curves, baseline_day=7).known.any()
+
+
+def test_a_mouse_s_first_reading_is_its_volume_that_day_and_before_it_there_is_none():
+    curves = curves_of(together(curve("1", "V", {3: 100, 7: 200}), curve("2", "V", {0: 50, 7: 80})))
+    volume, interpolated = volumes_at(curves, 3)
+    assert volume == pytest.approx([100, 50 * 1.6 ** (3 / 7)])
+    assert list(interpolated) == [False, True]
+    assert np.isnan(volumes_at(curves, 2)[0][0])
