@@ -13,6 +13,11 @@ from studies.actions.audit import INSTALLATION, record_event
 from studies.models import User
 
 BEGAN, SEEN, BROWSER, ADDRESS = "began", "seen", "browser", "address"
+# By what a browser says of itself; most say the names further down, too.
+BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "FxiOS": "Firefox", "CriOS": "Chrome",
+            "Chrome": "Chrome", "Safari": "Safari"}  # fmt: skip
+SYSTEMS = {"Android": "Android", "iPhone": "iPhone", "iPad": "iPad", "Windows": "Windows", "Macintosh": "Mac",
+           "CrOS": "ChromeOS", "Linux": "Linux"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,14 @@ def _found(user: User, now: datetime) -> Iterator[SignedIn]:
                 name=f"{began:.6f}",
                 began=datetime.fromtimestamp(began, UTC),
                 seen=datetime.fromtimestamp(float(told.get(SEEN, began)), UTC),
-                browser=told.get(BROWSER, ""),
+                browser=browser_in_words(told.get(BROWSER, "")),
                 address=told.get(ADDRESS, ""),
             )
+
+
+def browser_in_words(agent: str) -> str:
+    """ "Chrome on Linux", as far as the browser tells it of itself; else what it tells, at most 80 letters of it."""
+    name, system = (
+        next((word for sign, word in known.items() if sign in agent), "") for known in (BROWSERS, SYSTEMS)
+    )
+    return f"{name} on {system}" if name and system else agent[:80]

@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from studies import access
 from studies.endpoints import endpoint
 from studies.models import AuditEvent, Study
+from studies.wording import in_words
 
 A_PAGE = 50
 COLUMNS = [
@@ -83,4 +84,4 @@ def _rows(request, study: Study) -> Iterator[dict[str, Any]]:
 
 
 def _words(facts: dict[str, Any] | None) -> str:
-    return "; ".join(f"{name}: {value}" for name, value in (facts or {}).items())
+    return in_words(facts) if facts else ""

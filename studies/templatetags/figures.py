@@ -3,7 +3,10 @@
 from django import template
 from django.utils.html import format_html
 
+from studies.wording import in_words
+
 register = template.Library()
+register.filter(in_words)
 NOT_RECORDED = format_html('<span class="unrecorded">{}</span>', "not recorded")
 MINUS = "\N{MINUS SIGN}"
 

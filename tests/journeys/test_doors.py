@@ -1,12 +1,16 @@
 """The desk and the admin in a real browser: light and dark, wide and narrow, by keyboard, under their policy."""
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from studies.actions.audit import record_event, study_chain
 from studies.models import User, WelfareLimits
 from studies.terms import ArmRole, BiomarkerStatus, Role, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session, make_study
-from tests.people import join
+from tests.people import PASSWORD, join
+from tests.support.browser import next_page
 
 pytestmark = pytest.mark.django_db(transaction=True)
 THEMES = ("light", "dark")
@@ -92,6 +96,30 @@ def test_no_page_is_wider_than_the_screen(live_server, page, sign_in, measured, 
     for path in ("/", "/studies/", f"/studies/{measured.code}/", "/studies/PDX-OPEN-01/"):
         open_page(page, live_server.url + path)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, path
+
+
+def test_tokens_and_the_audit_trail_are_read_on_a_phone_without_moving_sideways(
+    live_server, page, sign_in, measured, people
+):
+    by, old, new = people.study_director, {"state": "active"}, {"sha256": "0" * 64, "mice": ["M000"] * 40}
+    with transaction.atomic():
+        record_event("changed", measured, actor=by, at=timezone.now(), chain=study_chain(measured),
+                     study=measured, old=old, new=new, reason="moved")  # fmt: skip
+    page.set_viewport_size({"width": 360, "height": 900})
+    sign_in(by)
+    open_page(page, f"{live_server.url}/accounts/tokens/")
+    page.get_by_label("Password").fill(PASSWORD)
+    with next_page(page):
+        page.keyboard.press("Enter")
+    page.get_by_label("What will use it").fill("weekly export to the statistician's share")
+    with next_page(page):
+        page.get_by_role("button", name="Issue token").click()
+    for path in ("/accounts/tokens/", f"/studies/{measured.code}/audit/"):
+        open_page(page, live_server.url + path)
+        assert page.locator(".stacked tbody tr").first.is_visible()
+        table = page.locator(".table-scroll")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
+        assert table.evaluate("one => one.scrollWidth - one.clientWidth") <= 0, path
 
 
 def test_a_mouse_is_followed_by_pointing_at_its_curve(live_server, page, sign_in, measured, people):

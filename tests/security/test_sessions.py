@@ -10,6 +10,7 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, 
 from django.test import Client
 
 from studies.accounts import SealedFactorsAdapter
+from studies.actions.own_sessions import browser_in_words
 from studies.models import AuditEvent
 from tests.people import PASSWORD
 
@@ -47,6 +48,20 @@ def test_one_sees_ones_own_sessions_and_ends_one_or_all_others(sign_in):
     assert [is_signed_in(client) for client in (desk, tablet, phone, other)] == [True, False, False, True]
     told = AuditEvent.objects.filter(action="ended sessions")
     assert [(event.actor_name, event.new) for event in told] == [("a_technician", {"sessions": 1})] * 2
+
+
+def test_a_browser_is_named_as_its_user_knows_it():
+    chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+    told = {
+        chrome: "Chrome on Linux",
+        chrome.replace("X11; Linux x86_64", "Windows NT 10.0; Win64; x64") + " Edg/140.0": "Edge on Windows",
+        "Mozilla/5.0 (Android 15; Mobile; rv:143.0) Gecko/143.0 Firefox/143.0": "Firefox on Android",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15) AppleWebKit/605 Version/18.5 Safari/605": "Safari on Mac",
+        "curl/8.5.0": "curl/8.5.0",
+        "x" * 200: "x" * 80,
+        "": "",
+    }
+    assert {agent: browser_in_words(agent) for agent in told} == told
 
 
 def test_nothing_is_listed_or_ended_without_the_password_given_again(sign_in, client, people):
