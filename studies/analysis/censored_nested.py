@@ -26,17 +26,12 @@ from studies.analysis.mixed_model import LmmFit, factors_near, fit_lmm
 from studies.analysis.tobit import BELOW, SEEN
 
 Array = np.ndarray
-ENOUGH, MOST_GRADIENT = (
-    1e-9,
-    1e-2,
-)  # of -2 log-likelihood: a search's last step, and the gradient it may leave
+# Of -2 log-likelihood: a search's last step, and the gradient it may leave.
+ENOUGH, MOST_GRADIENT = 1e-9, 1e-2
 LEAST_WEIGHT = 1e-8
 LEAST_KNOWN = 1e-6  # share of the fixed effects' information that censoring may leave
-NEARLY_ZERO, LIFTED, LEAST_LOSS = (
-    0.03,
-    0.1,
-    1e-6,
-)  # of Lambda: taken for 0, tried instead of 0; of -2 log-likelihood
+# Of Lambda: taken for 0, tried instead of 0; of -2 log-likelihood: the least loss.
+NEARLY_ZERO, LIFTED, LEAST_LOSS = 0.03, 0.1, 1e-6
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,8 @@ def pool(effects: np.ndarray, standard_errors: np.ndarray | None, confidence: fl
 
 def reml_tau2(effects: np.ndarray, variances: np.ndarray) -> float:
     """The between-model variance by REML: Fisher scoring from the moment estimate; 0 at the boundary."""
-    others = 1 - np.eye(
-        len(effects)
-    )  # 1 - w_i / sum w as a sum of the others' weights: a difference would cancel
+    # 1 - w_i / sum w as a sum of the others' weights: a difference would cancel.
+    others = 1 - np.eye(len(effects))
     fixed = 1 / variances
     mean = fixed @ effects / fixed.sum()
     q = (fixed * (effects - mean) ** 2).sum()

@@ -403,9 +403,8 @@ class LmmFit:
         turned = rows @ self.assembled.turn.back
         estimates = rows @ self.beta
         variances = ((turned @ covariance) * turned).sum(axis=1)
-        errors = np.sqrt(
-            np.where(variances > 0, variances, np.nan)
-        )  # rounding may leave nothing: no error, no test
+        # Rounding may leave nothing of a variance: no error, no test.
+        errors = np.sqrt(np.where(variances > 0, variances, np.nan))
         if method == "satterthwaite" and self.at_boundary:
             dfs = np.full(len(rows), np.nan)
         else:

@@ -50,9 +50,8 @@ def love_plot(covariates: Sequence[CovariateBalance]) -> "Figure":
         if one.worst:
             axis.plot(abs(one.worst.smd), line, "o", color=INK, markersize=4.5)
             pair = fitted(f"{one.worst.first} and {one.worst.second}", AXIS_MM, SMALLEST_PT)
-            half = (
-                0.5 * reach * width_mm(pair, SMALLEST_PT) / AXIS_MM
-            )  # within the axis, at the dot as far as it goes
+            half = 0.5 * reach * width_mm(pair, SMALLEST_PT) / AXIS_MM
+            # Within the axis, at the dot as far as it goes.
             place = min(max(abs(one.worst.smd), half), reach - half)
             axis.annotate(pair, (place, line), (0, 5), textcoords="offset points", fontsize=SMALLEST_PT,
                           color=SOFT_INK, ha="center")  # fmt: skip

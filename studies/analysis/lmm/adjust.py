@@ -12,9 +12,8 @@ def adjust_p(p_values: Array, statistics: Array, dfs: Array, covariance: Array, 
     """Adjusted p by "none", "holm" or "mvt"; contrasts without a p value or an error count neither in nor out."""
     if method == "none":
         return p_values.copy()
-    known = np.isfinite(p_values) & (
-        np.diag(covariance) > 0
-    )  # without a standard error there is no statistic
+    has_error = np.diag(covariance) > 0  # without a standard error there is no statistic
+    known = np.isfinite(p_values) & has_error
     result = np.full(p_values.size, np.nan)
     if method == "holm":
         result[known] = holm(p_values[known])

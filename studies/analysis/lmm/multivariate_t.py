@@ -87,9 +87,8 @@ def _by_factor(statistic: float, df: float, loadings: Array) -> float:
     s)."""
     spread = np.sqrt(1 - loadings**2)
     n_factor = int(np.clip(40 / spread.min() ** 1.2, 200, 20000))
-    usual = statistic * (
-        np.sqrt(df / (statistic**2 + df)) if np.isfinite(df) else 1.0
-    )  # where a small p comes from
+    share = np.sqrt(df / (statistic**2 + df)) if np.isfinite(df) else 1.0
+    usual = statistic * share  # where a small p comes from
     furthest = 9.0 + min(np.abs(loadings).max() * (usual + 9.0) if usual > 3 else 0.0, 30.0)
     u = np.linspace(-furthest, furthest, int(n_factor * furthest / 9.0) + 1)
     weight = np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi) * (u[1] - u[0])
