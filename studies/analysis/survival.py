@@ -60,8 +60,9 @@ class SurvivalComparison:
     """`medians` holds None where an arm's curve stays above one half; `cox` is None with `cox_reason`.
 
     `median_intervals` are on the log-log scale; `last_days` is how long each arm was followed, the lower bound of a
-    median that was not reached. `firth` has a hazard ratio for every arm with a finite one, also where `cox` has none;
-    `proportionality` the check that hazard ratios do not change with time.
+    median that was not reached, and `followed` how many of its mice still were on that day. `firth` has a hazard ratio
+    for every arm with a finite one, also where `cox` has none; `proportionality` the check that hazard ratios do not
+    change with time.
     """
 
     logrank: LogRank
@@ -72,6 +73,7 @@ class SurvivalComparison:
     events: dict[str, int]
     median_intervals: dict[str, tuple[float | None, float | None]]
     last_days: dict[str, float]
+    followed: dict[str, int]
     firth: pd.DataFrame | None
     proportionality: dict[str, float | int] | None
 
@@ -156,6 +158,8 @@ def compare_survival(
     table = _risks(times, arms, strata)
     fit, reason = _cox_fit(times, table, arms)
     curves = {arm: kaplan_meier(*_of(times, arm), confidence) for arm in arms}
+    last_days = times.groupby("arm")["time"].max()
+    is_last = times["time"] == times["arm"].map(last_days)
     return SurvivalComparison(
         logrank=_log_rank(table, len(arms)),
         medians={arm: curve.median for arm, curve in curves.items()},
@@ -164,7 +168,8 @@ def compare_survival(
         n={arm: int((times["arm"] == arm).sum()) for arm in arms},
         events={arm: int(times.loc[times["arm"] == arm, "event"].sum()) for arm in arms},
         median_intervals={arm: curve.median_interval for arm, curve in curves.items()},
-        last_days={arm: float(times.loc[times["arm"] == arm, "time"].max()) for arm in arms},
+        last_days={arm: float(last_days[arm]) for arm in arms},
+        followed={arm: int((is_last & (times["arm"] == arm)).sum()) for arm in arms},
         firth=_firth(table, arms, confidence) if ratios else None,
         proportionality=_proportionality(table, fit) if fit is not None and ratios else None,
     )

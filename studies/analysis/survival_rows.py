@@ -24,9 +24,9 @@ FEWEST_MICE_BY_MODEL, FEWEST_MICE_OF_A_RATIO = 2, 2
 MOST_MICE_EXCHANGED = 10
 VOLUMES_MM3 = (1000.0, 1500.0)
 NOTHING: dict[str, Any] = {
-    "logrank": None, "medians": {}, "median_intervals": {}, "median_lower_bounds": {}, "cox": None, "firth": None,
-    "proportionality": None, "n": {}, "events": {}, "competing": {}, "exact_logrank": [], "restricted_means": [],
-    "incidence": [], "efs_ratios": [], "interval_censored": [],
+    "logrank": None, "medians": {}, "median_intervals": {}, "median_lower_bounds": {}, "median_lower_bound_mice": {},
+    "cox": None, "firth": None, "proportionality": None, "n": {}, "events": {}, "competing": {}, "exact_logrank": [],
+    "restricted_means": [], "incidence": [], "efs_ratios": [], "interval_censored": [],
 }  # fmt: skip
 
 
@@ -130,13 +130,15 @@ def _of_scope(scope: Scope, times: pd.DataFrame, plan: Plan) -> dict[str, Any]:
 
 
 def _medians(result: SurvivalComparison | None) -> dict[str, Any]:
-    """Counts and medians by arm; where a median was not reached, the day it lies beyond."""
+    """Counts and medians by arm; where a median was not reached, the day it lies beyond and the mice followed then."""
     if result is None:
-        return {name: {} for name in ("n", "events", "medians", "median_intervals", "median_lower_bounds")}
+        return {name: {} for name in ("n", "events", "medians", "median_intervals", "median_lower_bounds",
+                                      "median_lower_bound_mice")}  # fmt: skip
     beyond = {arm: result.last_days[arm] for arm, median in result.medians.items() if median is None}
     return {
         "n": result.n, "events": result.events, "medians": result.medians,
         "median_intervals": result.median_intervals, "median_lower_bounds": beyond,
+        "median_lower_bound_mice": {arm: result.followed[arm] for arm in beyond},
     }  # fmt: skip
 
 

@@ -160,7 +160,11 @@ def _survival(found: Sequence[Mapping[str, Any]]) -> Rows:
         test = {f"logrank_{key}": value for key, value in (stratum.get("logrank") or {}).items()}
         for arm, mice in (stratum.get("n") or {}).items():
             counts = {"arm": arm, "n": mice, "events": (stratum.get("events") or {}).get(arm)}
-            median = {"median_days": (stratum.get("medians") or {}).get(arm)}
+            median = {
+                "median_days": (stratum.get("medians") or {}).get(arm),
+                "median_beyond_day": (stratum.get("median_lower_bounds") or {}).get(arm),
+                "mice_followed_then": (stratum.get("median_lower_bound_mice") or {}).get(arm),
+            }
             rows.append(_scalars(stratum) | counts | median | test | cox.get(arm, {}))
     return rows
 

@@ -46,6 +46,19 @@ def test_every_endpoint_has_its_medians_and_test():
     assert {row["control"] for row in rows.values()} == {"vehicle"}
 
 
+def test_beside_the_day_a_median_lies_beyond_stand_the_mice_followed_then():
+    """Of five mice of the drug two leave for other reasons after day 7 and one after day 14: two are left on day 21."""
+    slow = [
+        curve(f"d{number}", "drug", exponential(0.01, DAYS[:visits]))
+        for number, visits in enumerate((2, 2, 3, 4, 4))
+    ]
+    fast = [curve(f"v{number}", "vehicle", exponential(0.1, DAYS)) for number in range(3)]
+    row = compared(together(*slow, *fast))
+    assert row["medians"]["drug"] is None and row["medians"]["vehicle"] is not None
+    assert row["median_lower_bounds"] == {"drug": 21}
+    assert row["median_lower_bound_mice"] == {"drug": 2}
+
+
 def test_without_an_exit_there_is_no_test_and_a_reason():
     table = left({f"m{number}": "" for number in range(4)})
     plan = resolve_plan(normalize_table(table), {"control": "vehicle"})

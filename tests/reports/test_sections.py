@@ -74,6 +74,20 @@ def test_what_a_one_mouse_arm_leaves_out_is_told_by_its_name(analyzed):
     assert [table.rows for table in blocks if isinstance(table, Table)][1:] == [[exchanged], [ratio]]
 
 
+def test_a_median_that_was_not_reached_is_told_with_the_mice_followed_to_its_bound(analyzed):
+    row = {
+        "scope": "study", "n": {"vehicle": 8, "A": 7}, "events": {"vehicle": 8, "A": 1}, "medians": {"vehicle": 15.0},
+        "median_lower_bounds": {"A": 262.0}, "median_lower_bound_mice": {"A": 3},
+    }  # fmt: skip
+    table = next(block for block in survival._blocks_of(analyzed.document, row) if isinstance(block, Table))
+    by_title = {column.title: column for column in table.columns}
+    told = {
+        line["arm"]: (by_title["Beyond, days"].value(line), by_title["Mice followed then"].value(line))
+        for line in table.rows
+    }
+    assert told == {"vehicle": (None, None), "A": (262.0, 3)}
+
+
 def test_sections_stand_in_the_order_of_the_contract(sections):
     assert list(sections) == ORDER
 

@@ -180,6 +180,7 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
             low, high = (row.get("median_intervals") or {}).get(name) or (None, None)
             line |= {"median_low": low, "median_high": high}
             line["beyond"] = (row.get("median_lower_bounds") or {}).get(name)
+            line["followed"] = (row.get("median_lower_bound_mice") or {}).get(name)
             rows.append(
                 line
                 | {
@@ -193,8 +194,8 @@ def _blocks_of(study: Study, row: Row) -> list[Block]:
             _columns(study, bool(cox)),
             rows,
             "A median stays empty (–) where fewer than half of the mice had an event; it then lies beyond the "
-            "last day the "
-            "arm was followed to. Intervals of medians are on the log-log scale.",
+            "last day the arm was followed to, which says little where few mice still were. Intervals of medians are "
+            "on the log-log scale.",
         )
     )
     if reason := (row.get("logrank") or {}).get("reason"):
@@ -288,6 +289,7 @@ def _columns(study: Study, with_cox: bool) -> list[Column]:
         Column("median", "Median, days", "days"),
         Column(("median_low", "median_high"), f"{confidence(study)} interval", "days"),
         Column("beyond", "Beyond, days", "days"),
+        Column("followed", "Mice followed then", "count"),
     ]
     if not with_cox:
         return columns
