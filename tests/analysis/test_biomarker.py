@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,18 @@ from statsmodels.duration.hazard_regression import PHReg
 from statsmodels.formula.api import ols
 
 from studies.analysis import AnalysisError, analyze_study
+from studies.analysis import biomarker as biomarker_module
 from studies.analysis.against_parts import inhibited_by
-from studies.analysis.biomarker import _claim, _fit, _interaction
+from studies.analysis.biomarker import (
+    _cells,
+    _claim,
+    _fit,
+    _interaction,
+    _model_effects,
+    _note_disagreement,
+    _pooled_by_status,
+    biomarker_section,
+)
 from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
 from studies.analysis.plan import Plan, resolve_plan
 from studies.analysis.tables import normalize_table
@@ -478,7 +489,17 @@ def test_an_arm_held_in_one_status_only_has_no_interaction():
         (-0.1, 0.049, 3, None, False, False, "exploratory: the arm's effect over all models is not shown"),
         (-0.1, 0.049, 3, "wild_type_more_sensitive", True, False, "against the direction"),
         (-0.1, 0.049, 3, "loss_of_function_more_sensitive", True, True, "3 loss-of-function and 3 wild-type"),
-        (-0.1, 0.049, 3, None, True, True, "3 loss-of-function and 3 wild-type"),
+        (
+            -0.1,
+            0.049,
+            3,
+            None,
+            True,
+            True,
+            "loss of function more sensitive: 3 loss-of-function and 3 wild-type",
+        ),
+        (0.1, 0.049, 3, None, True, True, "wild type more sensitive: 3 loss-of-function and 3 wild-type"),
+        (0.1, 0.049, 3, "loss_of_function_more_sensitive", True, False, "against the direction"),
     ],
 )
 def test_what_an_interaction_may_claim(estimate, p, fewest, sign, gate, claim, reason):
@@ -515,3 +536,145 @@ def test_tau2_is_found_in_few_steps(monkeypatch):
     best = reml_tau2(effects, variances)
     monkeypatch.setattr("studies.analysis.meta_analysis.MOST_STEPS", 8)
     assert reml_tau2(effects, variances) == pytest.approx(best, rel=1e-4)
+
+
+# The parts, by hand
+
+
+def cells(**facts: object) -> pd.DataFrame:
+    """P1 with three and two mice, P2 with one and two."""
+    return pd.DataFrame({
+        "pdx_model": ["P1", "P1", "P2", "P2"], "map2k4_status": ["wild_type"] * 2 + ["loss_of_function"] * 2,
+        "arm": ["T", "V"] * 2, "mean": [0.02, 0.1, 0.05, 0.08], "size": [3, 2, 1, 2], "var": [4.0, 1, np.nan, 3],
+        **facts,
+    })  # fmt: skip
+
+
+def test_a_model_s_effect_errs_by_the_variance_of_mice_pooled_over_models_and_arms():
+    effects = _model_effects(cells(), "T", "V")
+    pooled = (2 * 4 + 1 * 1 + 1 * 3) / 4
+    assert effects["effect"].to_numpy() == pytest.approx([-0.08, -0.03])
+    assert effects["se"].to_numpy() ** 2 == pytest.approx([pooled * (1 / 3 + 1 / 2), pooled * (1 + 1 / 2)])
+    assert list(effects["n"]) == [3, 1] and list(effects["n_control"]) == [2, 2]
+    assert _model_effects(cells(size=1, var=np.nan), "T", "V")["se"].isna().all()
+    known = _model_effects(cells(variance=[1.0, 3, 5, 11]), "T", "V")
+    assert list(known["se"]) == [2, 4]
+
+
+def test_rates_of_cells_are_of_single_mice_or_of_lines_that_censor(monkeypatch):
+    frame, plan = resolved(models(study(), 1))
+    found = _cells(frame, plan, None).set_index("arm")
+    mice = frame[(frame["arm"] == "A") & (frame["day"] <= 17)].groupby("mouse")
+    rates = [np.polyfit(mouse["day"], np.log(mouse["volume_mm3"]), 1)[0] for _, mouse in mice]
+    assert found.loc["A", "mean"] == pytest.approx(np.mean(rates))
+    assert (found.loc["A", "size"], found.loc["A", "var"]) == (3, pytest.approx(np.var(rates, ddof=1)))
+    lines = pd.DataFrame({"slope": [0.1, 0.2], "n": [1, 2], "variance": [1.0, 1.0]})
+    monkeypatch.setattr(biomarker_module, "slopes_of_cells", lambda fit: lines)
+
+    def primary(n_censored: int) -> SimpleNamespace:
+        return SimpleNamespace(data=SimpleNamespace(n_censored=n_censored))
+
+    assert list(_cells(frame, plan, primary(1))["mean"]) == [0.1, 0.2]
+    assert list(_cells(frame, plan, primary(0))["size"]) == list(_cells(frame, plan, None)["size"])
+    lines["n"] = 1
+    assert _cells(frame, plan, primary(1))["variance"].isna().all(), "of one mouse each none is known"
+
+
+@pytest.mark.parametrize(("least", "is_weighed"), [(0.1, True), (0.0, False), (np.nan, False)])
+def test_models_are_weighed_by_their_errors_where_all_are_known_and_above_0(least, is_weighed):
+    effects = pd.DataFrame({"map2k4_status": "wild_type", "effect": [0.1, 0.2, 0.6], "se": [least, 0.1, 0.1]})
+    found = _pooled_by_status(effects, 0.95)
+    assert [row["map2k4_status"] for row in found["pooled"]] == [None, "wild_type"]
+    assert (found["pooled"][0]["tau2"] is not None) == is_weighed
+    assert found["test"] is None
+
+
+def test_tests_on_two_sides_of_the_level_are_told():
+    def notes(mixed: float | None, model_level: float | None) -> list[str]:
+        told: list[str] = []
+        section = {
+            "model_level": [{"arm": "A", "test": {"p_value": model_level}}, {"arm": "B", "test": None}],
+            "interaction": [{"arm": "A", "mixed_model": {"p_value": mixed}, "test": "mixed model"}],
+        }
+        _note_disagreement(section, resolved(study())[1], told)
+        return told
+
+    [said] = notes(0.049, 0.05)
+    assert said.startswith("MAP2K4 interaction of A: the mixed model (p = 0.049) and the test on model-level")
+    assert len(notes(0.05, 0.049)) == 1
+    assert notes(0.01, 0.049) == notes(0.05, 0.9) == notes(None, 0.01) == notes(0.01, None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "statuses", "is_kept"),
+    [
+        ("M4", {"wild_type", "loss_of_function"}, True), ("M4, censored", {"wild_type"}, True),
+        ("M1", {"wild_type"}, False), ("M4", {"wild_type", "unknown"}, False),
+    ],
+)  # fmt: skip
+def test_strata_take_the_primary_fit_where_it_is_one_of_proven_models(monkeypatch, name, statuses, is_kept):
+    frame, plan = resolved(models(study(), 1, 4))
+    primary = SimpleNamespace(name=name, data=SimpleNamespace(mice={"map2k4": list(statuses)}))
+    monkeypatch.setattr(biomarker_module, "fit_m4", lambda data, plan, square: "fitted anew")
+    assert _fit(frame, plan, primary) == (primary if is_kept else "fitted anew")
+    assert _fit(frame, plan, None) == "fitted anew"
+
+
+def test_one_proven_model_has_its_combinations_and_no_strata(monkeypatch):
+    monkeypatch.setattr(biomarker_module, "combination_against_parts", lambda *asked: ["asked"])
+
+    def found(primary: object, *numbers: int) -> tuple[list, str]:
+        frame, plan = resolved(models(study(), *numbers))
+        notes: list[str] = []
+        part = biomarker_section(frame, plan, primary, [], notes, [])
+        return part["combination_against_parts"], notes[-1]
+
+    def primary(*statuses: str) -> SimpleNamespace:
+        return SimpleNamespace(name="M1", data=SimpleNamespace(mice={"map2k4": list(statuses)}, n_censored=0))
+
+    reason = "no MAP2K4 strata: fewer than two PDX models have a proven status"
+    assert found(primary("wild_type"), 1) == (["asked"], reason)
+    assert found(primary("unknown"), 1) == ([], reason)
+    assert found(None, 1) == ([], reason)
+    monkeypatch.setattr(biomarker_module, "_fit", _refused)
+    assert found(None, 1, 4) == ([], "no MAP2K4 strata: asked")
+
+
+def _refused(*asked: object) -> None:
+    raise AnalysisError("asked")
+
+
+def test_three_models_of_equal_error_are_pooled_as_on_paper():
+    effects = np.array([0.1, 0.2, 0.6])
+    pooled = pool(effects, np.full(3, 0.1))
+    tau2, se = 0.07 - 0.01, (0.07 / 3) ** 0.5
+    half, reach = stats.t.ppf(0.975, 2) * se, stats.t.ppf(0.975, 1) * (tau2 + se**2) ** 0.5
+    assert (pooled.k, pooled.estimate, pooled.se, pooled.tau2) == pytest.approx((3, 0.3, se, tau2))
+    assert (pooled.ci_low, pooled.ci_high) == pytest.approx((0.3 - half, 0.3 + half))
+    assert (pooled.prediction_low, pooled.prediction_high) == pytest.approx((0.3 - reach, 0.3 + reach))
+    assert pooled.i2_percent == pytest.approx(100 * (14 - 2) / 14)
+    plain = pool(effects, None, 0.9)
+    half = stats.t.ppf(0.95, 2) * se
+    assert (plain.ci_low, plain.ci_high) == pytest.approx((0.3 - half, 0.3 + half))
+    assert (plain.prediction_low, plain.prediction_high) == pytest.approx((0.3 - 2 * half, 0.3 + 2 * half))
+    alike = pool(np.full(3, 0.2), np.array([0.1, 0.2, 0.2]))
+    assert (alike.i2_percent, alike.se) == (0, pytest.approx((1 / (100 + 25 + 25)) ** 0.5))
+    assert pool(effects[:2], np.full(2, 0.1)).note == "2 PDX models: fewer than 3 are not pooled"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [([0.1, 0.3], [0.5, 0.8]), ([0.1, 0.3, 0.2], [0.5, 0.8, 0.6, 0.1])]
+)
+def test_groups_of_models_are_compared_as_scipy_does(one, other):
+    found = compare_groups(np.array(one), np.array(other))
+    expected, welch = stats.ttest_ind(one, other), stats.ttest_ind(one, other, equal_var=False)
+    bounds = expected.confidence_interval()
+    assert (found.p_value, found.df) == pytest.approx((expected.pvalue, expected.df))
+    assert (found.ci_low, found.ci_high) == pytest.approx((bounds.low, bounds.high))
+    assert found.welch_p_value == (pytest.approx(welch.pvalue) if len(one) > 2 else None)
+    exact = stats.permutation_test(
+        (one, other), lambda a, b: abs(np.mean(a) - np.mean(b)), alternative="greater"
+    )
+    assert found.permutation_p_value == pytest.approx(exact.pvalue)
+    assert compare_groups(np.array(one), np.array(other[:1])).p_value is None
+    assert compare_groups(np.array(one[:1]), np.array(other)).p_value is None

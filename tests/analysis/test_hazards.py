@@ -3,7 +3,7 @@
 import numpy as np
 
 from studies.analysis import hazards
-from studies.analysis.hazards import RiskTable, cox
+from studies.analysis.hazards import RiskTable, cox, log_rank
 
 
 def two_groups(events: list[list[float]]) -> RiskTable:
@@ -32,3 +32,8 @@ def test_a_search_that_does_not_come_to_rest_finds_no_maximum(monkeypatch):
 
     monkeypatch.setattr(hazards, "_likelihood", rising)
     assert cox(two_groups([[1, 0]])) is None
+
+
+def test_arms_never_at_risk_together_have_no_degree_of_freedom():
+    table = RiskTable.of(np.array([1.0, 5]), np.ones(2), np.array([0, 1]), 2, stratum=np.array([0, 1]))
+    assert log_rank(table) == (None, 0)

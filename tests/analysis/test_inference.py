@@ -4,15 +4,35 @@ import json
 from functools import cache
 from math import exp
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.special import stdtr
 
-from studies.analysis import AnalysisError, analyze_study, normalize_table, pool_studies
-from studies.analysis.growth_models import GrowthData, difference, fit_m1, fit_m4, fit_primary, growth_data
-from studies.analysis.inference import contrast_rows, curvature
+from studies.analysis import (
+    AnalysisError,
+    analyze_study,
+    growth_models,
+    inference,
+    normalize_table,
+    pool_studies,
+)
+from studies.analysis.growth_models import (
+    GrowthData,
+    _add,
+    _capped,
+    detection_limit,
+    difference,
+    fit_m1,
+    fit_m4,
+    fit_primary,
+    growth_data,
+    tgi_percent,
+)
+from studies.analysis.inference import contrast_rows, curvature, fits_by_model
 from studies.analysis.plan import Plan, resolve_plan
 from studies.analysis.synergy import bliss_weights
 from tests.analysis.builders import curve, exponential, together, two_arms
@@ -319,3 +339,95 @@ def test_where_no_simulated_study_has_a_maximum_there_is_no_bootstrap_p(monkeypa
     (row,) = contrast_rows(fit_primary(data, plan), plan, SCOPE)
     assert (row["bootstrap_p_value"], row["bootstrap_draws"], row["likelihood_ratio"]) == (None, 0, None)
     assert 0 < row["p_value"] < 1 and row["family"] == "F1"
+
+
+def test_the_fit_of_a_single_model_is_the_study_s_and_of_several_each_has_its_own(monkeypatch):
+    def found(frame: pd.DataFrame, primary: object, **plan: object) -> list[tuple[str, object]]:
+        table = normalize_table(frame)
+        given = resolve_plan(table, {**PLAN, **plan})
+        return [(scope["pdx_model"], fit) for scope, fit in fits_by_model(table.frame, given, primary)]
+
+    monkeypatch.setattr(inference, "fit_censoring", lambda data, plan, square: "its own")
+    two = study().query("pdx_model in ['PDX-1', 'PDX-2']")
+    assert found(one_model(), "primary") == [("PDX-1", "primary")]
+    assert found(one_model(), None) == [("PDX-1", "its own")]
+    assert found(one_model(), "primary", model="log_volume ~ day * arm + (1 | mouse)") == [
+        ("PDX-1", "its own")
+    ]
+    assert found(two, "primary") == [("PDX-1", "its own"), ("PDX-2", "its own")]
+    lone = two[(two["pdx_model"] == "PDX-1") | two["mouse"].str.endswith("1") | (two["arm"] == "vehicle")]
+    assert found(lone, "primary") == [("PDX-1", "its own")], "one mouse an arm but in the control's"
+
+
+def test_only_what_grows_doubles():
+    rates = pd.DataFrame(
+        {"estimate": [0.1, 0.0, -0.1, np.nan], "se": 0.01, "df": 9.0, "ci_low": 0.0, "ci_high": 0.2},
+        index=list("VABC"),
+    )
+    fit = SimpleNamespace(
+        data=SimpleNamespace(arms=list("VABC")), shares=lambda arm: {}, slope=lambda arm, shares: {},
+        contrasts=lambda weights, plan, adjust: rates,
+    )  # fmt: skip
+    rows = inference._slopes(fit, {})
+    assert [row["growth_rate_per_day"] for row in rows] == [0.1, 0, -0.1, None]
+    assert [row["doubling_time_days"] for row in rows] == [pytest.approx(np.log(2) / 0.1), None, None, None]
+
+
+# The parts of a growth fit, by hand
+
+
+def test_a_reading_of_0_does_not_make_a_table_one_of_other_units():
+    plan = fitted(False)[1]
+    assert detection_limit(np.array([0.0, 0, 0, 14, 20]), plan) == 13.5
+    assert detection_limit(np.array([0.0, 1, 2, 3]), plan) == 1, (
+        "not in mm3: only 0 lies below what was measured"
+    )
+    assert detection_limit(np.array([13.5, 20]), plan) is None
+    assert detection_limit(np.array([13.4, 20]), plan) == 13.5
+    assert detection_limit(np.array([1.0, 2]), plan) is None
+
+
+def test_a_difference_of_weights_holds_both_sides():
+    assert difference({"a": 2.0, "b": 1.0}, {"b": 1.0, "c": 3.0}) == {"a": 2.0, "c": -3.0}
+
+
+def test_an_effect_by_a_day_is_a_tgi_where_it_is_a_number():
+    assert tgi_percent(-0.05, 20) == pytest.approx(100 * (1 - np.exp(-1)))
+    assert tgi_percent(None, 20) is None
+    assert tgi_percent(float("nan"), 20) is None
+    assert tgi_percent(1e3, 20) is None, "beyond every number"
+
+
+def test_weights_of_one_coefficient_add_up():
+    weights: dict[str, float] = {}
+    for _ in range(2):
+        _add(weights, {"arm[T.A]:day", "day"}, ("day", "arm[T.A]"), 0.25)
+        _add(weights, {"day"}, ("day", "arm[T.B]"), 0.25)
+    assert weights == {"arm[T.A]:day": 0.5}
+
+
+def test_degrees_of_freedom_are_capped_in_p_and_interval():
+    table = pd.DataFrame(
+        {"estimate": [0.3, 0.3], "se": [0.1, 0.1], "df": [9.0, 2.0], "statistic": [3.0, 3.0]}
+    )
+    found = _capped(table, 4, 0.1)
+    assert list(found["df"]) == [4, 2]
+    half = stats.t.ppf(0.95, [4, 2]) * 0.1
+    assert found["ci_low"].to_numpy() == pytest.approx(0.3 - half)
+    assert found["ci_high"].to_numpy() == pytest.approx(0.3 + half)
+    assert found["p_value"].to_numpy() == pytest.approx(2 * stats.t.sf(3, [4, 2]))
+
+
+@pytest.mark.parametrize(
+    ("sigma", "variances", "is_sound"),
+    [(1e-5, [1.0, 1.0], True), (0.9e-5, [1.0, 1.0], False), (0.1, [1.0, 0.0], False)],
+)
+def test_a_fit_that_leaves_no_error_is_refused(monkeypatch, sigma, variances, is_sound):
+    fit = SimpleNamespace(sigma=sigma, vcov=lambda df: np.diag(variances))
+    monkeypatch.setattr(growth_models, "fit_lmm_near", lambda formula, frame, near: fit)
+    frame = fitted(False)[0].data.frame
+    if is_sound:
+        assert growth_models._fit_anew("", frame, None) is fit
+    else:
+        with pytest.raises(AnalysisError, match="the curves are reproduced without error"):
+            growth_models._fit_anew("", frame, None)

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from math import exp
 from pathlib import Path
@@ -12,10 +12,17 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
-from studies.analysis import analyze_study, fit_lmm, normalize_table, sensitivity
-from studies.analysis.growth_models import BELOW_LIMIT, fit_primary, growth_data
+from studies.analysis import (
+    AnalysisError,
+    analyze_study,
+    fit_lmm,
+    growth_shapes,
+    normalize_table,
+    sensitivity,
+)
+from studies.analysis.growth_models import BELOW_LIMIT, GrowthData, GrowthFit, fit_primary, growth_data
 from studies.analysis.leaving import with_visits_after_culls
 from studies.analysis.plan import resolve_plan
 from studies.analysis.sensitivity import Asked, NotApplicableError, with_values
@@ -597,3 +604,145 @@ def test_visits_after_a_cull_for_size_lie_above_the_least_volume_of_a_cull():
     assert set(added["kind"]) == {ABOVE}
     assert added["log_volume"].to_numpy() == pytest.approx(np.log(60))
     assert list(added["day2"]) == list(added["day"] ** 2)
+
+
+# Curves of other shapes, without their fits
+
+
+@pytest.fixture
+def unfitted(monkeypatch):
+    """The shapes as (formula or columns that bend, their weights), nothing fitted."""
+    monkeypatch.setattr(growth_shapes, "fit_m1", lambda data, plan, bends: Shape(data, bends, "M1"))
+    monkeypatch.setattr(growth_shapes, "fit_m4", lambda data, plan, bends: Shape(data, bends, "M4"))
+    monkeypatch.setattr(growth_shapes, "fit_lmm", lambda formula, frame: None)
+
+
+@dataclass(frozen=True)
+class Shape:
+    data: GrowthData
+    bends: dict[str, float]
+    name: str
+
+    def at(self, day: float) -> list[float]:
+        """The value of each bending column on a day."""
+        return [
+            float(self.data.frame.loc[self.data.frame["day"] == day, name].iloc[0]) for name in self.bends
+        ]
+
+
+def test_five_days_take_a_spline_that_ends_straight(unfitted):
+    """Knots 0, 4, 8 and 12: past the last the cubes and squares cancel; 2/T^2 of the area by quadrature."""
+    days = [0, 4, 8, 12, 16]
+    table = together(*(curve(f"{arm}{i}", arm, dict.fromkeys(days, 100.0)) for arm in "vA" for i in range(2)))
+    given = asked(table, control="v", window=[0, 16], day=16)
+    shape = growth_shapes.fit_spline(given.data, given.plan)
+    assert (shape.name, list(shape.bends)) == ("M2, spline", ["bend1", "bend2"])
+    *inner, late, last = np.quantile(days, [0, 1 / 3, 2 / 3, 1])
+    for number, knot in enumerate(inner):
+
+        def column(day: float, knot: float = knot) -> float:
+            cubes = [max(day - at, 0.0) ** 3 for at in (knot, late, last)]
+            return (
+                cubes[0] - cubes[1] * (last - knot) / (last - late) + cubes[2] * (late - knot) / (last - late)
+            ) / 256
+
+        assert [shape.at(day)[number] for day in days] == pytest.approx([column(day) for day in days])
+        area = integrate.quad(column, 0, 16, points=[knot, late])[0] - 16 * column(0)
+        assert shape.bends[f"bend{number + 1}"] == pytest.approx(2 / 16**2 * area)
+    short = asked(table[table["day"] < 16], control="v", window=[0, 12], day=12)
+    with pytest.raises(AnalysisError, match="4 days in the window, of 5 that a spline takes"):
+        growth_shapes.fit_spline(short.data, short.plan)
+
+
+def test_days_have_means_of_their_own_that_all_arms_were_read_on_up_to_the_day_asked(unfitted, monkeypatch):
+    readings = {"v": [0, 2, 5, 9, 12], "A": [0, 3, 5, 9, 12]}
+    table = together(*(
+        curve(f"{arm}{i}", arm, dict.fromkeys(days, 100.0)) for arm, days in readings.items() for i in range(2)
+    ))  # fmt: skip
+    given = asked(table, control="v", window=[0, 12], day=9)
+    shape = growth_shapes.fit_days(given.data, given.plan)
+    assert (shape.name, len(shape.bends)) == ("M3", 1)
+    assert [shape.at(day) for day in (2, 5, 9, 12)] == [[0], [0], [4], [7]]
+    assert shape.bends["bend1"] == pytest.approx(2 / 9**2 * 4**2 / 2)
+    early = asked(table, control="v", window=[0, 12], day=8)
+    with pytest.raises(AnalysisError, match="all arms were read on 2 days to day 8: 3 to 30 can have"):
+        growth_shapes.fit_days(early.data, early.plan)
+    monkeypatch.setattr(growth_shapes, "MOST_COLUMNS", 6)
+    assert growth_shapes.fit_days(given.data, given.plan).name == "M3"
+    monkeypatch.setattr(growth_shapes, "MOST_COLUMNS", 5)
+    with pytest.raises(AnalysisError, match="6 fixed effects, of 5 at most"):
+        growth_shapes.fit_days(given.data, given.plan)
+
+
+def test_lines_through_the_origin_follow_models_and_statuses(unfitted):
+    def fit(frame: pd.DataFrame) -> GrowthFit:
+        given = asked(frame)
+        return growth_shapes.fit_through_origin(given.data, given.plan)
+
+    one = fit(one_model())
+    assert one.formula == "log_relative_volume ~ 0 + day + day:arm + (0 + day | mouse)"
+    assert (one.df_cap, one.notes) == (None, ())
+    frame = one.data.frame
+    first = one_model().query("day == 0").set_index("mouse")["volume_mm3"]
+    mine = frame[frame["mouse"].str.endswith("PDX-1 A 1")]
+    expected = np.log(
+        one_model().query("mouse == 'PDX-1 A 1' and 0 < day <= 17")["volume_mm3"] / first["PDX-1 A 1"]
+    )
+    assert mine["log_relative_volume"].to_numpy() == pytest.approx(expected.to_numpy())
+    assert frame["day"].min() > 0
+    alike = fit(several_models())
+    groups = " + (0 + day | pdx_model) + (0 + day | pdx_model:arm) + (0 + day | mouse)"
+    assert alike.formula == f"log_relative_volume ~ 0 + day + day:arm{groups}"
+    assert alike.df_cap == 1
+    both = fit(pd.read_csv(FOLDER / "study.csv"))
+    assert both.formula.startswith(
+        "log_relative_volume ~ 0 + day + day:map2k4 + day:arm + day:arm:map2k4 + ("
+    )
+    table = one_model()
+    late = fit(table[(table["mouse"] != "PDX-1 A 1") | (table["day"] > 0)])
+    assert late.notes == ("1 mouse without a reading on day 0, or with no other, left out",)
+    assert not late.data.frame["mouse"].str.endswith("PDX-1 A 1").any()
+
+
+@pytest.mark.parametrize(
+    ("errors", "limit", "refusal"),
+    [
+        ({"residual_by": "arm"}, {"MOST_ARMS_APART": 3}, "not fitted above 3 arms"),
+        ({"residual_by": "arm"}, {"MOST_READINGS_BY_ARM": 9}, "not fitted above 9 readings"),
+        ({"residual_correlation": "day | mouse"}, {"MOST_READINGS_CORRELATED": 9}, "not fitted above 9 readings"),
+        ({"residual_by": "arm"}, {"MOST_ARMS_APART": 4}, "residual SD v 2, A 3"),
+        ({"residual_correlation": "day | mouse"}, {"MOST_ARMS_APART": 3, "MOST_READINGS_BY_ARM": 9},
+         "residuals a day apart correlate by 0.5"),
+    ],
+)  # fmt: skip
+def test_other_errors_are_fitted_to_so_many_arms_and_readings(monkeypatch, errors, limit, refusal):
+    rows = pd.DataFrame({"group": "Residual", "term1": ["v", "A"], "value": [4.0, 9.0]})
+    fit = SimpleNamespace(residual_correlation=0.5, variance_components=rows)
+    monkeypatch.setattr(growth_shapes, "fit_lmm_near", lambda formula, frame, near, **errors: fit)
+    for name, value in limit.items():
+        monkeypatch.setattr(growth_shapes, name, value)
+    primary = GrowthFit(asked(one_model()).data, "", None, "M1")
+    if refusal.startswith("not fitted"):
+        with pytest.raises(AnalysisError, match=refusal):
+            growth_shapes.with_errors(primary, **errors)
+    else:
+        assert growth_shapes.with_errors(primary, **errors).notes == (refusal,)
+
+
+def test_lengths_may_differ_from_their_volumes_by_a_tenth_on_the_log_scale(monkeypatch):
+    monkeypatch.setattr(growth_shapes, "with_errors", lambda primary, weights: weights)
+    table = one_model()
+    width = (2 * table["volume_mm3"] / 1.3) ** (1 / 3)
+    data = asked(table.assign(length_mm=1.3 * width, width_mm=width)).data
+
+    def weights(shift: float) -> np.ndarray:
+        frame = data.frame.copy()
+        frame.loc[frame.index[0], "log_volume"] += shift
+        return growth_shapes.with_caliper_errors(GrowthFit(replace(data, frame=frame), "", None, "M1"))
+
+    expected = 1 / (1 / data.frame["length_mm"] ** 2 + 4 / data.frame["width_mm"] ** 2)
+    assert weights(0.099) == pytest.approx((expected / expected.mean()).to_numpy())
+    assert weights(-0.099) == pytest.approx(weights(0.0))
+    for shift in (0.101, -0.101):
+        with pytest.raises(AnalysisError, match="volumes are not those of the lengths beside them"):
+            weights(shift)
