@@ -31,3 +31,8 @@ def in_words(value: Any) -> str:
         has_rows = any(isinstance(one, list | dict) for one in value)
         return ("; " if has_rows else ", ").join(map(in_words, value)) or "none"
     return "none" if value is None else str(value)
+
+
+def level(value: object) -> str:
+    """A group of a column as it was meant: 12.0, as a column of numbers with gaps is read, is group 12."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

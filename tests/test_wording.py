@@ -1,4 +1,4 @@
-from studies.wording import in_words, mice, noun, readings
+from studies.wording import in_words, level, mice, noun, readings
 
 
 def test_a_noun_follows_its_number():
@@ -13,3 +13,8 @@ def test_values_are_told_without_brackets_and_quotes():
     assert in_words(["M001", "M002"]) == "M001, M002" and in_words([]) == in_words({}) == "none"
     assert in_words([["tom", "technician"], ["vera", None]]) == "tom, technician; vera, none"
     assert in_words({"window": [0, 21], "blinded": False}) == "window: 0, 21; blinded: no"
+
+
+def test_a_group_read_as_a_number_is_called_as_it_was_written():
+    assert [level(value) for value in (12.0, 12, "12.0", 1.5, -3.0)] == ["12", "12", "12.0", "1.5", "-3"]
+    assert level(float("nan")) == "nan"

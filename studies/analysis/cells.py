@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from studies import wording
 from studies.analysis.errors import Defect
 
 MISSING_NUMBERS = {"", "na", "n/a", "nan", "null", "none", "."}
@@ -30,9 +31,7 @@ def text(values: pd.Series, default: str = "") -> pd.Series:
 
 
 def _spell(value: object) -> str:
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
+    return wording.level(value).strip()
 
 
 def numbers(values: pd.Series, column: str, defects: list[Defect]) -> pd.Series:

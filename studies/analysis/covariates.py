@@ -13,6 +13,7 @@ from scipy.special import stdtr, stdtrit
 from studies.analysis.scopes import STRATA
 from studies.columns import NO_VARIANT, biomarker_status, fold
 from studies.terms import BiomarkerStatus
+from studies.wording import level
 
 GENES = ("map2k4", "map3k1", "kras", "nras", "braf")
 VEHICLE_GROWTH, TISSUE, PAIR = "growth rate of the vehicle", "tissue", "isogenic pair"
@@ -33,7 +34,7 @@ def covariates_of_models(frame: pd.DataFrame, gene: str = "map2k4") -> pd.DataFr
             found[other.upper()] = models[columns[other]].map(_called)
     found[TISSUE] = models["tumor_type"].replace("", None)
     if (pair := next((columns[name] for name in PAIR_COLUMNS if name in columns), None)) is not None:
-        found[PAIR] = models[pair].map(lambda value: None if pd.isna(value) or value == "" else str(value))
+        found[PAIR] = models[pair].map(lambda value: None if pd.isna(value) or value == "" else level(value))
     table = pd.DataFrame(found, index=models.index, dtype=object)
     return table.loc[:, [name for name in table if table[name].nunique() > 1]]
 

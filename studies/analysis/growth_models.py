@@ -420,7 +420,7 @@ def _columns(kept: pd.DataFrame, arms: list[str], plan: Plan) -> pd.DataFrame:
         if name not in kept:
             raise AnalysisError(f'plan: the table has no column "{name}" to take as a block')
         if name not in data:
-            data[name] = pd.Categorical(kept[name].astype(str))
+            data[name] = pd.Categorical(kept[name].astype(object).map(wording.level))
     return data
 
 

@@ -198,7 +198,7 @@ def build_design(
         random=tuple(_random_design(term, formula, aliased, frame) for term in formula.random),
         weights=row_weights[kept] if row_weights is not None else None,
         residual_codes=residual[0] if residual is not None else None,
-        residual_levels=tuple(str(level) for level in residual[1]) if residual is not None else (),
+        residual_levels=tuple(wording.level(level) for level in residual[1]) if residual is not None else (),
         residual_name=residual_by,
         series=series,
         kept_rows=kept,
@@ -441,7 +441,7 @@ def group_codes(columns: list[pd.Series]) -> tuple[Array, int, Callable[[], Arra
         chosen = [*(part[outer] for part in chosen), last]
 
     def label() -> Array:
-        parts = [np.array([str(levels[index]) for index in part], dtype=object)
+        parts = [np.array([wording.level(levels[index]) for index in part], dtype=object)
                  for part, (_, levels) in zip(chosen, coded, strict=True)]  # fmt: skip
         return functools.reduce(lambda left, right: left + ":" + right, parts)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import patsy
 
+from studies import wording
 from studies.analysis.errors import AnalysisError
 from studies.analysis.lmm.design import Design
 
@@ -30,7 +31,7 @@ def slope_rows(design: Design, variable: str, by: str | None) -> tuple[list[str]
     for level in levels:
         fixed = {alias_of[by]: level} if by is not None else {}
         rows.append(_slope(design, used, alias_of[variable], fixed))
-    return [str(level) if by is not None else variable for level in levels], np.array(rows)
+    return [wording.level(level) if by is not None else variable for level in levels], np.array(rows)
 
 
 def _fixed_columns(design: Design) -> list[str]:
