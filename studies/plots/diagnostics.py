@@ -44,7 +44,7 @@ def diagnostics(found: Mapping[str, Any], arms: Sequence[Row]) -> list["Figure"]
     columns = 2 if len(drawings) <= MOST_IN_A_COLUMN else 3 if len(drawings) <= 6 else 4
     rows = -(-len(drawings) // columns)
     figure = new_figure(figure_mm(columns), ROW_MM[columns] * rows + 4)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    axes = list(figure.subplots(rows, columns).flat)
     for spare in axes[len(drawings) :]:
         spare.set_visible(False)
     for axis, draw in zip(axes, drawings, strict=False):

@@ -95,7 +95,12 @@ def _panels(rows: Sequence[Row], arms: Sequence[Row]) -> list[tuple[str, str | N
             strata = [None, *(status for status in strata if status)]
         return [(look_of(status).label, status, names) for status in strata]
     pairs = [(arm["arm"], arm["control"]) for arm in arms if arm["control"]]
-    return [(arm, status, [control, arm]) for status in strata for arm, control in pairs]
+    return [
+        (arm, status, [control, arm])
+        for status in strata
+        for arm, control in pairs
+        if _curve(rows, [arm], status)
+    ]
 
 
 def _draw(
@@ -112,7 +117,7 @@ def _draw(
     figure, axes = panels(
         len(groups), columns, height, share_y=label == LOG_LABEL or not _differs_widely(groups, rows)
     )
-    curves = [{arm: _curve(rows, arm, names, status) for arm in names} for _, status, names in groups]
+    curves = [{arm: _curve(rows, [arm], status) for arm in names} for _, status, names in groups]
     for axis, (_, status, _), drawn in zip(axes, groups, curves, strict=True):
         _scale(axis, rows, is_log=label == LOG_LABEL)
         _draw_curves(axis, drawn, status, colors)
@@ -136,16 +141,12 @@ def _scale(axis: "Axes", rows: Sequence[Row], *, is_log: bool) -> None:
 
 def _differs_widely(groups: Sequence[tuple[str, str | None, list[str]]], rows: Sequence[Row]) -> bool:
     """Panels keep one scale unless one of them would then be a flat line."""
-    tops = [
-        max((row["mean_mm3"] for row in _curve(rows, None, names, status)), default=0)
-        for _, status, names in groups
-    ]
-    return bool(tops) and min(tops) < 0.2 * max(tops)
+    tops = [max(row["mean_mm3"] for row in _curve(rows, names, status)) for _, status, names in groups]
+    return min(tops) < 0.2 * max(tops)
 
 
-def _curve(rows: Sequence[Row], arm: str | None, names: Sequence[str], status: str | None) -> list[Row]:
-    wanted = [arm] if arm is not None else names
-    return [row for row in rows if row["arm"] in wanted and row["map2k4_status"] == status]
+def _curve(rows: Sequence[Row], names: Sequence[str], status: str | None) -> list[Row]:
+    return [row for row in rows if row["arm"] in names and row["map2k4_status"] == status]
 
 
 def _draw_curves(

@@ -45,7 +45,7 @@ def mice_by_day(
     axis.set_xlabel("Study day")
     axis.set_ylabel("Mice followed")
     if not crowded:
-        _label(axis, counts, colors, end)
+        _label(axis, counts, colors)
     return figure
 
 
@@ -54,11 +54,11 @@ def _last_day(rows: Sequence[Mapping[str, Any]]) -> float:
 
 
 def _label(
-    axis: "Axes", counts: Mapping[str, Sequence[Mapping[str, Any]]], colors: Mapping[str, str], end: float
+    axis: "Axes", counts: Mapping[str, Sequence[Mapping[str, Any]]], colors: Mapping[str, str]
 ) -> None:
-    """Names at the right edge, at the height where each arm's line ends or leaves the axis."""
+    """Names at the right edge, at the height where each arm's line ends."""
     top = axis.get_ylim()[1]
-    at_end = [[row["n"] for row in rows if row["day"] <= end][-1] for rows in counts.values()]
+    at_end = [[0, *(row["n"] for row in rows if row["n"] > 0)][-1] for rows in counts.values()]
     names = [wrapped(arm, LABEL_MM, TEXT_PT) for arm in counts]
     gap = 0.13 if any("\n" in name for name in names) else 0.075
     heights = spread_labels([float(count) for count in at_end], gap * top, top, 0.0)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from studies.plots.axes import head, mark_day
 from studies.plots.style import HAIRLINE, arm_colors, in_reading_order, panel_mm, panels, styled
 
@@ -59,7 +61,12 @@ def _draw(
 
 def _draw_panel(axis: "Axes", rows: Sequence[Row], color: str) -> None:
     days = [row["day"] for row in rows]
-    low, high = ([row[f"combination_index_ci_{end}"] for row in rows] for end in ("low", "high"))
+    low, high = (
+        np.array(
+            [row[f"combination_index_ci_{end}"] for row in rows], dtype=float
+        )  # where none is known, no band
+        for end in ("low", "high")
+    )
     axis.axhline(1, color=HAIRLINE, linewidth=0.7, zorder=0)
     axis.fill_between(days, low, high, color=color, alpha=0.15, linewidth=0)
     axis.plot(days, [row["combination_index"] for row in rows], color=color, linewidth=1.3)

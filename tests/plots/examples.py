@@ -174,13 +174,13 @@ def swimmers(count: int, reason: str = "") -> list[Any]:
 
 
 def odd_swimmers() -> list[Any]:
-    """A run-in, a mouse without a best response, one followed for very long, one never read."""
-    rows = [response(-10.0, "SD", place, "A") for place in range(6)]
-    rows[0]["best_response_day"], rows[1]["best_response_day"] = None, 60.0
+    """A run-in; a mouse without a best response, one whose axis ends before it, one where it ends; one never read."""
+    rows = [response(-10.0, "SD", place, "A") for place in range(47)]
+    for place, day in enumerate((None, 60.0, 14.51)):
+        rows[place]["best_response_day"] = day
     read = [{"mouse": f"m{place}", "day": day, "volume_mm3": 100.0, "exit_reason": ""}
-            for place in range(5) for day in (-3.0, 14.0)]  # fmt: skip
-    read.append({"mouse": "m1", "day": 90.0, "volume_mm3": 100.0, "exit_reason": ""})
-    return swimmer(rows * 10, pd.DataFrame(read), ARMS)
+            for place in range(46) for day in (-3.0, 90.0 if place == 1 else 14.0)]  # fmt: skip
+    return swimmer(rows, pd.DataFrame(read), ARMS)
 
 
 def cells(models: int, arms: Sequence[Row], statuses: Sequence[str] = (WILD, LOSS)) -> list[Row]:
@@ -232,7 +232,7 @@ def quantiles(*observed: float) -> list[Row]:
 
 def diagnosed(effects: int, observed: bool = True) -> list[Any]:
     shown = {"n": 9, "arm": ["V", "A", "gone"], "observed": [5.0, 6.0, 4.0], "predicted": [5.1, 5.9, 6.5]}
-    terms = ["Intercept", "day", "day:pdx_model", "cage", "litter", "run", "site"]
+    terms = ["Intercept", "day", "day:pdx_model", "cage", "litter"]
     return diagnostics(
         {"qq": quantiles(-1.5, 0.1, 1.0),
          "random_effect_qq": [{"group": "mouse", "term": term, "points": quantiles(-0.5, 0.0, 0.4)}
@@ -306,7 +306,7 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "swimmer-odd": odd_swimmers,
     "heatmap": lambda: model_heatmap(cells(3, ARMS), ARMS, TRACKS),
     "heatmap-large": lambda: model_heatmap(cells(25, MANY, (UNKNOWN, WILD, UNCERTAIN)), MANY, {}),
-    "forest-column": lambda: forest_of(FOREST),
+    "forest-column": lambda: forest_of([*FOREST, *[FOREST[4]] * 11]),
     "forest-page": lambda: forest_of([*FOREST, *FOREST[3:] * 6]),
     "waterfall": lambda: waterfall([*RESPONSES, response(20.0, "SD", 7, "B")], ["A", "B", "none"]),
     "waterfall-many-mice": lambda: waterfall_of(61),
@@ -324,7 +324,6 @@ EXAMPLES: dict[str, Callable[[], list[Any]]] = {
     "love-plot": lambda: [love_plot(balance())],
     "covariates-by-arm": lambda: [by_arm(balance(), {"V": "#6f6f6f"})],
     "diagnostics": lambda: diagnosed(2),
-    "diagnostics-more": lambda: diagnosed(4, observed=False),
-    "diagnostics-most": lambda: diagnosed(7),
+    "diagnostics-more": lambda: diagnosed(5, observed=False),
     "models-or-mice": lambda: [models_or_mice_curve(power_rows(), 0.85)],
 }
