@@ -19,7 +19,7 @@ class Randomization(models.Model):
     code_version = models.CharField(max_length=80)
     parameters = models.JSONField(default=dict)
     ordered_input = models.JSONField(help_text="What was drawn from, in the order it was drawn from.")
-    input_sha256 = models.CharField(max_length=64)
+    input_sha256 = models.CharField("SHA-256 of the input", max_length=64)
     rejected_count = models.PositiveIntegerField(default=0)
     made_at = models.DateTimeField()
     made_by = models.ForeignKey("User", PROTECT, related_name="randomizations")

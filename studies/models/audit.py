@@ -18,7 +18,7 @@ class AuditEvent(models.Model):
     )
     action = models.CharField(max_length=60)
     object_type = models.CharField(max_length=60)
-    object_id = models.CharField(max_length=60)
+    object_id = models.CharField("object ID", max_length=60)
     old = models.JSONField(null=True, blank=True)
     new = models.JSONField(null=True, blank=True)
     reason = models.TextField(max_length=2000, blank=True)

@@ -62,7 +62,7 @@ class SubmittedSheet(models.Model):
     user = models.ForeignKey("User", PROTECT, related_name="submitted_sheets")
     key = models.CharField(max_length=200)
     session = models.ForeignKey(MeasurementSession, PROTECT, related_name="submitted_sheets")
-    body_sha256 = models.CharField(max_length=64)
+    body_sha256 = models.CharField("SHA-256 of the body", max_length=64)
     received_at = models.DateTimeField()
 
     class Meta:
@@ -82,7 +82,7 @@ class ParkedRow(models.Model):
 
     session = models.ForeignKey(MeasurementSession, PROTECT, related_name="parked_rows")
     user = models.ForeignKey("User", PROTECT, related_name="parked_rows")
-    client_id = models.UUIDField(unique=True)
+    client_id = models.UUIDField("client ID", unique=True)
     row = models.JSONField()
     because = models.CharField(max_length=200)
     parked_at = models.DateTimeField()

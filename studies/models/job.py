@@ -15,7 +15,7 @@ class Job(models.Model):
     kind = models.CharField(max_length=12, choices=JobKind.choices())
     view = models.CharField(max_length=8, choices=ReportView.choices())
     parameters = models.JSONField(default=dict)
-    parameters_sha256 = models.CharField(max_length=64)
+    parameters_sha256 = models.CharField("SHA-256 of the parameters", max_length=64)
     asked_by = models.ForeignKey("User", PROTECT, related_name="jobs")
     asked_at = models.DateTimeField()
     state = models.CharField(max_length=8, choices=JobState.choices(), default=JobState.WAITING)

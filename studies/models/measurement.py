@@ -95,12 +95,12 @@ class Measurement(models.Model):
     status = models.CharField(
         max_length=12, choices=MeasurementStatus.choices(), default=MeasurementStatus.MEASURED
     )
-    length_mm = models.FloatField(null=True, blank=True)
-    width_mm = models.FloatField(null=True, blank=True)
-    height_mm = models.FloatField(null=True, blank=True)
-    reported_volume_mm3 = models.FloatField(null=True, blank=True)
+    length_mm = models.FloatField("length (mm)", null=True, blank=True)
+    width_mm = models.FloatField("width (mm)", null=True, blank=True)
+    height_mm = models.FloatField("height (mm)", null=True, blank=True)
+    reported_volume_mm3 = models.FloatField("reported volume (mm³)", null=True, blank=True)
     volume_method = models.CharField(max_length=10, choices=VolumeMethod.choices(), blank=True)
-    weight_g = models.FloatField(null=True, blank=True)
+    weight_g = models.FloatField("weight (g)", null=True, blank=True)
     signs = models.CharField(max_length=200, blank=True, help_text="Clinical signs, comma-separated codes.")
     is_void = models.BooleanField(default=False)
     observer = models.ForeignKey("User", PROTECT, null=True, blank=True, related_name="measurements")
@@ -108,7 +108,7 @@ class Measurement(models.Model):
     device = models.CharField(max_length=2000, blank=True)
     observed_at = models.DateTimeField(null=True, blank=True)
     recorded_at = models.DateTimeField(help_text="Server time at which the revision was stored.")
-    client_id = models.UUIDField(null=True, blank=True, unique=True)
+    client_id = models.UUIDField("client ID", null=True, blank=True, unique=True)
     reason = models.CharField(
         max_length=2000, blank=True, help_text="Why a revision after the first was made."
     )
@@ -204,10 +204,10 @@ class ImportBatch(models.Model):
 
     study = models.ForeignKey(Study, PROTECT, related_name="import_batches")
     file_name = models.CharField(max_length=200)
-    file_sha256 = models.CharField(max_length=64)
+    file_sha256 = models.CharField("SHA-256 of the file", max_length=64)
     row_count = models.PositiveIntegerField()
     rows_sha256 = models.CharField(
-        max_length=64, help_text="Over the batch's revisions in order of their ids."
+        "SHA-256 of the rows", max_length=64, help_text="Over the batch's revisions in order of their ids."
     )
     assumptions = models.JSONField(default=list)
     imported_at = models.DateTimeField()

@@ -55,10 +55,10 @@ class Mouse(models.Model):
 
     study = models.ForeignKey(Study, PROTECT, related_name="mice")
     cohort = models.ForeignKey(Cohort, PROTECT, null=True, blank=True, related_name="mice")
-    pdx_model = models.ForeignKey(PdxModel, PROTECT, related_name="mice")
+    pdx_model = models.ForeignKey(PdxModel, PROTECT, verbose_name="PDX model", related_name="mice")
     label = models.CharField(max_length=120, help_text="The id on the cage card, once in a study.")
     source_id = models.CharField(
-        max_length=120, blank=True, help_text="The id in the file it was imported from."
+        "ID in the source", max_length=120, blank=True, help_text="The id in the file it was imported from."
     )
     source_study = models.CharField(max_length=120, blank=True, help_text="Its study in a pooled import.")
     sex = models.CharField(max_length=10, choices=Sex.choices(), blank=True)

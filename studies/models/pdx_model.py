@@ -16,7 +16,9 @@ class Patient(models.Model):
     code = models.CharField(max_length=60, unique=True, help_text=CODED_ONLY)
     sex = models.CharField(max_length=10, choices=Sex.choices(), blank=True)
     diagnosis = models.CharField("initial diagnosis", max_length=200, blank=True)
-    age_at_diagnosis_years = models.PositiveSmallIntegerField(null=True, blank=True)
+    age_at_diagnosis_years = models.PositiveSmallIntegerField(
+        "age at diagnosis (years)", null=True, blank=True
+    )
     ethnicity = models.CharField(max_length=100, blank=True)
     consented_to_share = models.BooleanField(null=True, help_text="Consent to share data, where it is known.")
 
@@ -46,7 +48,9 @@ class PatientSample(models.Model):
     staging_system = models.CharField(max_length=40, blank=True)
     grade = models.CharField(max_length=40, blank=True)
     grading_system = models.CharField(max_length=40, blank=True)
-    age_in_years_at_collection = models.PositiveSmallIntegerField(null=True, blank=True)
+    age_in_years_at_collection = models.PositiveSmallIntegerField(
+        "age at collection (years)", null=True, blank=True
+    )
     treatment_naive_at_collection = models.BooleanField(null=True)
     diagnostic_markers = models.CharField(
         max_length=200, blank=True, help_text="With the platform, such as ER+, HER2- by IHC."
@@ -144,7 +148,7 @@ class PdxModel(models.Model):
 class Passage(models.Model):
     """One transfer of the tumor from a donor mouse to the next."""
 
-    pdx_model = models.ForeignKey(PdxModel, PROTECT, related_name="passages")
+    pdx_model = models.ForeignKey(PdxModel, PROTECT, verbose_name="PDX model", related_name="passages")
     number = models.PositiveSmallIntegerField()
     label = models.CharField(
         max_length=40, blank=True, help_text="Where one number was passaged several times."
@@ -166,7 +170,7 @@ class Passage(models.Model):
 class GenotypeCall(models.Model):
     """What one assay found in one gene: the evidence a biomarker status is derived from."""
 
-    pdx_model = models.ForeignKey(PdxModel, PROTECT, related_name="genotype_calls")
+    pdx_model = models.ForeignKey(PdxModel, PROTECT, verbose_name="PDX model", related_name="genotype_calls")
     gene = models.CharField(max_length=30, default=DEFAULT_GENE)
     variant = models.CharField(
         max_length=100, blank=True, help_text="Such as p.Arg134Trp, deletion; blank if none."
@@ -198,7 +202,9 @@ class GenotypeCall(models.Model):
 class StatusOverrule(models.Model):
     """A biomarker status set by hand against what the calls say, with the reason."""
 
-    pdx_model = models.ForeignKey(PdxModel, PROTECT, related_name="status_overrules")
+    pdx_model = models.ForeignKey(
+        PdxModel, PROTECT, verbose_name="PDX model", related_name="status_overrules"
+    )
     gene = models.CharField(max_length=30, default=DEFAULT_GENE)
     status = models.CharField(max_length=20, choices=BiomarkerStatus.choices())
     reason = models.TextField(max_length=2000)

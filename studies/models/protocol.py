@@ -14,7 +14,7 @@ class StudyPdxModel(models.Model):
     """A PDX model a study is planned with, before there are mice, and the passage to implant."""
 
     study = models.ForeignKey(Study, PROTECT, related_name="planned_pdx_models")
-    pdx_model = models.ForeignKey(PdxModel, PROTECT, related_name="planned_studies")
+    pdx_model = models.ForeignKey(PdxModel, PROTECT, verbose_name="PDX model", related_name="planned_studies")
     passage = models.ForeignKey(Passage, PROTECT, null=True, blank=True, related_name="planned_studies")
     is_withdrawn = models.BooleanField("taken out of the plan", default=False)
 

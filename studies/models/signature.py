@@ -18,9 +18,9 @@ class Signature(models.Model):
     signed_at = models.DateTimeField()
     reason = models.TextField(max_length=2000, blank=True)
     object_type = models.CharField(max_length=60)
-    object_id = models.CharField(max_length=60)
+    object_id = models.CharField("object ID", max_length=60)
     record = models.JSONField()
-    record_sha256 = models.CharField(max_length=64)
+    record_sha256 = models.CharField("SHA-256 of the record", max_length=64)
 
     class Meta:
         ordering = ["signed_at", "id"]

@@ -15,9 +15,9 @@ class StoredReport(models.Model):
 
     study = models.ForeignKey("Study", PROTECT, related_name="reports")
     view = models.CharField(max_length=8, choices=ReportView.choices())
-    snapshot_sha256 = models.CharField(max_length=64)
+    snapshot_sha256 = models.CharField("SHA-256 of the snapshot", max_length=64)
     parameters = models.JSONField(default=dict)
-    parameters_sha256 = models.CharField(max_length=64)
+    parameters_sha256 = models.CharField("SHA-256 of the parameters", max_length=64)
     chain_count = models.PositiveBigIntegerField()
     chain_head = models.CharField(max_length=64)
     asked_by = models.ForeignKey("User", PROTECT, related_name="reports")
@@ -43,7 +43,7 @@ class ReportFile(models.Model):
     report = models.ForeignKey(StoredReport, PROTECT, related_name="files")
     name = models.CharField(max_length=200)
     size = models.PositiveBigIntegerField()
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField("SHA-256", max_length=64)
     content = models.BinaryField()
 
     class Meta:

@@ -39,7 +39,7 @@ class EntryKey(models.Model):
     """A person's PIN and badge. They open the cage side alone, and only where and while a shift runs."""
 
     user = models.OneToOneField("User", PROTECT, related_name="entry_key")
-    pin = models.CharField(max_length=200, blank=True, help_text="Hashed as a password is.")
+    pin = models.CharField("PIN", max_length=200, blank=True, help_text="Hashed as a password is.")
     badge_digest = models.CharField(max_length=64, blank=True)
     failures = models.PositiveSmallIntegerField(default=0)
 

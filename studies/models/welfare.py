@@ -124,7 +124,7 @@ class Photo(models.Model):
     mouse = models.ForeignKey(Mouse, PROTECT, related_name="photos")
     subject = models.CharField(max_length=10, choices=PhotoSubject.choices())
     file_name = models.CharField(max_length=100, unique=True)
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField("SHA-256", max_length=64)
     note = models.CharField(max_length=200, blank=True)
     uploaded_at = models.DateTimeField()
     uploaded_by = models.ForeignKey("User", PROTECT, related_name="photos")
