@@ -3,13 +3,15 @@
 Laid after every migrate and looked for by the system check studies.E001. Each trigger is one
 `Rule`: on which table, before which act, refused when a condition holds, with a message that says so.
 Besides, every sealed table notes which of its rows a transaction wrote, whatever code wrote them, so
-that the audit event of the act can seal them (studies/actions/row_seals.py). A program that knows
+that the audit event of the act can seal them, and what each was before, so that a row changed by hand
+shows when an act writes it anew (studies/actions/row_seals.py). A program that knows
 nothing of this cannot write these tables on SQLite at all: it lacks the function the note calls.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -371,14 +373,35 @@ def names(vendor: str) -> list[str]:
     return guards + [name for name, table in _note_names()]
 
 
-def take_notes(connection: BaseDatabaseWrapper) -> list[tuple[str, int]]:
-    """The rows of sealed tables (table, id) that this transaction wrote and nobody took yet."""
+def take_notes(connection: BaseDatabaseWrapper) -> dict[tuple[str, int], Any]:
+    """The rows of sealed tables (table, id) that this transaction wrote and nobody took yet.
+
+    With each what it was before the first of these writes, for `rows_before`; None where there was none.
+    """
     if connection.vendor == "sqlite":
         return _notes_of(connection).take()
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting(%s, true), set_config(%s, '', true)", [NOTES, NOTES])
         text = cursor.fetchone()[0] or ""
-    return [(table, int(key)) for table, key in (note.split(":") for note in dict.fromkeys(text.split()))]
+    notes: dict[tuple[str, int], Any] = {}
+    for note in text.split("\n")[:-1]:
+        table, key, before = note.split(":", 2)
+        notes.setdefault((table, int(key)), before or None)
+    return notes
+
+
+def rows_before(
+    connection: BaseDatabaseWrapper, table: str, columns: Sequence[str], notes: Iterable[Any]
+) -> list[Sequence[Any]]:
+    """Rows of one table as taken notes tell them, in these columns, as a cursor would give them."""
+    if connection.vendor == "sqlite":
+        return [[before[name] for name in columns] for before in notes]
+    names = ", ".join(connection.ops.quote_name(name) for name in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table}, %s)", [f"[{','.join(notes)}]"]
+        )
+        return cursor.fetchall()
 
 
 class _Notes:
@@ -387,15 +410,15 @@ class _Notes:
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection, self.rows = connection, {}
 
-    def __call__(self, table: str, key: int) -> None:
+    def __call__(self, table: str, key: int, columns: str = "", *before: Any) -> None:
         if not self.connection.in_atomic_block:
             return
         self._forget_other_transactions()
-        self.rows[table, key] = None
+        self.rows.setdefault((table, key), dict(zip(columns.split(), before, strict=True)) or None)
 
-    def take(self) -> list[tuple[str, int]]:
+    def take(self) -> dict[tuple[str, int], Any]:
         self._forget_other_transactions()
-        taken, self.rows = list(self.rows), {}
+        taken, self.rows = self.rows, {}
         return taken
 
     def _forget_other_transactions(self) -> None:
@@ -418,7 +441,7 @@ def _notes_of(connection: BaseDatabaseWrapper) -> _Notes:
 def hear_notes(connection: BaseDatabaseWrapper, **kwargs) -> None:
     """Give a new SQLite connection the function that the notes call."""
     if connection.vendor == "sqlite":
-        connection.connection.create_function(WRITTEN, 2, _notes_of(connection))
+        connection.connection.create_function(WRITTEN, -1, _notes_of(connection))
 
 
 def _note_names() -> list[tuple[str, str]]:
@@ -433,11 +456,16 @@ def _create_notes(connection: BaseDatabaseWrapper, cursor, table: str) -> list[s
     cursor.execute("SELECT name FROM pragma_table_info(%s)", [table])
     columns = [name for (name,) in cursor.fetchall() if name not in UNSEALED_COLUMNS]
     old, new = (", ".join(f'{side}."{name}"' for name in columns) for side in ("OLD", "NEW"))
-    when = {"insert": "", "delete": "", "update": f"WHEN ({old}) IS NOT ({new})"}
+    before = f"OLD.id, '{' '.join(columns)}', {old}"
+    noted = {
+        "insert": ("", "NEW.id"),
+        "delete": ("", before),
+        "update": (f"WHEN ({old}) IS NOT ({new})", before),
+    }
     return [
         f"CREATE TRIGGER {PREFIX}{table}_noted_{act} AFTER {act.upper()} ON {table} FOR EACH ROW {condition} "
-        f"BEGIN SELECT {WRITTEN}('{table}', {'OLD' if act == 'delete' else 'NEW'}.id); END"
-        for act, condition in when.items()
+        f"BEGIN SELECT {WRITTEN}('{table}', {what}); END"
+        for act, (condition, what) in noted.items()
     ]
 
 
@@ -447,10 +475,10 @@ def _create_postgresql_notes(table: str) -> list[str]:
     when = {"insert": "", "delete": "", "update": changed}
     function = f"{PREFIX}note"
     return [
-        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE key bigint; BEGIN "
-        "IF TG_OP = 'DELETE' THEN key := OLD.id; ELSE key := NEW.id; END IF; "
+        f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE note text; BEGIN "
+        "IF TG_OP = 'INSERT' THEN note := NEW.id || ':'; ELSE note := OLD.id || ':' || to_jsonb(OLD)::text; END IF; "
         f"PERFORM set_config('{NOTES}', coalesce(current_setting('{NOTES}', true), '') || "
-        "TG_TABLE_NAME || ':' || key || ' ', true); RETURN NULL; END $$",
+        "TG_TABLE_NAME || ':' || note || chr(10), true); RETURN NULL; END $$",
         *(
             f"CREATE TRIGGER {PREFIX}{table}_noted_{act} AFTER {act.upper()} ON {table} FOR EACH ROW {condition} "
             f"EXECUTE FUNCTION {function}()"

@@ -4,6 +4,9 @@ The database itself notes which rows a transaction wrote (studies/triggers.py), 
 sealed table past the audit unseen. A seal is an HMAC under AUDIT_KEY over the row's columns: it tells
 nothing of the row to those who read the event, and nobody without the key can make one that fits. The
 columns are named beside the seals, so that a later version with more columns still reads them.
+
+Of a row that was written anew the event also seals what it was before ("was"). Where that is not what the
+audit had said last, somebody had changed it by hand: the act goes through, and its event tells for good.
 """
 
 import hashlib
@@ -29,22 +32,41 @@ CHUNK = 500
 def seals_of_written_rows() -> dict[str, Any] | None:
     """Table -> its columns and row id -> seal, of the rows this transaction wrote since the last event.
 
-    A row that was deleted has the seal None. None where nothing was written.
+    A row that was deleted has the seal None; "was" has the seals of before, of rows there were. None
+    where nothing was written.
     """
-    by_table: dict[str, list[int]] = defaultdict(list)
-    for table, key in triggers.take_notes(connection):
-        by_table[table].append(key)
-    return {table: seals(table, keys) for table, keys in sorted(by_table.items())} or None
+    by_table: dict[str, dict[int, Any]] = defaultdict(dict)
+    for (table, key), before in triggers.take_notes(connection).items():
+        by_table[table][key] = before
+    return {
+        table: seals(table, notes) | {"was": _seals_of_before(table, notes)}
+        for table, notes in sorted(by_table.items())
+    } or None
 
 
 def seals(table: str, keys: Iterable[int]) -> dict[str, Any]:
     """The seals of a table's rows as they are now."""
     columns = sealed_columns(table)
+    return {"columns": columns, "seals": seals_under(table, columns, keys)}
+
+
+def seals_under(table: str, columns: Sequence[str], keys: Iterable[int]) -> dict[str, str | None]:
+    """Row id -> seal over these columns, as the rows are now."""
     rows = dict.fromkeys(keys) | dict(_stored(table, sorted(keys), columns))
-    return {
-        "columns": columns,
-        "seals": {str(key): row and seal_of_row(table, columns, row) for key, row in rows.items()},
-    }
+    return {str(key): row and seal_of_row(table, columns, row) for key, row in rows.items()}
+
+
+def _seals_of_before(table: str, notes: dict[int, Any]) -> dict[str, str]:
+    """Row id -> seal of what a note says the row was; nothing of rows that were not there."""
+    columns, told = sealed_columns(table), {key: before for key, before in notes.items() if before}
+    if not told:
+        return {}  # without a query
+    rows = triggers.rows_before(connection, table, columns, told.values())
+    model = model_of(table)
+    compiler = model._base_manager.all().query.get_compiler(connection=connection)
+    fields = [model._meta.get_field(name).get_col(table) for name in columns]
+    typed = compiler.apply_converters(rows, compiler.get_converters(fields))
+    return {str(key): seal_of_row(table, columns, row) for key, row in zip(told, typed, strict=True)}
 
 
 def seal_of_row(table: str, columns: Sequence[str], row: Sequence[Any]) -> str:
@@ -99,22 +121,57 @@ class UnsealedRow:
     reason: str
 
 
+LastSeals = dict[str, dict[int, LastSeal]]
+
+
 def unsealed_rows() -> Iterator[UnsealedRow]:
-    """Rows of sealed tables that were changed, taken away or slipped in beneath the audit."""
-    last = _last_seals()
+    """Rows of sealed tables that were changed, taken away or slipped in beneath the audit.
+
+    Those of which an act has since written anew what it found are among them.
+    """
+    last: LastSeals = defaultdict(dict)
+    yield from _read_seals(last)
     for table in triggers.SEALED:
         yield from _unsealed_of(table, last.get(table, {}))
 
 
-def _last_seals() -> dict[str, dict[int, LastSeal]]:
-    last: dict[str, dict[int, LastSeal]] = defaultdict(dict)
+def last_seals() -> LastSeals:
+    """The last word on every row there is or was, by table and id."""
+    last: LastSeals = defaultdict(dict)
+    for _ in _read_seals(last):
+        pass
+    return last
+
+
+def _read_seals(last: LastSeals) -> Iterator[UnsealedRow]:
+    """Fill `last` event by event; tells of acts that found a row other than the event before had left it."""
     told = AuditEvent.objects.filter(rows__isnull=False).order_by("id")
     for chain, sequence, rows in told.values_list("chain", "sequence", "rows").iterator(chunk_size=2000):
         for table, said in rows.items():
             columns = tuple(said["columns"])
             for key, seal in said["seals"].items():
+                if found := _found_changed(last[table].get(int(key)), said, key):
+                    name = model_of(table)._meta.verbose_name
+                    yield UnsealedRow(
+                        chain, sequence, f"{name} {key} {found} beneath the audit before this event"
+                    )
                 last[table][int(key)] = LastSeal(chain, sequence, columns, seal)
-    return last
+
+
+def _found_changed(before: LastSeal | None, said: dict[str, Any], key: str) -> str | None:
+    """What had been done by hand to a row that an event seals anew; None where nothing, or where it cannot be told.
+
+    It cannot of events of before there was a "was", nor of seals over other columns.
+    """
+    if "was" not in said:
+        return None
+    was = said["was"].get(key)
+    if before is None or before.seal is None:
+        return was and ("was put back" if before else "was slipped in")
+    if was is None:
+        return "was taken away"
+    is_comparable = tuple(said.get("was_columns", said["columns"])) == before.columns
+    return "was changed" if is_comparable and was != before.seal else None
 
 
 def _unsealed_of(table: str, last: dict[int, LastSeal]) -> Iterator[UnsealedRow]:
@@ -144,7 +201,18 @@ def _fits(table: str, row: dict[str, Any], said: LastSeal) -> bool:
     return hmac.compare_digest(seal, said.seal or "")
 
 
-def tables_never_sealed() -> list[str]:
-    """Sealed tables that hold rows of which no event ever said a word: those of before their seals."""
-    told = set(_last_seals())
-    return [name for name in triggers.SEALED if name not in told and model_of(name)._base_manager.exists()]
+def rows_to_seal() -> Iterator[tuple[str, tuple[str, ...], list[int]]]:
+    """Table, columns and keys of rows that are to be sealed after a migration.
+
+    All rows of a table of which no event ever said a word (no columns), and those sealed last over fewer
+    columns than the table has by now.
+    """
+    last = last_seals()
+    for table in triggers.SEALED:
+        keys = list(model_of(table)._base_manager.order_by("pk").values_list("pk", flat=True))
+        if keys and table not in last:
+            yield table, (), keys
+        said, columns = last[table], set(sealed_columns(table))
+        behind = [key for key in keys if key in said and set(said[key].columns) < columns]
+        for older in sorted({said[key].columns for key in behind}):
+            yield table, older, [key for key in behind if said[key].columns == older]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connection, transaction
 
@@ -18,6 +19,7 @@ from studies.actions.coverage import broken_links
 from studies.actions.seal_tables import seal_tables_of_before
 from studies.models import Allocation, AuditEvent, AuditHead, Cage, Device, Mouse, Study, StudyMembership
 from tests.factories import make_study
+from tests.support.released_state import write_rows
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -181,7 +183,7 @@ def test_what_another_transaction_left_is_not_sealed_by_the_next_event(transacti
             Mouse.objects.filter(pk=mouse.pk).update(ear_tag="7")
             raise ZeroDivisionError
     study = Study.objects.get(code="ACC-OPEN")
-    assert triggers.take_notes(connection) == []  # outside a transaction
+    assert triggers.take_notes(connection) == {}  # outside a transaction
     with transaction.atomic():
         audit.record_event("noted", study, actor=None, at=NOW, chain=audit.study_chain(study), study=study)
     assert [row.reason for row in row_seals.unsealed_rows()] == [
@@ -190,10 +192,10 @@ def test_what_another_transaction_left_is_not_sealed_by_the_next_event(transacti
 
 
 def test_rows_of_before_the_seals_are_sealed_once_by_an_event_that_says_so(record):
-    assert row_seals.tables_never_sealed() == []
+    assert list(row_seals.rows_to_seal()) == []
     Device.objects.create(code="caliper 9")
     triggers.take_notes(connection)
-    assert row_seals.tables_never_sealed() == ["studies_device"]
+    assert [found[0] for found in row_seals.rows_to_seal()] == ["studies_device"]
     for _ in range(2):
         seal_tables_of_before("default")
     assert AuditEvent.objects.filter(action="sealed rows of before").count() == 1
@@ -218,7 +220,7 @@ def test_tables_are_sealed_where_the_guards_stand_and_a_record_began(db):
         ("cage", {"table": "studies_cage", "rows": 1}),
         ("study", {"table": "studies_study", "rows": 1}),
     ]
-    assert row_seals.tables_never_sealed() == []
+    assert list(row_seals.rows_to_seal()) == []
 
 
 def event(action: str, subject) -> AuditEvent:
@@ -248,6 +250,119 @@ def test_a_seal_over_a_column_that_is_gone_fits_no_row(db):
     triggers.install(connection)
     (found,) = row_seals.unsealed_rows()
     assert found.reason.endswith(f"{device.pk} was changed beneath the audit")
+
+
+def tamper(statement: str, *values) -> None:
+    """By hand, with every trigger away for the moment."""
+    triggers.drop(connection)
+    run_sql(statement, *values)
+    triggers.install(connection)
+
+
+def test_a_row_changed_by_hand_is_named_for_good_once_an_act_wrote_it_anew(record):
+    mouse = Mouse.objects.order_by("pk").first()
+    tamper("UPDATE studies_mouse SET ear_tag = '77' WHERE id = %s", mouse.pk)
+    for label in ("renamed", "renamed again"):
+        with transaction.atomic():  # the act itself goes through
+            Mouse.objects.filter(pk=mouse.pk).update(label=label)
+            told = audit.record_event("changed", mouse, actor=None, at=NOW, chain=record, study=mouse.study)
+        assert told.rows["studies_mouse"].keys() == {"columns", "seals", "was"}
+    reason = f"mouse {mouse.pk} was changed beneath the audit before this event"
+    assert broken_links() == [BrokenLink(record, told.sequence - 1, reason)]
+
+
+def test_rows_slipped_in_put_back_or_taken_away_are_named_once_an_act_wrote_them_anew(db):
+    gone, kept = (Device.objects.create(code=f"of {number}") for number in (8, 9))
+    event("added", kept)
+    gone_key, _ = gone.pk, gone.delete()
+    event("removed", kept)
+    tamper("DELETE FROM studies_device")
+    for key in (gone_key, 99):
+        tamper(
+            "INSERT INTO studies_device (id, code, kind) VALUES (%s, %s, 'caliper')", key, f"caliper {key}"
+        )
+    with transaction.atomic():
+        Device.objects.update(kind="balance")
+        kept.save(force_insert=True)
+        last = event("changed", kept)
+    told = {f"device {gone_key} was put back", "device 99 was slipped in", f"device {kept.pk} was taken away"}
+    assert set(row_seals.unsealed_rows()) == {
+        row_seals.UnsealedRow(last.chain, last.sequence, f"{one} beneath the audit before this event")
+        for one in told
+    }
+
+
+def test_a_row_is_sealed_as_it_was_before_the_first_write_of_its_act(db):
+    device = Device.objects.create(code="caliper 9")
+    assert event("added", device).rows["studies_device"]["was"] == {}
+    sealed = row_seals.seals("studies_device", [device.pk])["seals"]
+    for code in ("caliper 10", "caliper 11"):
+        Device.objects.filter(pk=device.pk).update(code=code)
+    assert event("changed", device).rows["studies_device"]["was"] == sealed
+    Device.objects.all().delete()
+    assert event("removed", device).rows["studies_device"]["seals"] == dict.fromkeys(sealed)
+    assert list(row_seals.unsealed_rows()) == []
+
+
+def test_an_event_of_before_or_over_other_columns_tells_nothing_of_what_a_row_was(db):
+    device = Device.objects.create(code="caliper 9")
+    event("added", device)
+    for version in ("older", "with another column"):
+        tamper("UPDATE studies_device SET code = %s", version)
+        Device.objects.update(kind="balance" if version == "older" else "reader")
+        last = event("changed", device)
+        sealed = last.rows["studies_device"]
+        if version == "older":
+            del sealed["was"]
+        else:
+            sealed["was_columns"] = [*sealed["columns"], "color"]
+        triggers.drop(connection)
+        AuditEvent.objects.filter(pk=last.pk).update(rows={"studies_device": sealed})
+        triggers.install(connection)
+        assert list(row_seals.unsealed_rows()) == []
+
+
+def test_a_column_that_comes_to_be_sealed_is_sealed_after_the_migration(db, monkeypatch):
+    """Once, over the rows as they stand; one that was changed by hand before is told of for good."""
+    monkeypatch.setattr(triggers, "UNSEALED_COLUMNS", triggers.UNSEALED_COLUMNS | {"retired_on"})
+    triggers.install(connection)
+    first, second = (Device.objects.create(code=f"caliper {number}") for number in (8, 9))
+    event("added", first)
+    Device.objects.create(code="gone").delete()
+    event("removed", second)
+    monkeypatch.undo()
+    tamper("UPDATE studies_device SET code = 'swapped' WHERE id = %s", second.pk)
+    for _ in range(2):
+        seal_tables_of_before("default")
+    (last,) = AuditEvent.objects.filter(action="sealed rows of before", object_type="device")
+    assert last.rows["studies_device"]["seals"].keys() == {str(first.pk), str(second.pk)}
+    assert last.new == {"table": "studies_device", "rows": 2}
+    reason = f"device {second.pk} was changed beneath the audit before this event"
+    assert list(row_seals.unsealed_rows()) == [row_seals.UnsealedRow("installation", last.sequence, reason)]
+    tamper("UPDATE studies_device SET retired_on = '2026-06-01' WHERE id = %s", first.pk)
+    assert f"device {first.pk} was changed beneath the audit" in [
+        one.reason for one in row_seals.unsealed_rows()
+    ]
+
+
+def test_every_kind_of_row_is_told_of_before_as_it_is_read(db):
+    """What a trigger hands over of the old row is the same values, types and all, that a query gives."""
+    with transaction.atomic():
+        write_rows(apps)
+        for rule in triggers.RULES:
+            for statement in triggers._drop(rule, connection.vendor):
+                run_sql(statement)
+        triggers.take_notes(connection)  # of rows that were not there before
+        stood = {}
+        for table in triggers.SEALED:
+            keys = row_seals.model_of(table)._base_manager.values_list("pk", flat=True)
+            stood[table] = row_seals.seals(table, keys)["seals"]
+        for table in triggers.SEALED:
+            run_sql(f"DELETE FROM {table}")
+        rows = event("emptied", Device(pk=1)).rows
+        transaction.set_rollback(True)
+    filled = {table: seals for table, seals in stood.items() if seals}
+    assert len(filled) > 25 and filled == {table: said["was"] for table, said in rows.items()}
 
 
 def test_what_nobody_wrote_has_no_seal_and_many_rows_have_one_each(db, monkeypatch):
