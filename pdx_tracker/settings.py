@@ -169,6 +169,7 @@ MIDDLEWARE = [
     "studies.middleware.AdminContentSecurityPolicy",
     "studies.virus_scan.ScannedFirst",
     "axes.middleware.AxesMiddleware",
+    "studies.accounts.WaysInOnRecord",
 ]
 
 ROOT_URLCONF = "pdx_tracker.urls"

@@ -11,8 +11,8 @@ import hmac
 import secrets
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.signals import password_changed
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added, authenticator_removed, authenticator_reset
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from cryptography.fernet import Fernet, InvalidToken
@@ -22,11 +22,13 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 
-from studies.actions.audit import INSTALLATION, record_event
+from studies.actions.audit import INSTALLATION, Act, record_event, record_events
 from studies.actions.own_sessions import end_sessions
+from studies.actions.row_seals import seals_of_written_rows
 from studies.actions.tablets import begin_shift, tablet_of
 from studies.middleware import CAGE_SIDE_ONLY, TABLET_COOKIE
 from studies.models import User
+from studies.models.people import hashed_anew
 
 # What somebody who knows the house would try first, and how much must be left of a password without it.
 HOUSE_WORDS = ("pdx", "tracker", "tumor", "mouse", "mice", "xenograft", "study", "caliper", "map2k4", "arm",
@@ -63,6 +65,13 @@ class ClosedAccountAdapter(DefaultAccountAdapter):
             begin_shift(tablet, user, timezone.now())
         return super().post_login(request, user, **kwargs)
 
+    def set_password(self, user, password) -> None:
+        """Of every choice of one's own an event: with the password people sign."""
+        user.first_password_until = None
+        with transaction.atomic():
+            super().set_password(user, password)
+            record_event("chose their own password", user, actor=user, at=timezone.now(), chain=INSTALLATION)
+
 
 class SealedFactorsAdapter(DefaultMFAAdapter):
     """Seeds of codes as the database keeps them: encrypted with a key that follows from AUDIT_KEY."""
@@ -90,13 +99,35 @@ def end_other_sessions(sender, request, user, **signal) -> None:
     end_sessions(user, actor=user, at=timezone.now(), but=request.session.session_key, why=why)
 
 
-@receiver(password_changed, dispatch_uid="studies.own_password")
-def keep_own_password(sender, request, user, **signal) -> None:
-    """Of every choice an event: with the password people sign."""
-    user.first_password_until = None
-    with transaction.atomic():
-        user.save(update_fields=["first_password_until"])
-        record_event("chose their own password", user, actor=user, at=timezone.now(), chain=INSTALLATION)
+@receiver(hashed_anew, dispatch_uid="studies.hashed_anew")
+def tell_of_renewed_hash(sender, user, **signal) -> None:
+    record_event("password hashed anew", user, actor=user, at=timezone.now(), chain=INSTALLATION)
+
+
+class WaysInOnRecord:
+    """What is written at the pages of second factors and connected accounts is in an event of the same transaction."""
+
+    PLACES = ("/accounts/2fa/", "/accounts/3rdparty/")
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        if not request.path.startswith(self.PLACES):
+            return self.get_response(request)
+        with transaction.atomic():
+            response, person = self.get_response(request), request.user
+            rows = seals_of_written_rows()
+            if response.status_code >= 500 or (rows and not person.is_authenticated):
+                transaction.set_rollback(True)  # nobody came in by it
+            elif rows:
+                kinds = (
+                    Authenticator.objects.filter(user=person).order_by("type").values_list("type", flat=True)
+                )
+                act = Act(person, new={"second_factors": list(kinds)})
+                record_events("ways to sign in changed", [act], actor=person, at=timezone.now(),
+                              chain=INSTALLATION, rows=rows)  # fmt: skip
+        return response
 
 
 class InvitedOnlyAdapter(DefaultSocialAccountAdapter):

@@ -44,6 +44,8 @@ APPEND_ONLY = (
 # Tables whose rows are sealed by the event of the act that wrote them. Readings have seals of their own
 # (studies/actions/coverage.py); what only carries a request or counts its failures needs none.
 SEALED = (
+    "mfa_authenticator",
+    "socialaccount_socialaccount",
     "studies_agent",
     "studies_agentlot",
     "studies_alertanswer",
@@ -113,7 +115,7 @@ UNSEALED = (
     "studies_user_user_permissions",
 )
 # What signing in writes by itself is no act on the record.
-UNSEALED_COLUMNS = frozenset({"failures", "last_login", "password"})
+UNSEALED_COLUMNS = frozenset({"extra_data", "failures", "last_login", "last_used_at"})
 WRITTEN = "studies_written"  # the function a note calls on SQLite
 NOTES = "pdx.written"  # where a transaction's notes stand on PostgreSQL
 # Where a row of each table finds its study: SQL over {row}, which is NEW or OLD. Once the data were locked under a

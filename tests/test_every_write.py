@@ -33,7 +33,7 @@ from tests.writes import (
 pytestmark = pytest.mark.django_db
 # Tables of signing in, of the queue and of the framework; an account's own second factors among them.
 EXCEPTED = (
-    "django_", "axes_", "account_", "mfa_", "socialaccount_", "sqlite_", "studies_signingfailures",
+    "django_", "axes_", "account_", "sqlite_", "studies_signingfailures",
     "studies_job", "studies_submittedsheet", "studies_audithead", "auth_",
 )  # fmt: skip
 MOST_SENT = 2

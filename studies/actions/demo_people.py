@@ -3,12 +3,14 @@
 import os
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
+from studies.actions.audit import INSTALLATION, record_event
 from studies.models import User
 from studies.terms import Role
 
@@ -51,7 +53,7 @@ PEOPLE = (
 )
 
 
-def ensure_people(password: str) -> dict[str, User]:
+def ensure_people(password: str, at: datetime) -> dict[str, User]:
     """Every demo account, made where missing and given `password` where it has another.
 
     They share one stored hash too, so that one slow comparison tells for all whether it still fits.
@@ -66,11 +68,11 @@ def ensure_people(password: str) -> dict[str, User]:
             )
     kept = next((user.password for user in known.values()), "")
     stored = kept if kept and check_password(password, kept) else make_password(password)
-    return {person.username: _account(known.get(person.username), person, stored) for person in PEOPLE}
+    return {person.username: _account(known.get(person.username), person, stored, at) for person in PEOPLE}
 
 
-def _account(user: User | None, person: DemoPerson, stored_password: str) -> User:
-    if user is None:
+def _account(user: User | None, person: DemoPerson, stored_password: str, at: datetime) -> User:
+    if is_new := user is None:
         user = User(
             username=person.username,
             email=f"{person.username}@{MAIL_DOMAIN}",
@@ -81,6 +83,8 @@ def _account(user: User | None, person: DemoPerson, stored_password: str) -> Use
     if user.password != stored_password:
         user.password = stored_password
         user.save()
+        if not is_new:
+            record_event("password set at the server", user, actor=None, at=at, chain=INSTALLATION)
     return user
 
 

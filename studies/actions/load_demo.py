@@ -41,7 +41,7 @@ def load_demo(*, now: datetime, password: str, into_existing: bool = False) -> L
 def _load(now: datetime, password: str, into_existing: bool) -> LoadedDemo:
     with transaction.atomic():
         is_new = demo_is_missing(into_existing)
-        people = ensure_people(password)
+        people = ensure_people(password, now)
         if is_new:
             from studies.actions.demo_studies import load_studies  # pandas and SciPy take seconds to load
 

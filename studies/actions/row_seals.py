@@ -83,7 +83,7 @@ def sealed_columns(table: str) -> list[str]:
 
 
 def model_of(table: str) -> type[Model]:
-    models = apps.get_app_config("studies").get_models(include_auto_created=True)
+    models = apps.get_models(include_auto_created=True)
     return next(model for model in models if model._meta.db_table == table)
 
 

@@ -114,16 +114,18 @@ class RemovableAdmin(Declared, ModelAdmin):
         return self.has_view_permission(request)
 
     def delete_model(self, request, obj) -> None:
+        old, key = {"user": self.whose(obj)}, obj.pk
         with transaction.atomic():
+            obj.delete()
+            obj.pk = key  # which the event names
             record_event(
                 self.removal,
                 obj,
                 actor=request.user,
                 at=timezone.now(),
                 chain=INSTALLATION,
-                old={"user": self.whose(obj)},
+                old=old,
             )
-            obj.delete()
 
     def log_deletions(self, request, queryset):
         return None

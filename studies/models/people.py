@@ -1,10 +1,14 @@
 """People, and the parts they have in studies."""
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.db import models, transaction
 from django.db.models import PROTECT
+from django.dispatch import Signal
 
 from studies.terms import Role
+
+hashed_anew = Signal()  # sent with `user`, in the transaction that stores the hash
 
 
 class User(AbstractUser):
@@ -22,6 +26,17 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.full_name or self.username
+
+    def check_password(self, raw_password: str) -> bool:
+        """Whether it is theirs. A hash of an older make is renewed on the way, which is an act of its own."""
+
+        def renew(password: str) -> None:
+            self.password = make_password(password)
+            with transaction.atomic():
+                self.save(update_fields=["password"])
+                hashed_anew.send(sender=User, user=self)
+
+        return check_password(raw_password, self.password, renew)
 
 
 class StudyMembership(models.Model):

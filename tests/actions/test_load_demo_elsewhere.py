@@ -3,7 +3,9 @@
 import hashlib
 
 import pytest
+from django.db import connection
 
+from studies import triggers
 from studies.actions.demo_people import (
     ACTIVE,
     DemoRefused,
@@ -11,6 +13,7 @@ from studies.actions.demo_people import (
 )
 from studies.actions.load_demo import load_demo
 from studies.models import (
+    AuditEvent,
     Measurement,
     PdxModel,
     Study,
@@ -81,9 +84,12 @@ def test_pdx_models_of_the_same_code_are_refused_whole():
 
 @pytest.mark.django_db
 def test_a_new_password_is_given_to_every_demo_account_and_an_old_one_kept():
-    ensure_people(PASSWORD)
+    ensure_people(PASSWORD, NOW)
     stored = set(User.objects.values_list("username", "password"))
-    ensure_people(PASSWORD)
+    ensure_people(PASSWORD, NOW)
     assert set(User.objects.values_list("username", "password")) == stored
-    ensure_people("another-long-password-77")
+    triggers.take_notes(connection)  # of rows that the demo's studies would seal
+    ensure_people("another-long-password-77", NOW)
     assert all(user.check_password("another-long-password-77") for user in User.objects.all())
+    told = AuditEvent.objects.filter(action="password set at the server")
+    assert told.count() == len(stored) and triggers.take_notes(connection) == {}

@@ -107,13 +107,13 @@ def write_events(known: dict[str, Any], rows: list, study) -> None:
     from studies.actions.row_seals import seal_of_row
 
     event_model, names = known["AuditEvent"], [field.name for field in known["AuditEvent"]._meta.fields]
-    seals: dict[str, Any] = {}
+    seals: dict[str, Any] = {}  # none of a password, which was not sealed then
     for row in rows:
         table = row._meta.db_table
         if table in triggers.SEALED:
             row.refresh_from_db()
             fields = [one.attname for one in row._meta.concrete_fields]
-            columns = [name for name in fields if name not in triggers.UNSEALED_COLUMNS]
+            columns = [name for name in fields if name not in triggers.UNSEALED_COLUMNS | {"password"}]
             said = seal_of_row(table, columns, [getattr(row, name) for name in columns])
             seals[table] = {"columns": columns, "seals": {str(row.pk): said}}
     reading = next(row for row in rows if row._meta.db_table == "studies_measurement")
