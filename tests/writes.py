@@ -230,6 +230,7 @@ COMMANDS: dict[str, list[str] | str] = {
     "api_token": ["a_technician", "--name", "scale"],
     "archive": ["PDX-TEST-01", "{folder}/archive.zip"],
     "backup": READS,
+    "begin_anchors": ["--reason", "the disk of before broke"],
     "changepassword": "asks at a terminal: tests/desk/test_passwords.py",
     "createsuperuser": ["--noinput", "--username", "root", "--email", "root@example.org"],
     "demo": "loads the demo's own studies and serves them: tests/actions/test_load_demo.py",

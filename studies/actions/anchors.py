@@ -3,6 +3,7 @@
 Appended at every signature and backup to a file of the data folder, and wherever else the operator
 copies it to. Each line repeats the hash of the line before it and is sealed with AUDIT_KEY; a chain that no
 longer reaches what an anchor saw was cut or written anew. A tail that was never anchored leaves no trace.
+That a database began its file is an event of its own, so that a file that is gone, or was begun anew, is named.
 """
 
 import hashlib
@@ -17,9 +18,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
-from studies.actions.audit import GENESIS, BrokenLink
+from studies.actions.audit import GENESIS, INSTALLATION, BrokenLink, record_event
 from studies.models import AuditEvent, AuditHead
+
+BEGAN = "began anchors"
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,47 @@ def anchor_after_commit(occasion: str, at: datetime, chains: Iterable[str]) -> N
     transaction.on_commit(lambda: write_anchor(occasion, at, names))
 
 
-def write_anchor(occasion: str, at: datetime, chains: Iterable[str] | None = None) -> Anchor:
-    """Append one line, flushed to the disk: of these chains, or of all. Raises OSError."""
+def write_anchor(
+    occasion: str, at: datetime, chains: Iterable[str] | None = None, *, why_anew: str = ""
+) -> Anchor:
+    """Append one line, flushed to the disk: of these chains, or of all. Raises OSError.
+
+    `why_anew` says what became of the anchors of before, where they are lost.
+    """
     heads = AuditHead.objects.order_by("chain")
     heads = heads if chains is None else heads.filter(chain__in=list(chains))
-    ends = tuple(heads.values_list("chain", "count", "head"))
-    path = Path(settings.AUDIT_ANCHORS)
-    with open(path, "a+", opener=_owner_only, encoding="utf-8") as file:
+    with open(_path(), "a+", opener=_owner_only, encoding="utf-8") as file:
         _lock(file)
-        anchor = Anchor(at.isoformat(), occasion, database_name(), ends, _hash_of_last(file))
+        previous = _hash_of_last(file)
+        if why_anew or previous == GENESIS or not _begun().exists():
+            _begin(at, why_anew)
+        ends = tuple(heads.values_list("chain", "count", "head"))
+        anchor = Anchor(at.isoformat(), occasion, database_name(), ends, previous)
         file.write(anchor.line + "\n")
         file.flush()
         os.fsync(file.fileno())
     return anchor
+
+
+def _begin(at: datetime, reason: str) -> None:
+    """Record that the file begins here; of a record without any event there is nothing to anchor yet."""
+    if head := AuditHead.objects.order_by("pk").first():
+        told = {"database": database_name(), "file": _path().name}
+        with transaction.atomic():
+            record_event(BEGAN, head, actor=None, at=at, chain=INSTALLATION, new=told, reason=reason)
+
+
+def anchors_are_gone() -> bool:
+    """Whether this database has begun a file that is no longer there, or is empty."""
+    return not (_path().exists() and _path().stat().st_size) and _begun().exists()
+
+
+def _begun() -> QuerySet[AuditEvent]:
+    return AuditEvent.objects.filter(chain=INSTALLATION, action=BEGAN, new__database=database_name())
+
+
+def _path() -> Path:
+    return Path(settings.AUDIT_ANCHORS)
 
 
 def database_name() -> str:
@@ -74,10 +106,24 @@ def database_name() -> str:
 
 
 def broken_anchors() -> Iterator[BrokenLink]:
-    """Anchors that were forged or moved, and chains that no longer reach what an anchor saw."""
-    path = Path(settings.AUDIT_ANCHORS)
-    if not path.exists():
-        return
+    """Anchors that are lost, were forged or moved, and chains that no longer reach what an anchor saw."""
+    yield from _lost_anchors()
+    if _path().exists():
+        yield from _unfit_anchors(_path())
+
+
+def _lost_anchors() -> Iterator[BrokenLink]:
+    begun = list(_begun().order_by("sequence"))
+    if anchors_are_gone():
+        reason = f"the anchors begun here are gone: {_path().name} is missing or empty"
+        yield BrokenLink(INSTALLATION, begun[-1].sequence, reason)
+    last_explained = max((place for place, event in enumerate(begun) if event.reason), default=0)
+    for event in begun[last_explained + 1 :]:
+        reason = "the anchors began anew here without a reason: those of before were lost"
+        yield BrokenLink(INSTALLATION, event.sequence, reason)
+
+
+def _unfit_anchors(path: Path) -> Iterator[BrokenLink]:
     previous, seen = GENESIS, {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         anchor = _read(line)

@@ -14,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count
 
 from studies import triggers
+from studies.actions.anchors import anchors_are_gone
 from studies.actions.backups import last_backup
 from studies.actions.jobs import living_workers
 from studies.actions.letters import late_letters
@@ -41,6 +42,7 @@ def health(now: datetime | None = None) -> list[Condition]:
         "database": _database,
         "migrations": _migrations,
         "triggers": _triggers,
+        "anchors": _anchors,
         "disk": _disk,
         "queue": lambda: _queue(now),
         "mail": lambda: _mail(now),
@@ -121,6 +123,11 @@ def _clock(now: datetime) -> tuple[bool, str]:
     last = AuditEvent.objects.order_by("-id").values_list("happened_at", flat=True).first()
     ahead = last - now if last and last > now else timedelta()
     return ahead <= CLOCK_TOLERANCE, f"{int(ahead.total_seconds())} s behind the record"
+
+
+def _anchors() -> tuple[bool, str]:
+    are_gone = anchors_are_gone()
+    return not are_gone, "gone" if are_gone else "not gone"
 
 
 def _backup(now: datetime) -> tuple[bool, str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from studies import triggers
-from studies.actions import anchors, audit
+from studies.actions import anchors, audit, health
+from studies.actions.audit import INSTALLATION
 from studies.models import AuditEvent, AuditHead
 
 pytestmark = pytest.mark.django_db
@@ -62,8 +64,9 @@ def test_a_line_holds_the_ends_of_the_chains_named_and_the_hash_of_the_line_befo
     first = anchors.write_anchor("backup", NOON)
     add_event(study)
     second = anchors.write_anchor("export to Zürich", NOON, [chain])
-    third = AuditEvent.objects.get(chain=chain, sequence=3)
-    assert first.chains == (("study:0", 0, audit.GENESIS), (chain, 2, third.previous_hash))
+    third, begun = AuditEvent.objects.get(chain=chain, sequence=3), AuditEvent.objects.get(chain=INSTALLATION)
+    ends = ((INSTALLATION, 1, begun.hash), ("study:0", 0, audit.GENESIS), (chain, 2, third.previous_hash))
+    assert first.chains == ends
     assert (second.at, second.chains) == ("2026-06-01T12:00:00+00:00", ((chain, 3, third.hash),))
     assert [json.loads(line) for line in lines()] == [[one.text, one.seal] for one in (first, second)]
     assert (first.previous, second.previous) == (audit.GENESIS, anchors._hash(lines()[0]))
@@ -85,7 +88,8 @@ def test_a_chain_that_does_not_reach_its_anchor_is_named_in_its_own_database_alo
     assert anchors.write_anchor("backup", NOON).database == there
     wipe()
     reason = "the chain is not what line 1 of the anchors saw: it was cut or written anew"
-    assert list(anchors.broken_anchors()) == [audit.BrokenLink(chain, 2, reason)]
+    told = {INSTALLATION: 1, chain: 2}
+    assert list(anchors.broken_anchors()) == [audit.BrokenLink(*end, reason) for end in told.items()]
     monkeypatch.setitem(connection.settings_dict, "HOST", None)
     assert anchors.database_name() == f"{connection.vendor}::{connection.settings_dict['NAME']}"
     assert reasons() == []
@@ -114,6 +118,59 @@ def test_a_line_is_on_the_disk_before_it_counts_as_written(chain, monkeypatch):
     monkeypatch.setattr(anchors.os, "fsync", lambda number: seen.append(path().read_text(encoding="utf-8")))
     written = anchors.write_anchor("backup", NOON)
     assert seen == [written.line + "\n"]
+
+
+def begun() -> list[AuditEvent]:
+    return list(AuditEvent.objects.filter(action="began anchors").order_by("pk"))
+
+
+def test_that_the_anchors_began_is_an_event_once_and_of_a_record_that_has_any(db, study):
+    anchors.write_anchor("backup", NOON)
+    assert begun() == []  # nothing to anchor: an older version left a file without the event as well
+    add_event(study)
+    for _ in range(2):
+        anchors.write_anchor("backup", NOON)
+    (event,) = begun()
+    told = {"database": anchors.database_name(), "file": path().name}
+    assert (event.chain, event.actor, event.happened_at, event.new, event.reason) == (
+        INSTALLATION, None, NOON, told, "",
+    )  # fmt: skip
+    assert reasons() == [] and not anchors.anchors_are_gone()
+
+
+@pytest.mark.parametrize("loss", ["unlinked", "emptied"])
+def test_anchors_that_are_gone_are_named_until_somebody_says_why(chain, loss, capsys):
+    anchors.write_anchor("backup", NOON)
+    (first,) = begun()
+    path().unlink() if loss == "unlinked" else path().write_text("")
+    gone = f"the anchors begun here are gone: {path().name} is missing or empty"
+    assert list(anchors.broken_anchors()) == [audit.BrokenLink(INSTALLATION, first.sequence, gone)]
+    assert [one.says for one in health.health(NOON) if one.name == "anchors" and not one.is_well] == ["gone"]
+    for _ in range(2):
+        anchors.write_anchor("backup", NOON)
+    anew = "the anchors began anew here without a reason: those of before were lost"
+    assert list(anchors.broken_anchors()) == [audit.BrokenLink(INSTALLATION, begun()[1].sequence, anew)]
+    with pytest.raises(CommandError) as refused:
+        call_command("begin_anchors", "--reason", " ")
+    assert refused.value.returncode == 2 and len(begun()) == 2
+    for number in (1, 2):  # with what was left of the file, and where it is gone once more
+        call_command("begin_anchors", "--reason", " the disk broke ")
+        assert [event.reason for event in begun()] == ["", "", *["the disk broke"] * number]
+        assert reasons() == [] and [one.is_well for one in health.health(NOON) if one.name == "anchors"] == [
+            True
+        ]
+        path().unlink()
+    anchors.write_anchor("backup", NOON)
+    assert list(anchors.broken_anchors()) == [audit.BrokenLink(INSTALLATION, begun()[-1].sequence, anew)]
+
+
+def test_a_record_restored_elsewhere_begins_anchors_of_its_own(chain, monkeypatch):
+    anchors.write_anchor("backup", NOON)
+    monkeypatch.setitem(connection.settings_dict, "HOST", "db.example.org")
+    path().unlink()
+    assert reasons() == [] and not anchors.anchors_are_gone()
+    anchors.write_anchor("backup", NOON)
+    assert reasons() == [] and len(begun()) == 2
 
 
 class StillWaiting(Exception):
