@@ -1,12 +1,13 @@
 """Many studies side by side: each gets the very numbers `analyze_study` gives it, whatever it holds."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import AnalysisError, analyze_study
+from studies.analysis import AnalysisError, analyze_study, many_studies
 from studies.analysis.biomarker import biomarker_section
 from studies.analysis.growth_models import fit_primary, growth_data
 from studies.analysis.inference import contrast_rows
@@ -192,3 +193,40 @@ def test_a_family_without_any_p_below_alpha_is_not_adjusted():
     effects = analyze_many(frame, plan_of(frame)).effects
     contrasts = effects[effects.index.get_level_values("question") == CONTRAST]
     assert (contrasts["p_value"] > 0.05).all() and contrasts["p_adjusted"].isna().all()
+
+
+def test_what_the_fits_side_by_side_say_of_a_study_is_told(monkeypatch):
+    """A study refused among them is refused, and a variance of 0 is told of the study that has it."""
+    frame = simulate_many(one_model(), 2, np.random.default_rng(1))
+    plan, fit_each = plan_of(frame), many_studies.fit_lmm_each
+
+    def fits(formula: str, data: pd.DataFrame, by: str) -> SimpleNamespace:
+        told = {"is_singular": pd.Series({"0": True, "1": False}), "refused": {"1": "no maximum"}}
+        return SimpleNamespace(contrasts=fit_each(formula, data, by).contrasts, **told)
+
+    monkeypatch.setattr(many_studies, "fit_lmm_each", fits)
+    found = analyze_many(frame, plan)
+    assert found.singular.to_dict() == {0: True, 1: False}
+    assert found.refused == {1: "no maximum"}
+
+
+@pytest.mark.parametrize(("models_alike", "p"), [(True, 0.03), (False, 0.5)])
+def test_where_models_respond_alike_the_test_between_them_decides_a_study_alone(monkeypatch, models_alike, p):
+    weights = {(CONTRAST, "A"): {"a": 1.0}, (INTERACTION, "A"): {"b": 1.0}}
+    monkeypatch.setattr(many_studies, "effects_of", lambda fit, plan: weights)
+    monkeypatch.setattr(many_studies, "f1_pairs", lambda data, plan: [("A", "V")])
+    monkeypatch.setattr(
+        many_studies, "model_level_tests", lambda part, plan, arm: pd.DataFrame({"p_value": [0.03]})
+    )
+    names = ["estimate", "se", "df", "p_value", "p_adjusted", "ci_low", "ci_high"]
+
+    def decided(fit: object, plan: object, pairs: list, tests: dict) -> tuple[None, pd.DataFrame]:
+        return None, pd.DataFrame(tests["A"]["p_value"], index=["A"], columns=names)
+
+    monkeypatch.setattr(many_studies, "interaction_tables", decided)
+    fit = SimpleNamespace(
+        models_alike=models_alike, data=None,
+        contrasts=lambda family, plan, adjust: pd.DataFrame(0.5, index=list(family), columns=names),
+    )  # fmt: skip
+    rows = many_studies._rows_alone(fit, pd.DataFrame({"study": [7]}), {"adjust": "mvt"}, 7)
+    assert rows["p_value"].to_dict() == {(7, CONTRAST, "A"): 0.5, (7, INTERACTION, "A"): p}

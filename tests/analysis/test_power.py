@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.analysis import AnalysisError, analyze_study
+from studies.analysis import AnalysisError, analyze_study, power
 from studies.analysis.power import (
     ArmContrast,
     BlissExcess,
@@ -44,6 +44,8 @@ def test_the_variance_of_a_slope_is_that_of_mice_and_that_of_readings_over_the_s
 
 def test_a_tgi_is_a_difference_of_slopes():
     assert slope_effect(80, 21) == pytest.approx(log(0.2) / 21)
+    assert slope_effect(80, 1) == pytest.approx(log(0.2))
+    assert slope_effect(80, 0.5) == pytest.approx(2 * log(0.2))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,8 @@ def test_more_models_take_fewer_mice_than_more_mice_a_model():
     first, second = (rows[index]["power_curve"] for index in (0, 1))
     assert first[15] == {"models_per_status": 17, "mice": 68, "power": pytest.approx(rows[0]["power"])}
     assert second[15]["mice"] == 204 and second[15]["power"] > first[15]["power"]
+    assert [row["models_per_status"] for row in second] == list(range(2, 17 + 6 + 1))
+    assert [row["mice_per_arm"] for row in models_or_mice(0.1, STEADY)] == [1, 2, 3, 4, 5, 6, 8, 10]
 
 
 def test_dropout_inflates_what_is_randomized_and_not_what_is_analyzed():
@@ -189,6 +193,9 @@ def test_past_studies_weigh_in_by_their_degrees_of_freedom():
     assert pooled.effect_sd**2 == pytest.approx(0.0006)
     assert lab_variability([small], Variability(0.1, 0.1, 0.07)).effect_sd == 0.07
     assert lab_variability([]) == Variability()
+    third = PastStudy("T", 0.0004, 0.03, 0.0002, 24, 4, 3)
+    both = lab_variability([large, third])
+    assert both.effect_sd**2 == pytest.approx((15 * 0.0006 + 6 * 0.0002) / 21), "(models - 1) x (arms - 1)"
 
 
 def test_a_program_of_several_models_tells_how_much_models_differ():
@@ -217,8 +224,11 @@ def test_what_no_number_of_mice_can_show_is_refused():
         mice_per_arm(0.03, dropout=1.0)
     with pytest.raises(AnalysisError, match="power is a share"):
         mice_per_arm(0.03, power=80)
-    with pytest.raises(AnalysisError, match="below 100 %"):
-        slope_effect(100, 21)
+    for percent, day in ((100, 21), (80, 0)):
+        with pytest.raises(AnalysisError, match="below 100 % by a day after day 0"):
+            slope_effect(percent, day)
+    with pytest.raises(AnalysisError, match="a slope needs readings on at least two days"):
+        STEADY.slope_variance(())
     with pytest.raises(AnalysisError, match="no degree of freedom"):
         detectable_effect(Interaction(3), 1)
     assert power_of(ArmContrast(DAYS, STEADY), 0.1, 1) == 0.0
@@ -233,3 +243,14 @@ def test_a_fit_without_a_slope_of_each_mouse_tells_no_variability():
     assert past(("mouse", "day"), ("Residual", "A"), ("Residual", "B")) is None
     assert past(("mouse", "day"), ("Residual", None)) == PastStudy("S", 0.1, 0.1, None, 0, 1, 0)
     assert past_study({"mixed_model": {"variance_components": None}}) is None
+
+
+def test_the_days_and_variability_asked_for_are_those_counted_with():
+    assert power.DAYS == DAYS
+    bliss = units_needed(BlissExcess(DAYS, RESTLESS, 2), 0.05, 0.8, 0.05, 0.0)
+    assert mice_per_arm_for_bliss(0.05, RESTLESS) == bliss != mice_per_arm_for_bliss(0.05)
+
+
+def test_mice_that_are_left_after_dropout_are_enough_to_the_mouse():
+    """8 of 10 stay: 10 are randomized, not 11."""
+    assert [power._inflated(8, share) for share in (0.0, 0.2, 0.21)] == [8, 10, 11]

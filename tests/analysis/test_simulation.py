@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from studies.analysis import AnalysisError, normalize_table
 from studies.analysis.plan import DEFAULTS
-from studies.analysis.simulation import balanced_arms, draw_mice, follow_mice, simulate_study
+from studies.analysis.simulation import _weights, balanced_arms, draw_mice, follow_mice, simulate_study
 from studies.analysis.simulation_design import (
     ArmTruth,
     Design,
@@ -343,3 +343,29 @@ def test_where_mice_enroll_at_one_volume_slopes_have_nothing_to_follow():
 def test_readings_are_too_small_below_the_limit_that_the_analysis_takes():
     """3 x 3 x 3 / 2 mm3."""
     assert Limits().lod_mm3 == DEFAULTS["lod_mm3"] == 27 / 2
+
+
+def test_a_drug_takes_weight_from_its_first_day_on_from_each_mouse_its_own_way():
+    arms = (ARMS[0], ArmTruth("A", weight_percent_per_day=-1, weight_sd_percent_per_day=0.5))
+    design = replace(
+        two_model_design(replace(EXACT, weight_gain_percent_per_day=0.1)), arms=arms, days=(-2, 0, 10)
+    )
+    mice = pd.DataFrame(
+        {"arm": ["A", "A", "Vehicle"], "weight_score": [1.0, -2, 3], "weight_g": [20.0, 20, 30]}
+    )
+    weights = _weights(design, mice, np.array([[0.0, 0, 1000]] * 3), np.random.default_rng(1))
+    gained = np.array([0.0, 0.2, 1.2])
+    lost = np.array([[0, 0, -5], [0, 0, -20], [0, 0, 0]])
+    tumor_g = np.array([0, 0, 1])
+    expected = mice[["weight_g"]].to_numpy() * (1 + (gained + lost) / 100) + tumor_g
+    assert weights == pytest.approx(np.round(expected, 1))
+
+
+def test_what_mice_differ_in_is_drawn_about_0():
+    """A thousand mice an arm and model: means within four standard errors."""
+    varied = Variation(mouse_slope_sd=0.02)
+    mice = draw_mice(two_model_design(varied, 1000), np.random.default_rng(3))
+    for name, sd in (("slope_deviation", 0.02), ("weight_score", 1.0)):
+        assert abs(mice[name].mean()) < 4 * sd / len(mice) ** 0.5
+        assert mice[name].std() == pytest.approx(sd, rel=0.05)
+    assert list(mice["mouse"].iloc[[0, 1, -1]]) == ["M001", "M002", "M4000"]
