@@ -25,6 +25,7 @@ from studies.analysis.biomarker import (
     _pooled_by_status,
     biomarker_section,
 )
+from studies.analysis.biomarker_status import Biomarker
 from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
 from studies.analysis.plan import Plan, resolve_plan
 from studies.analysis.tables import normalize_table
@@ -422,6 +423,15 @@ def test_altered_words_the_plan_declares_are_not_called_loss_of_function():
     assert row["estimate"] == pytest.approx(interaction(whole())["estimate"], rel=1e-6)
     assert "altered and" in row["reason"] or "not shown" in row["reason"]
     assert any(note.startswith("biomarker KRAS: in rows by map2k4_status") for note in result["notes"])
+
+
+def test_a_stratum_is_called_altered_where_altered_words_were_declared():
+    altered, lost = Biomarker("kras", ("G12C",)), Biomarker("kras")
+    assert [altered.level(status) for status in ("loss_of_function", "wild_type")] == ["altered", "wild_type"]
+    assert [lost.level(status) for status in ("loss_of_function", "wild_type")] == [
+        "loss_of_function",
+        "wild_type",
+    ]
 
 
 @pytest.mark.parametrize("word", ["G12C", "mutant"])

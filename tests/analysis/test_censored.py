@@ -4,13 +4,14 @@ import json
 from functools import cache
 from math import exp, log
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from studies.analysis import AnalysisError, analyze_study, fit_lmm, normalize_table, tobit
+from studies.analysis import AnalysisError, analyze_study, censored, fit_lmm, normalize_table, tobit
 from studies.analysis.censored import bootstrap, fit_censored
 from studies.analysis.growth_models import fit_m1, fit_primary, growth_data
 from studies.analysis.plan import resolve_plan
@@ -19,6 +20,8 @@ from studies.analysis.tobit import (
     BELOW,
     NODES,
     SEEN,
+    Evaluated,
+    Restricted,
     Units,
     _Search,
     evaluate,
@@ -417,6 +420,20 @@ def test_a_search_of_the_fixed_effects_cut_short_knows_what_is_left_to_climb(mon
     assert here.parameters == pytest.approx(best.parameters, rel=1e-3)
 
 
+def test_a_step_that_falls_is_halved_until_it_climbs(monkeypatch):
+    """Up -ln cosh: from 2 on every whole step of Newton's goes further astray than the last."""
+
+    def bell(units: object, parameters: np.ndarray, nodes: int) -> Evaluated:
+        at = parameters[0, 0]
+        information = np.diag([1 / np.cosh(at) ** 2, 1.0])
+        return Evaluated(np.array([-np.log(np.cosh(at))]), np.array([[-np.tanh(at), 0.0]]), information[None])
+
+    monkeypatch.setattr(tobit, "evaluate", bell)
+    monkeypatch.setattr(tobit, "gradient_of_logdet", lambda units, parameters, inverse, nodes: np.zeros(2))
+    search = _Search(SimpleNamespace(p=1), np.array([2.0]), np.zeros((1, 1)))
+    assert search.at(np.ones(1), NODES).parameters == pytest.approx([0, 1], abs=1e-6)
+
+
 def test_a_step_to_nowhere_teaches_a_search_nothing_and_one_beyond_every_number_ends_it():
     units, start = unbalanced(3, 0.2)
     search = _Search(units, start[:4], np.zeros((4, 4)))
@@ -463,3 +480,20 @@ def test_maximum_likelihood_side_by_side_is_that_of_each_alone():
     assert done.all()
     assert both == pytest.approx(alone, abs=1e-9)
     assert exp(both[0]) > 0
+
+
+@pytest.mark.parametrize("gradient", [None, 1e9])
+def test_a_search_without_an_end_is_refused(monkeypatch, gradient):
+    """One that breaks off among numbers beyond all bounds, and one that stops on a slope."""
+
+    def search(units: object, start: np.ndarray) -> Restricted:
+        if gradient is None:
+            raise np.linalg.LinAlgError
+        return Restricted(start, 0.0, np.eye(2), gradient)
+
+    monkeypatch.setattr(censored, "maximize_restricted", search)
+    table = pd.DataFrame(
+        {"y": [5.0, 5.1, 4.0, 5.3, 5.5, 4.0], "mouse": list("aaabbb"), "day": [0.0, 1, 2] * 2}
+    )
+    with pytest.raises(AnalysisError, match="no maximum"):
+        fit_censored("y ~ day + (1 | mouse)", table, np.where(table["y"] == 4, BELOW, SEEN))

@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from studies.analysis import AnalysisError, analyze_study, censored_nested, fit_lmm, normalize_table
 from studies.analysis.censored_nested import _search, fit_censored_nested
+from studies.analysis.effects_of_models import slopes_of_cells
 from studies.analysis.growth_models import fit_primary, growth_data
 from studies.analysis.laplace import Likelihood, make_curves
 from studies.analysis.lmm import cells
@@ -252,3 +254,19 @@ def test_strata_interaction_and_forest_rest_on_the_censored_fit():
     far = known["drug"] - known["vehicle"] - pd.Series(effects)
     assert np.abs(far).max() < 0.005
     assert all(one["se"] > 0 for one in forest["effects"])
+
+
+def test_where_every_reading_is_seen_a_cell_s_line_is_the_mean_of_its_mice():
+    """Read on the same days, mice weigh alike; a mean errs by their slopes' variance and the readings' over 280."""
+    table = simulated(1).assign(kind=SEEN, map2k4="wild_type")
+    fit = fit_lmm(FORMULA, table)
+    found = slopes_of_cells(SimpleNamespace(data=SimpleNamespace(frame=table), fit=fit))
+    assert set(found.columns) == {"pdx_model", "map2k4_status", "arm", "slope", "variance", "n"}
+    cells = table.groupby(["pdx_model", "arm"], observed=True)[["day", "log_volume"]]
+    expected = cells.apply(lambda part: np.polyfit(part["day"], part["log_volume"], 1)[0])
+    mine = found.set_index(["pdx_model", "arm"])
+    assert mine["slope"].to_dict() == pytest.approx(expected.to_dict())
+    rows = fit.variance_components.set_index(["group", "term1"])
+    of_mice = float(rows[rows["term2"].isna()].loc[("mouse", "day"), "value"])
+    assert mine["variance"].to_numpy() == pytest.approx((of_mice + fit.sigma**2 / 280) / 3, rel=1e-5)
+    assert (mine["n"] == 3).all()

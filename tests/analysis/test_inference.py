@@ -1,6 +1,7 @@
 """The primary mixed model of a study: against lme4 and pbkrtest, by law, by refusal."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from math import exp
 from pathlib import Path
@@ -32,7 +33,7 @@ from studies.analysis.growth_models import (
     growth_data,
     tgi_percent,
 )
-from studies.analysis.inference import contrast_rows, curvature, fits_by_model
+from studies.analysis.inference import contrast_rows, curvature, describe_fit, fits_by_model
 from studies.analysis.plan import Plan, resolve_plan
 from studies.analysis.synergy import bliss_weights
 from tests.analysis.builders import curve, exponential, together, two_arms
@@ -431,3 +432,14 @@ def test_a_fit_that_leaves_no_error_is_refused(monkeypatch, sigma, variances, is
     else:
         with pytest.raises(AnalysisError, match="the curves are reproduced without error"):
             growth_models._fit_anew("", frame, None)
+
+
+def test_coefficients_have_intervals_of_the_plan_s_level():
+    fit, plan = fitted(False)
+    scope = {"scope": "study", "pdx_model": None, "map2k4_status": None}
+    told = describe_fit(fit, replace(plan, values={**plan.values, "alpha": 0.1}), scope, whole=False)
+    for row in told["coefficients"]:
+        half = stats.t.ppf(0.95, row["df"]) * row["se"]
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(
+            (row["estimate"] - half, row["estimate"] + half)
+        )

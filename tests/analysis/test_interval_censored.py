@@ -211,3 +211,10 @@ def test_every_step_makes_the_curve_likelier(monkeypatch, table):
         assert total[-1] == pytest.approx(1)
         reached.append(np.log(total[found.last + 1] - total[found.first]).sum())
     assert reached[0] < reached[1] < reached[2] <= log_likelihood(after, by) + 1e-9
+
+
+def test_mice_of_one_interval_differ_in_nothing_to_test(monkeypatch):
+    monkeypatch.setattr("studies.analysis.interval_censored.MOST_MICE_EXCHANGED", 1)
+    treated = np.array([True, True, False, False])
+    found = interval_log_rank(np.zeros(4), np.full(4, 7.0), treated, np.zeros(4), 1)
+    assert (found.statistic, found.p_value) == (0, None)

@@ -248,6 +248,7 @@ def test_a_fit_without_a_slope_of_each_mouse_tells_no_variability():
 def test_the_days_and_variability_asked_for_are_those_counted_with():
     assert power.DAYS == DAYS
     bliss = units_needed(BlissExcess(DAYS, RESTLESS, 2), 0.05, 0.8, 0.05, 0.0)
+    assert [BlissExcess(DAYS, STEADY, parts).mice(10) for parts in (2, 3)] == [40, 50]
     assert mice_per_arm_for_bliss(0.05, RESTLESS) == bliss != mice_per_arm_for_bliss(0.05)
 
 
