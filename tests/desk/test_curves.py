@@ -1,7 +1,7 @@
 import pytest
 
 from studies.desk.curves import curves_document, weight_change_percent
-from studies.models import WelfareLimits
+from studies.models import Agent, ArmAgent, Exit, WelfareLimits
 from studies.terms import ArmRole, BiomarkerStatus, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
 
@@ -67,3 +67,22 @@ def test_the_status_beside_a_curve_is_that_of_the_study_s_own_gene(two_mice, peo
     two_mice.biomarker = "KRAS"  # nothing is known of it, whatever MAP2K4 says
     statuses = {mouse["status"] for mouse in curves_document(two_mice, people.study_director)["mice"]}
     assert statuses == {"unknown"}
+
+
+def test_dosing_goes_from_the_first_day_of_any_arm_to_the_last_and_tells_no_arm(two_mice, people):
+    assert curves_document(two_mice, people.technician)["dosing_days"] is None
+    agent = Agent.objects.create(name="binimetinib")
+    for arm, first, last in zip(two_mice.arms.order_by("name"), (3, 0), (20, 10), strict=True):
+        ArmAgent.objects.create(arm=arm, agent=agent, first_day=first, last_day=last)
+    assert curves_document(two_mice, people.technician)["dosing_days"] == [0, 20]
+
+
+def test_a_mouse_that_left_tells_when_and_why_and_has_no_forecast(two_mice, people):
+    WelfareLimits.objects.create(study=two_mice, volume_cap_mm3=1500, reason="protocol")
+    first = two_mice.mice.get(label="M1")
+    staying = curves_document(two_mice, people.study_director)["mice"][0]
+    assert (staying["exit_day"], staying["exit_reason"]) == (None, None)
+    Exit.objects.create(mouse=first, reason="body_weight", day=7)
+    gone, other = curves_document(two_mice, people.study_director)["mice"]
+    assert (gone["exit_day"], gone["exit_reason"], gone["cap_day"]) == (7, "body weight", None)
+    assert other["exit_reason"] is None

@@ -36,6 +36,34 @@ def running(people):
     return study
 
 
+# What was drawn last on a chart's canvas: rectangles filled, and crosses by their middles, in pixels from its corner.
+REMEMBER_WHAT_IS_DRAWN = """
+    const of = (context) => (context.canvas.drawn ??= { bars: [], crosses: [], path: [] });
+    const watch = (name, note) => {
+      const draw = CanvasRenderingContext2D.prototype[name];
+      CanvasRenderingContext2D.prototype[name] = function (...given) {
+        note(of(this), given, this);
+        return draw.apply(this, given);
+      };
+    };
+    watch("clearRect", (drawn) => Object.assign(drawn, { bars: [], crosses: [], path: [] }));
+    watch("beginPath", (drawn) => (drawn.path = []));
+    for (const name of ["moveTo", "lineTo"]) watch(name, (drawn, place) => drawn.path.push(place));
+    watch("fillRect", (drawn, [x, y, width]) => drawn.bars.push([x, y, width]));
+    watch("stroke", (drawn) => {
+      const [a, b, c, d] = drawn.path;
+      if (drawn.path.length === 4 && a[0] !== b[0] && a[1] !== b[1] && c[0] === b[0] && c[1] === a[1])
+        drawn.crosses.push([(a[0] + b[0]) / 2, (a[1] + b[1]) / 2]);
+    });
+"""
+DRAWN = """canvases => canvases.map(canvas => {
+    const place = canvas.parentElement.querySelector(".u-over").getBoundingClientRect();
+    const corner = canvas.getBoundingClientRect();
+    const { bars, crosses } = canvas.drawn;
+    return { bars, crosses, left: place.left - corner.left, top: place.top - corner.top, width: place.width };
+})"""
+
+
 def picture(page) -> str:
     """What the chart's canvas shows."""
     return page.locator("#volume-plot canvas").first.evaluate("canvas => canvas.toDataURL()")
@@ -105,3 +133,25 @@ def test_the_charts_do_what_the_desk_is_for(running, people, page, live_server, 
     expect(rows).to_have_count(8)
     expect(rows.nth(6).locator("td").nth(4)).to_have_text("−6.4")
     assert_accessible()
+
+
+def test_dosing_is_a_bar_over_its_days_and_a_cross_ends_the_curve_of_who_left_early(
+    running, people, page, live_server, sign_in
+):
+    ArmAgent.objects.update(last_day=7)
+    Exit.objects.create(mouse=running.mice.get(label="M0"), reason="scheduled_end", day=14)
+    sign_in(people.study_director)
+    page.add_init_script(REMEMBER_WHAT_IS_DRAWN)
+    page.goto(f"{live_server.url}/studies/{running.code}/")
+    page.wait_for_selector("[data-drawn=yes]")
+    let_it_draw(page)
+    charts = page.locator("#volume-plot canvas").evaluate_all(DRAWN)
+    assert len(charts) == 2
+    for chart in charts:  # from day 0 to day 7 of the 14 shown
+        [bar] = chart["bars"]
+        assert bar == pytest.approx([chart["left"], chart["top"], chart["width"] / 2], abs=1)
+    loss, wild = charts
+    assert loss["crosses"] == []
+    [[across, _]] = wild["crosses"]
+    assert across == pytest.approx(wild["left"] + wild["width"], abs=1)
+    assert page.locator("#weight-plot canvas").evaluate_all(DRAWN)[0]["bars"] == []
