@@ -10,7 +10,14 @@ from scipy import integrate, stats
 
 from studies.analysis import AnalysisError, normalize_table
 from studies.analysis.plan import DEFAULTS
-from studies.analysis.simulation import _weights, balanced_arms, draw_mice, follow_mice, simulate_study
+from studies.analysis.simulation import (
+    _true_mm3,
+    _weights,
+    balanced_arms,
+    draw_mice,
+    follow_mice,
+    simulate_study,
+)
 from studies.analysis.simulation_design import (
     ArmTruth,
     Design,
@@ -369,3 +376,13 @@ def test_what_mice_differ_in_is_drawn_about_0():
         assert abs(mice[name].mean()) < 4 * sd / len(mice) ** 0.5
         assert mice[name].std() == pytest.approx(sd, rel=0.05)
     assert list(mice["mouse"].iloc[[0, 1, -1]]) == ["M001", "M002", "M4000"]
+
+
+def test_a_mouse_s_own_slope_acts_from_the_day_it_was_enrolled():
+    design = two_model_design(days=(-2, 0, 10))
+    mice = pd.DataFrame({
+        "arm": "Vehicle", "model_number": [0, 0], "slope_deviation": [0.0, 0.01], "enrollment_mm3": 150.0,
+    })  # fmt: skip
+    plain, own = _true_mm3(design, mice, np.random.default_rng(1))
+    assert plain[0] == own[0] == 150
+    assert own / plain == pytest.approx(np.exp(0.01 * np.array([0, 2, 12])))
