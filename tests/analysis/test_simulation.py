@@ -12,6 +12,7 @@ from studies.analysis import AnalysisError, normalize_table
 from studies.analysis.plan import DEFAULTS
 from studies.analysis.simulation import (
     _true_mm3,
+    _visits,
     _weights,
     balanced_arms,
     draw_mice,
@@ -386,3 +387,17 @@ def test_a_mouse_s_own_slope_acts_from_the_day_it_was_enrolled():
     plain, own = _true_mm3(design, mice, np.random.default_rng(1))
     assert plain[0] == own[0] == 150
     assert own / plain == pytest.approx(np.exp(0.01 * np.array([0, 2, 12])))
+
+
+def test_a_tumor_is_felt_from_two_millimeters_of_width_on():
+    """Four times as long as wide, 16 mm3 are 8 x 2 mm."""
+    design = Design(
+        (PdxModelTruth("P", "wild_type", {"Vehicle": 0.0, "A": 0.0}),), ARMS, 2, variation=EXACT, days=(0, 7)
+    )
+    mice = pd.DataFrame({
+        "arm": "Vehicle", "model_number": 0, "slope_deviation": 0.0, "enrollment_mm3": [15.0, 16, 1, 100],
+        "aspect": [4.0, 4, 1, 1], "first_length_mm": 9.0, "first_width_mm": 5.0, "first_weight_g": 20.0,
+        "weight_g": 20.0, "weight_score": 0.0,
+    })  # fmt: skip
+    found = _visits(design, mice, np.random.default_rng(1)).status
+    assert list(found[:, 1]) == ["not_palpable", "measured", "not_palpable", "measured"]
