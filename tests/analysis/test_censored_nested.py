@@ -270,3 +270,13 @@ def test_where_every_reading_is_seen_a_cell_s_line_is_the_mean_of_its_mice():
     of_mice = float(rows[rows["term2"].isna()].loc[("mouse", "day"), "value"])
     assert mine["variance"].to_numpy() == pytest.approx((of_mice + fit.sigma**2 / 280) / 3, rel=1e-5)
     assert (mine["n"] == 3).all()
+
+
+def test_a_gradient_may_be_left_that_grows_with_the_root_of_the_number_of_readings(monkeypatch):
+    table, fit = one()
+    least = fit.optimum.gradient / len(table) ** 0.5
+    monkeypatch.setattr(censored_nested, "MOST_GRADIENT", 1.001 * least)
+    assert fitted(table).optimum.gradient == fit.optimum.gradient
+    monkeypatch.setattr(censored_nested, "MOST_GRADIENT", 0.999 * least)
+    with pytest.raises(AnalysisError, match="no maximum"):
+        fitted(table)
