@@ -16,6 +16,10 @@ Row = Mapping[str, Any]
 COLUMNS, ROWS_A_PAGE = 3, 4
 LOWEST, HIGHEST = 0.05, 20.0
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20)
+FEWER_TICKS, WIDE = (
+    (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
+    25,
+)  # from this ratio of the ends on, lest ticks touch
 NULLS = {"bliss": "Bliss", "hsa": "highest single agent"}
 
 
@@ -48,7 +52,8 @@ def _draw(
     low, high = max(min([*ends, 0.8]), LOWEST), min(max([*ends, 1.25]), HIGHEST)
     axes[0].set_yscale("log")
     axes[0].set_ylim(low / 1.1, high * 1.1)
-    ticks = [tick for tick in TICKS if low / 1.1 <= tick <= high * 1.1]
+    known = TICKS if high / low < WIDE else FEWER_TICKS
+    ticks = [tick for tick in known if low / 1.1 <= tick <= high * 1.1]
     for axis in axes:
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axis.yaxis.set_major_locator(FixedLocator(ticks))

@@ -477,8 +477,9 @@ def test_an_index_of_combination_is_shown_between_a_twentieth_and_twenty():
     around = [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5]
     assert limits(0.11, None) == ((0.11 / 1.1, pytest.approx(1.375)), around[:6])
     assert limits(None, 1.5 / 1.1) == ((pytest.approx(0.8 / 1.1), 1.5), [1, 1.5])
-    assert limits(0.0, 90.0) == ((pytest.approx(0.8 / 1.1), 22), [1, 1.5, 2, 3, 5, 10, 20])
+    assert limits(0.0, 90.0) == ((pytest.approx(0.8 / 1.1), 22), [1, 2, 5, 10, 20])
     assert limits(0.01, None)[0][0] == pytest.approx(0.05 / 1.1)
+    assert limits(0.2, 5.0)[1] == [0.2, 0.5, 1, 2, 5] and limits(0.21, 5.0)[1] == [0.2, *around[2:]]
 
 
 def test_many_panels_run_over_pages(undrawn):
