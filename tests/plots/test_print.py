@@ -49,9 +49,8 @@ def figures(request):
 
 def shown_texts(figure):
     """Every piece of text that is drawn, with its place in pixels; an axis makes labels of ticks it does not show."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    renderer = canvas.get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()  # lays it out
     hidden = set()
     for axes in figure.axes:
         for axis, (low, high) in (

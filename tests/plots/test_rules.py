@@ -1,7 +1,10 @@
 """What a reader may rely on in every figure: where a limit lies, what is left out, what is told beside it."""
 
+from io import BytesIO
+
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.image import imread
 
 from studies.plots.axes import day_limits, fitted, spread_labels, volume_ticks, width_mm, wrapped
 from studies.plots.body_weight import body_weight
@@ -26,6 +29,7 @@ from studies.plots.style import (
     new_figure,
     panel_mm,
     panels,
+    to_png,
 )
 from studies.plots.survival_curves import competing_exits, survival_curves
 from studies.plots.synergy_curve import synergy_curve
@@ -436,6 +440,13 @@ def test_a_heatmap_takes_the_page_where_a_column_leaves_its_cells_too_little_roo
         assert millimeters(figure)[0] == width and ("0" in written(figure.axes[0])) is told
 
 
+@pytest.mark.parametrize(("arms", "told"), [(24, True), (25, False)])
+def test_a_cell_tells_its_value_where_it_is_6_and_a_half_mm_wide(arms, told):
+    names = [arm(f"arm {number}") for number in range(arms)]
+    axis = model_heatmap(cells(1, names), names, {})[0].axes[0]
+    assert ("0" in written(axis)) is told
+
+
 def test_a_heatmap_orders_models_by_status_then_response_then_name_and_the_unknown_last():
     percents = {"d": (WILD, 5.0), "c": (WILD, None), "b": (WILD, -5.0), "a": (WILD, 5.0), "z": (LOSS, 90.0)}
     rows = [
@@ -524,6 +535,11 @@ def test_a_line_of_power_ends_an_eighth_past_the_largest_study():
 
 
 # What all share
+
+
+def test_an_image_has_200_dots_an_inch_unless_others_are_asked_for():
+    sizes = [imread(BytesIO(to_png(new_figure(25.4, 12.7), *dots))).shape[:2] for dots in ((), (60,))]
+    assert sizes == [(100, 200), (30, 60)]
 
 
 def test_a_figure_of_two_panels_fits_a_column():
