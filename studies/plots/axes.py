@@ -90,7 +90,7 @@ def wrapped(text: str, room_mm: float, points: float, *, lines: int = 2, bold: b
         return "\n".join(wrapped(part, room_mm, points, lines=1, bold=bold) for part in text.split("\n"))
     parts = re.split(r"(?<=[ _/+])", text)
     done: list[str] = []
-    while parts and len(done) < lines:
+    while parts:
         many = len(parts) if len(done) < lines - 1 else 0
         while many > 1 and width_mm("".join(parts[:many]).rstrip(), points, bold) > room_mm:
             many -= 1

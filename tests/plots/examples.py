@@ -175,12 +175,13 @@ def swimmers(count: int, reason: str = "") -> list[Any]:
 
 def odd_swimmers() -> list[Any]:
     """A run-in; a mouse without a best response, one whose axis ends before it, one where it ends; one never read."""
-    rows = [response(-10.0, "SD", place, "A") for place in range(47)]
+    name = f"{LONG} + rabusertib 50 mg/kg"
+    rows = [response(-10.0, "SD", place, name) for place in range(47)]
     for place, day in enumerate((None, 60.0, 14.51)):
         rows[place]["best_response_day"] = day
     read = [{"mouse": f"m{place}", "day": day, "volume_mm3": 100.0, "exit_reason": ""}
             for place in range(46) for day in (-3.0, 90.0 if place == 1 else 14.0)]  # fmt: skip
-    return swimmer(rows, pd.DataFrame(read), ARMS)
+    return swimmer(rows, pd.DataFrame(read), [arm(name)])
 
 
 def cells(models: int, arms: Sequence[Row], statuses: Sequence[str] = (WILD, LOSS)) -> list[Row]:

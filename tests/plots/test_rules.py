@@ -37,6 +37,7 @@ from studies.plots.tgi_by_day import tgi_by_day
 from studies.plots.waterfall import waterfall
 from tests.plots.examples import (
     ARMS,
+    LONG,
     LOSS,
     MANY,
     UNCERTAIN,
@@ -136,9 +137,11 @@ def test_words_are_broken_only_where_they_are_wider_than_their_room():
     assert wrapped("Irinotecan Irinotecan I", room, 7) == "Irinotecan\nIrinot…n I"
     assert wrapped("Irinotecan\nIrinotecan", room, 7) == "Irinotecan\nIrinotecan"
     assert wrapped("", room, 7) == ""
+    assert wrapped("and more", width_mm("and more", 7), 7) == "and more"
     cut = width_mm("Iri…n", 7)
     assert fitted("Irinotecan", cut, 7) == "Iri…n" and fitted("Irinotecan", cut - 0.01, 7) == "Ir…n"
     assert fitted("Irinotecan", 0.1, 7) == "…"
+    assert wrapped("Irinotecan A", cut, 7) == "Iri…n\nA"
 
 
 # Growth and weight
@@ -169,7 +172,9 @@ def test_arms_of_two_statuses_stand_one_above_the_other_if_they_are_the_same(und
 
 
 def test_a_volume_of_zero_has_a_place_of_its_own_and_a_small_one_has_not():
-    [axis, *_] = panels_of(growth_curves(table(curve("V", [1.0, 100.0])), [V]))
+    [figure] = growth_curves(table(curve("V", [1.0, 100.0])), [V])
+    [axis] = panels_of([figure])
+    assert millimeters(figure) == (85, 54)
     assert "none" not in [label.get_text() for label in axis.get_yticklabels()]
     assert axis.get_ylim() == (pytest.approx(1 / 1.15), pytest.approx(115))
     [axis, *_] = panels_of(growth_curves(table(curve("V", [0.5, 0.2])), [V]))
@@ -200,6 +205,8 @@ def test_weights_of_many_arms_run_over_pages_of_five_rows(undrawn):
 
 
 def test_six_arms_stand_together_and_seven_each_beside_its_control(undrawn):
+    [axis] = panels_of(mean_growth(means(MANY[:6], (None,), (300.0,)), MANY[:6]))
+    assert "V" in written(axis)
     undrawn("mean_growth")
     assert len(MANY) == 7
     for arms, count in ((MANY[:6], 1), (MANY, 6)):
@@ -214,7 +221,8 @@ def test_each_status_has_a_panel_and_all_models_one_if_some_are_of_neither(undra
     undrawn("mean_growth")
 
     def titles(*statuses):
-        [(groups, *_)] = mean_growth(means([V], statuses, [300.0] * len(statuses)), [V])
+        [(groups, columns, *_)] = mean_growth(means([V], statuses, [300.0] * len(statuses)), [V])
+        assert columns == (3 if len(groups) == 3 else 1)
         return [title for title, *_ in groups]
 
     both = ["MAP2K4 loss of function", "MAP2K4 wild type"]
@@ -270,6 +278,13 @@ def test_an_arm_is_named_at_the_height_where_its_line_ends():
         for name, ns in counts.items()
     ]
     assert [text.xy for text in mice_by_day(arms).axes[0].texts] == [(1, 5), (1, 2), (1, 0)]
+
+
+@pytest.mark.parametrize(("name", "lines"), [("A", 0.075), (LONG, 0.13)])
+def test_names_at_one_height_stand_a_line_apart_and_further_where_one_takes_two(name, lines):
+    arms = [{**one, "n_by_day": [{"day": day, "n": 100} for day in (0.0, 7.0)]} for one in (V, arm(name))]
+    low, high = (text.xy[1] for text in mice_by_day(arms).axes[0].texts)
+    assert abs(high - low) == pytest.approx(lines * 106)
 
 
 def test_a_line_ends_with_the_last_mouse():
@@ -487,6 +502,7 @@ def test_an_index_of_combination_is_shown_between_a_twentieth_and_twenty():
 
     around = [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5]
     assert limits(0.11, None) == ((0.11 / 1.1, pytest.approx(1.375)), around[:6])
+    assert limits(0.55, None)[1] == around[3:6]
     assert limits(None, 1.5 / 1.1) == ((pytest.approx(0.8 / 1.1), 1.5), [1, 1.5])
     assert limits(0.0, 90.0) == ((pytest.approx(0.8 / 1.1), 22), [1, 2, 5, 10, 20])
     assert limits(0.01, None)[0][0] == pytest.approx(0.05 / 1.1)
