@@ -432,6 +432,11 @@ def test_a_step_that_falls_is_halved_until_it_climbs(monkeypatch):
     monkeypatch.setattr(tobit, "gradient_of_logdet", lambda units, parameters, inverse, nodes: np.zeros(2))
     search = _Search(SimpleNamespace(p=1), np.array([2.0]), np.zeros((1, 1)))
     assert search.at(np.ones(1), NODES).parameters == pytest.approx([0, 1], abs=1e-6)
+    monkeypatch.setattr(tobit, "MOST_CLIMBS", 1)
+    values = [
+        _Search(search.units, np.array([at]), search.learned).at(np.ones(1), NODES).value for at in (0.3, 0.5)
+    ]
+    assert np.isfinite(values).tolist() == [True, False], "what is left to climb is sinh^2, at most a tenth"
 
 
 def test_a_step_to_nowhere_teaches_a_search_nothing_and_one_beyond_every_number_ends_it():

@@ -443,3 +443,12 @@ def test_coefficients_have_intervals_of_the_plan_s_level():
         assert (row["ci_low"], row["ci_high"]) == pytest.approx(
             (row["estimate"] - half, row["estimate"] + half)
         )
+
+
+@pytest.mark.parametrize(("models", "is_whole"), [(12, True), (13, False)])
+def test_up_to_twelve_models_are_told_at_length(monkeypatch, models, is_whole):
+    told: list[bool] = []
+    monkeypatch.setattr(inference, "describe_fit", lambda fit, plan, scope, whole: told.append(whole) or {})
+    fits = [({"pdx_model": f"P{number}"}, SimpleNamespace()) for number in range(models)]
+    inference.mixed_models_by_model(fits, fitted(False)[1], None, None)
+    assert told == [is_whole] * models
