@@ -89,12 +89,6 @@ def mice_on_study(study: Study):
     return on_study().filter(study=study)
 
 
-def mice_of(session: MeasurementSession):
-    """The mice a session is for: those on study, of its cohort where it has one."""
-    mice = mice_on_study(session.study)
-    return mice.filter(cohort=session.cohort_id) if session.cohort_id else mice
-
-
 def on_study():
     """Mice of all studies that neither left nor were excluded."""
     left, excluded = (Exists(kind.objects.filter(mouse=OuterRef("pk"))) for kind in (Exit, Exclusion))

@@ -434,3 +434,20 @@ def test_a_status_told_is_kept_and_one_without_a_size_stores_none():
         ("ulcerated", 300),
         ("not_palpable", None),
     ]
+
+
+@pytest.mark.parametrize(("length", "lines"), [(108, []), (109, [5])])
+def test_an_id_too_long_with_its_arm_is_refused_by_line(length, lines):
+    """The label is arm/id where two arms hold one id; the record keeps 120 characters of it."""
+    text = "".join(line for line in TWO_STUDIES.splitlines(True) if not line.startswith("S2"))
+    for arm in ("control", "treated"):
+        text = text.replace(f",1,{arm}", f",{'m' * length},{arm}")
+    try:
+        bring_in(text)
+        found = []
+    except ImportRefused as refused:
+        found = refused.errors
+    reason = "with its study, PDX model and arm the id is longer than 120 characters"
+    assert [(error.line, error.column, error.reason) for error in found] == [
+        (line, "mouse", reason) for line in lines
+    ]

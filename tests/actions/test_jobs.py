@@ -58,6 +58,16 @@ def test_the_same_work_asked_for_twice_is_one_job_with_one_event(ask, people):
     assert AuditEvent.objects.filter(action="asked for a job", object_type="job").count() == 2
 
 
+def test_a_worker_is_known_by_its_signs_of_life(db, monkeypatch):
+    monkeypatch.setattr(jobs, "_this_worker", "here")
+    for _ in range(2):
+        jobs.beat()
+    (worker,) = living_workers(timezone.now())
+    assert (worker.name, worker.pid, worker.parent_pid) == ("here", os.getpid(), os.getppid())
+    assert living_workers(worker.seen_at + jobs.SILENT) == [worker]
+    assert living_workers(worker.seen_at + jobs.SILENT + timedelta(microseconds=1)) == []
+
+
 def test_a_job_is_queued_only_when_its_row_is_committed(ask):
     with transaction.atomic():
         ask()

@@ -139,3 +139,18 @@ def test_the_history_tells_who_when_and_why(api, act, stored):
     assert (first["observer"], first["is_current"]) == ("a_technician", False)
     for other in ("PDX-OTHER-01/M001", "M001", "PDX-TEST-01/M099"):
         assert api.client.get(url, {"mouse": other}).status_code == 404
+
+
+def test_choosing_the_stored_reading_needs_a_reason(api, act, stored):
+    refused = act(stored["id"], "choice", choice="stored", reason=" ", row=api.row(length_mm=11))
+    assert (refused["http_status"], refused["rules"][0]["id"]) == (422, "R29")
+    assert not AuditEvent.objects.filter(action__startswith="kept").exists()
+
+
+def test_the_client_id_of_another_reading_is_refused(api, act, stored):
+    other = api.row(1)
+    api.results(other)
+    for what, body in (("correction", correction(width_mm=8.4)), ("void", {"reason": "wrong mouse"})):
+        refused = act(stored["id"], what, **body | {"client_id": other["client_id"]})
+        assert (refused["http_status"], refused["rules"][0]["id"]) == (422, "R22")
+    assert len(api.stored()) == 2

@@ -1,9 +1,15 @@
 """Amendments and deviations: signed or told, never rewritten, and only by whom they are asked."""
 
+from datetime import date
+
 import pytest
 from django.db import IntegrityError, InternalError, transaction
+from django.utils import timezone
 
+from studies.actions.amendments import Changes, amend_protocol, record_deviation
 from studies.actions.audit import broken_link, study_chain
+from studies.actions.set_up import By, SetUpRefused
+from studies.actions.sign import Signer
 from studies.models import AnalysisPlan, AuditEvent, Deviation, Study, WelfareLimits
 from studies.terms import Role, SignedAct, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_session, make_study
@@ -170,3 +176,20 @@ def test_the_state_page_offers_each_person_the_steps_that_are_theirs(client, run
     assert post(director, "archive_study") == 302 and state() == StudyState.ARCHIVED
     told = client.get(page(running, "state")).content.decode()
     assert told.count(">as signed<") == 5 and "changed after signature" not in told
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"), [(" ", "Regrowth is expected."), ("Day 28 is measured too.", " ")]
+)
+def test_an_amendment_says_what_and_why(running, people, what, reason):
+    signer, nothing = Signer(people.study_director, timezone.now()), Changes({}, {}, {})
+    with pytest.raises(SetUpRefused, match="Say what is amended, and why."):
+        amend_protocol(running, what, reason, date(2026, 4, 1), nothing, signer)
+
+
+def test_no_role_but_those_that_record_deviations_writes_one_past_the_page(running, people):
+    with pytest.raises(SetUpRefused, match="has no role in PDX-TEST-01 that records deviations"):
+        record_deviation(
+            running, date(2026, 3, 5), "Late.", "minor", "Noted.", [], By(people.statistician, timezone.now())
+        )
+    assert not Deviation.objects.exists()

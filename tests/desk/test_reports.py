@@ -9,7 +9,7 @@ from studies.actions.jobs import ask_for_job
 from studies.actions.sign import Signer
 from studies.actions.snapshots import take_snapshot
 from studies.actions.stored_reports import release_report, store_report
-from studies.models import Job, StoredReport
+from studies.models import Job, ReportFile, StoredReport
 from studies.terms import JobKind, ReportView, Role, StudyState
 from tests.factories import make_measurement, make_mouse, make_session
 from tests.people import PASSWORD
@@ -200,3 +200,10 @@ def test_an_unchanged_study_answers_with_the_report_there_is(client, opened, peo
     client.force_login(people.statistician)
     assert client.post(address(opened, "")).url == address(opened, report.pk, "")
     assert not Job.objects.exists()
+
+
+def test_a_file_of_a_kind_that_no_report_has_is_not_served(client, opened, people):
+    report = keep(opened, people)
+    ReportFile.objects.create(report=report, name="run.exe", content=b"MZ", size=2, sha256="0" * 64)
+    client.force_login(people.study_director)
+    assert client.get(address(opened, report.pk, "files", "run.exe")).status_code == 404

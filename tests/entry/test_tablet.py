@@ -5,7 +5,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from studies.actions.tablets import MOST_FAILURES, KeyRefused, begin_shift, register_tablet, set_entry_key
+from studies.actions.tablets import (
+    MOST_FAILURES,
+    KeyRefused,
+    begin_shift,
+    register_tablet,
+    set_entry_key,
+    tablet_of,
+)
 from studies.middleware import TABLET_COOKIE
 from studies.models import AuditEvent, EntryKey
 from tests.people import PASSWORD
@@ -115,3 +122,12 @@ def test_a_lost_tablet_is_revoked_by_an_administrator(client, people, tablet):
 def test_only_administrators_register_tablets(client, people):
     client.force_login(people.study_director)
     assert client.get("/entry/tablets/").status_code == 403
+
+
+def test_the_page_of_tablets_lists_them_and_registers_the_one_in_hand(client, people, tablet):
+    client.force_login(people.superuser)
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    assert "room 2" in client.get("/entry/tablets/").text
+    assert "a name that no other one has" in client.post("/entry/tablets/", {"name": "room 2"}).text
+    assert client.post("/entry/tablets/", {"name": "room 3"}).status_code == 302
+    assert tablet_of(client.cookies[TABLET_COOKIE].value).name == "room 3"

@@ -320,3 +320,24 @@ def test_a_running_study_is_not_set_up_again(client, study):
         answer = client.post(reverse(f"set_up_{step}", args=[study.code]), {"title": "Other"})
         assert answer.status_code == 302 and "/review/" in answer.url
     assert not StudyPdxModel.objects.exists() and not AuditEvent.objects.exists()
+
+
+def test_an_arm_of_another_study_is_not_taken_over_by_its_key(client, models, director):
+    begin(client)
+    foreign = make_arm(make_study("PDX-ELSE-01"), "Other")
+    answer = client.post(page("arms"), {**ARMS, "arm-0-key": foreign.pk})
+    assert "An arm on this page was removed meanwhile; load the page again." in errors(answer)
+    foreign.refresh_from_db()
+    assert foreign.name == "Other" and not Study.objects.get(code=CODE).arms.exists()
+
+
+def test_whoever_is_left_out_has_no_part_in_the_study_from_then_on(client, models, director, technician):
+    fill_in(client, models, director, technician)
+    alone = {"is_blinded": "yes", Role.STUDY_DIRECTOR: director.pk}
+    assert client.post(page("blinding"), alone).status_code == 302
+    membership = technician.memberships.get()
+    assert not membership.is_active
+    event = AuditEvent.objects.filter(object_type="studymembership", object_id=str(membership.pk)).latest(
+        "pk"
+    )
+    assert (event.old, event.new["is_active"], event.new["user"]) == ({"is_active": True}, False, "tech")
