@@ -29,7 +29,9 @@ def planted(db) -> dict:
 
 def test_a_canary_names_an_arm_and_nothing_else(planted, client):
     names = [name for study in planted["studies"] for name in study["arms"]]
-    assert len(set(names)) == 8 and all(name.isalnum() and name.isascii() for name in names)
+    assert len(set(names)) == 8 and all(
+        name.isalnum() and name.isascii() and len(name) == 12 for name in names
+    )
     told = [study | {"arms": []} for study in planted["studies"]], planted["users"]
     assert not any(name in json.dumps(told) for name in names)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from studies.management.files import listing
 from tests.reports.conftest import study_csv
 
 SMALL = {"models": {"P1": "wt"}, "rates": {"vehicle": 0.09, "A": 0.03}, "days": (0, 7, 14)}
@@ -90,6 +91,14 @@ def test_every_defect_is_listed_up_to_200_and_then_counted(source, tmp_path):
     assert said.count("negative volume") == 200 and "50 more: 250 defects" in said
     assert 'line 2, column "volume_mm3", value "-1"' in said
     assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("n", "last"), [(200, "  line 2: so"), (201, "  ... and 1 more: 201 defects in all")]
+)
+def test_two_hundred_defects_are_all_told_and_one_more_is_counted(n, last):
+    lines = listing(Path("a.csv"), ["line 2: so"] * n).splitlines()
+    assert (len(lines), lines[-1]) == (1 + n, last)
 
 
 def test_a_file_over_the_limit_is_not_read(source):

@@ -50,3 +50,11 @@ def test_a_study_without_readings_and_one_that_is_not_there_are_refused(tmp_path
         call_command("report", "EMPTY", "--out", tmp_path / "out")
     with pytest.raises(CommandError, match="on record: EMPTY"):
         call_command("report", "NOWHERE", "--out", tmp_path / "out")
+
+
+def test_only_what_was_asked_for_is_said_to_be_written(study, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("studies.reports.recorded.analyze_recorded", lambda *asked: None)
+    monkeypatch.setattr("studies.reports.outputs.write_outputs", lambda *analyzed, **paths: None)
+    path = tmp_path / "numbers.json"
+    call_command("report", study.code, "--json", path)
+    assert capsys.readouterr().out == f"Written: {path}\n"

@@ -273,3 +273,12 @@ def test_an_open_study_shows_arm_and_mg_to_its_doser(client, study, people, at_n
     client.force_login(people.doser)
     shown = client.get("/entry/doses/").content.decode()
     assert "wing: x 30 mg/kg" in shown and "0.660 mg" in shown
+
+
+def test_the_weight_beside_a_dose_is_todays_or_none(dosed, people):
+    late = make_mouse(dosed, "M003", dosed.arms.get(name="canarywing"), cohort=dosed.cohorts.get())
+    make_measurement(dosed.sessions.get(is_baseline=True), late, weight_g=21.0)
+    make_formulation(dosed)
+    due = lines(dosed, people)
+    assert (due["M002"].weight_g, due["M002"].refusal) == (22.0, "")
+    assert (due["M003"].weight_g, due["M003"].refusal) == (None, "it was not weighed today")

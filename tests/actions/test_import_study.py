@@ -11,6 +11,7 @@ from django.utils import timezone
 from studies import access, frames, triggers
 from studies.actions import audit, revisions
 from studies.actions.import_study import import_studies
+from studies.actions.study_draft import _numbered
 from studies.analysis import analyze_study
 from studies.analysis.tables import pool_studies
 from studies.imports import ImportRefused, read_measurement_table
@@ -385,6 +386,11 @@ def test_a_passage_beyond_counting_is_refused_by_line(passage):
     assert row_error(f"{HEAD},passage\nS,P,1,A,0,100,{passage}\n") == (2, "passage")
 
 
+def test_a_passage_is_counted_as_far_as_both_databases_do():
+    bring_in(f"{HEAD},passage\nS,P,1,A,0,100,P32767\n")
+    assert Passage.objects.get().number == 32767
+
+
 def test_a_large_tumor_number_is_a_name():
     bring_in(f"{HEAD},tumor\nS,P,1,A,0,100,99999\n")
     assert Tumor.objects.values_list("number", "site").get() == (1, "99999")
@@ -451,3 +457,29 @@ def test_an_id_too_long_with_its_arm_is_refused_by_line(length, lines):
     assert [(error.line, error.column, error.reason) for error in found] == [
         (line, "mouse", reason) for line in lines
     ]
+
+
+def test_a_call_of_a_gene_not_known_before_is_registered_at_its_pdx_model():
+    bring_in()
+    lines = ["study,model,mouse,arm,day,volume_mm3,BRAF"]
+    for model, call in (("P1", ""), ("P2", "V600E")):
+        lines += [f"S3,{model},1,control,{day},140,{call}" for day in (0, 7)]
+    bring_in("\n".join(lines) + "\n")
+    event = AuditEvent.objects.filter(action="registered PDX models").latest("pk")
+    assert event.object_id == str(PdxModel.objects.get(code="P2").pk) and event.new["pdx_models"] == []
+    assert event.new["genotype_calls"] == [["P2", "BRAF", "uncertain", "V600E"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "numbers"),
+    [
+        (["2", "7"], {"2": 2, "7": 7}),
+        (["0", "1"], {"0": 1, "1": 2}),
+        (["1", "32767"], {"1": 1, "32767": 32767}),
+        (["1", "32768"], {"1": 1, "32768": 2}),
+        (["1", "01"], {"01": 1, "1": 2}),
+        ([None, "b", "a"], {None: 1, "a": 2, "b": 3}),
+    ],
+)
+def test_tumors_keep_their_numbers_where_each_has_one_the_record_can_hold(names, numbers):
+    assert _numbered(names) == numbers

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django_q.models import OrmQ
 
 from studies.actions import jobs
 from studies.actions.jobs import JobRefused, ask_for_job, cancel_job, living_workers, rescue_jobs, run_job
+from studies.management.commands.work import halt
 from studies.models import AuditEvent, Job, JobWorker
 from studies.terms import JobKind, JobState, ReportView
 
@@ -66,6 +67,51 @@ def test_a_worker_is_known_by_its_signs_of_life(db, monkeypatch):
     assert (worker.name, worker.pid, worker.parent_pid) == ("here", os.getpid(), os.getppid())
     assert living_workers(worker.seen_at + jobs.SILENT) == [worker]
     assert living_workers(worker.seen_at + jobs.SILENT + timedelta(microseconds=1)) == []
+
+
+def test_a_worker_beats_on_after_a_beat_that_the_database_refused(monkeypatch):
+    beats = []
+
+    def beat():
+        beats.append(len(beats))
+        if beats == [0]:
+            raise OperationalError("database is locked")
+
+    def sleep(seconds):
+        if len(beats) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "beat", beat)
+    monkeypatch.setattr(jobs.time, "sleep", sleep)
+    monkeypatch.setattr(jobs.connection, "close", lambda: None)
+    with pytest.raises(KeyboardInterrupt):
+        jobs._beat_for_ever()
+
+
+class Cluster:
+    """A cluster whose sentinel lives until it was told to stop and waited for once."""
+
+    class Event:
+        was_set = False
+
+        def set(self) -> None:
+            self.was_set = True
+
+    def __init__(self):
+        self.stop_event, self.sentinel, self.pid, self.waited = self.Event(), self, os.getpid(), 0
+
+    def is_alive(self) -> bool:
+        return self.waited == 0
+
+    def join(self, seconds: float) -> None:
+        assert self.stop_event.was_set
+        self.waited += 1
+
+
+def test_a_cluster_is_told_to_stop_before_it_is_waited_for(db):
+    cluster = Cluster()
+    halt(cluster)
+    assert cluster.waited == 1
 
 
 def test_a_job_is_queued_only_when_its_row_is_committed(ask):

@@ -75,3 +75,15 @@ def test_a_deactivated_person_is_out_at_once_and_their_name_stays(client, people
         client.post(reverse("admin:studies_user_delete", args=[technician.pk]), {"post": "yes"}).status_code
         == 403
     )
+
+
+def test_a_password_is_set_by_a_form_that_fits_and_by_nothing_else(client, people):
+    client.force_login(people.superuser)
+    address = reverse("admin:auth_user_password_change", args=[people.doser.pk])
+    assert client.get(address).status_code == 200
+    assert (
+        client.post(address, {"password1": "a new long password", "password2": "another"}).status_code == 200
+    )
+    people.doser.refresh_from_db()
+    assert people.doser.first_password_until is None
+    assert not AuditEvent.objects.filter(action="password set").exists()

@@ -92,6 +92,7 @@ def test_a_database_that_takes_no_writing_stores_nothing_and_heals(api, monkeypa
     monkeypatch.setattr(type(AuditEvent.objects), "bulk_create", fail)
     reply = api.post(row, key="a")
     assert reply.status_code == status and "keep the rows" in reply.json()["detail"]
+    assert ("the disk of the server is full" in reply.json()["detail"]) == (status == 507)
     monkeypatch.undo()
     assert not Measurement.objects.exists() and not SubmittedSheet.objects.exists()
     monkeypatch.setattr("studies.api.auth.now", lambda: NOON)

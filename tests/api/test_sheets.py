@@ -28,6 +28,7 @@ def test_sessions_due_are_told_with_their_progress(api, get, people):
     MeasurementSession.objects.create(study=people.study, due_on=later)
     overdue = MeasurementSession.objects.create(study=people.study, due_on=NOON.date() - timedelta(days=1))
     MeasurementSession.objects.create(study=people.outsider.memberships.get().study, due_on=NOON.date())
+    assert [one["state"] for one in get("/sessions")["sessions"]] == ["overdue", "due"]
     api.results(api.row())
     found = {one["id"]: one for one in get("/sessions")["sessions"]}
     assert set(found) == {api.session.pk, overdue.pk}
@@ -104,3 +105,8 @@ def test_a_sheet_is_complete_only_when_signed(api, sign, people):
     (late,) = api.results(api.row(0, replicate=2))
     assert (late["http_status"], late["parked"]) == (422, True)
     assert sign("a_technician").status_code == 422  # once
+
+
+def test_who_signs_is_named_in_150_characters_at_most(sign):
+    told = [sign("x" * n).json()["detail"] for n in (150, 151)]
+    assert isinstance(told[0], str) and "150 characters" in str(told[1])

@@ -13,7 +13,7 @@ from studies.actions.health import health
 from studies.actions.letters import send_waiting_letters
 from studies.actions.sign import verify_signer
 from studies.actions.sign_session import NotSignable, sign_session
-from studies.actions.welfare import AnswerRefused, answer_alert
+from studies.actions.welfare import AnswerRefused, answer_alert, escalate
 from studies.models import (
     AlertAnswer,
     AuditEvent,
@@ -262,3 +262,12 @@ def test_an_alert_whose_cause_was_a_slip_is_closed_by_the_correction_and_raised_
 def test_nobody_answers_an_alert_as_corrected_but_a_correction(api: Api, people):
     with pytest.raises(AnswerRefused, match="Choose"):
         answer(red(api), people.study_director, AlertAction.CORRECTED)
+
+
+def test_a_letter_counts_the_alerts_it_tells_or_names_the_one(people, mailboxes):
+    for lines in (["M001: volume", "M002: weight"], ["M003: volume"]):
+        escalate(people.study, lines, at=NOON)
+    assert [letter.subject for letter in Letter.objects.order_by("pk")] == [
+        f"{people.study.code}: 2 red alerts",
+        f"{people.study.code}: red alert, mouse M003: volume",
+    ]

@@ -193,3 +193,23 @@ def test_no_role_but_those_that_record_deviations_writes_one_past_the_page(runni
             running, date(2026, 3, 5), "Late.", "minor", "Noted.", [], By(people.statistician, timezone.now())
         )
     assert not Deviation.objects.exists()
+
+
+def test_the_form_of_an_amendment_is_its_directors_while_the_study_is_active(client, running, people):
+    def offered() -> set[str]:
+        found = set()
+        for role, person in people.by_role.items():
+            client.force_login(person)
+            answer = client.get(page(running))
+            if answer.status_code == 200 and answer.context["may_amend"]:
+                found.add(role)
+        return found
+
+    assert offered() == {Role.STUDY_DIRECTOR}
+    Study.objects.filter(pk=running.pk).update(state=StudyState.DATA_LOCKED)
+    assert offered() == set()
+
+
+def test_a_deviation_is_told_in_the_order_of_its_questions(client, running):
+    form = client.get(page(running, "deviations")).context["form"]
+    assert list(form.fields) == ["happened_on", "what", "labels", "impact", "measure", "corrects"]

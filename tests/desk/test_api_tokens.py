@@ -49,3 +49,9 @@ def test_an_unattended_session_issues_nothing_without_the_password(client, peopl
     response = client.post(PAGE, FORM)
     assert response.status_code == 302 and "reauthenticate" in response.url
     assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize(("days", "issued"), [(0, 0), (1, 1), (365, 1), (366, 0)])
+def test_a_token_lasts_a_day_at_least_and_a_year_at_most(signed_in, days, issued):
+    signed_in.post(PAGE, {**FORM, "days": days})
+    assert ApiToken.objects.count() == issued

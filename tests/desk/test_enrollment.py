@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.utils import timezone
 
 from studies import triggers
 from studies.actions import enrollment as rules
 from studies.actions.allocate_mice import Choices, allocate
-from studies.actions.balance_of import balance_of
-from studies.models import Allocation, Exclusion, Mouse, Randomization, Study
+from studies.actions.balance_of import _band, balance_of
+from studies.desk.enrollment import next_name
+from studies.desk.randomize import choices_of
+from studies.models import Allocation, Cohort, Exclusion, Mouse, Randomization, Study
 from studies.terms import BiomarkerStatus, Role, StudyState
 from tests.cohorts import ARMS, make_arms, make_cohort, read
 from tests.factories import make_pdx_model
@@ -193,3 +196,27 @@ def test_a_new_cohort_takes_the_next_free_letter(client, study, people):
 
 def test_without_any_randomization_the_balance_says_so(client, study, people):
     assert "No cohort is randomized yet" in page(client, people.statistician, "balance/")
+
+
+def test_variances_are_balanced_unless_the_form_leaves_it_out(ready):
+    assert choices_of(QueryDict(), ready).balance_variances is True
+    assert choices_of(QueryDict("method=sorted_block&balance_variances=on"), ready).balance_variances is True
+    assert choices_of(QueryDict("method=sorted_block"), ready).balance_variances is False
+
+
+def test_after_z_cohorts_are_numbered(study):
+    assert next_name(study) == "A"
+    for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+        Cohort.objects.create(study=study, name=letter)
+    assert next_name(study) == "27"
+    study.cohorts.filter(name="C").delete()
+    assert next_name(study) == "C"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(None, "not to be had"), (0.1, "at most 0.10"), (0.1001, "0.10 to 0.25"), (0.25, "0.10 to 0.25"),
+     (0.2501, "above 0.25")],
+)  # fmt: skip
+def test_a_difference_is_told_by_the_band_it_lies_in(value, told):
+    assert _band(value, (0.1, 0.25), 2) == told

@@ -64,3 +64,9 @@ def test_a_database_that_is_away_or_full_says_that_nothing_was_stored(
     response = quiet.get("/studies/")
     assert response.status_code == status and response.headers["Retry-After"] == "5"
     assert b"Nothing you sent was stored" in response.content
+
+
+@pytest.mark.parametrize("address", ["/studies/%00/", "/studies/?q=%00"])
+def test_an_address_with_nul_is_refused_before_it_is_read(client, address):
+    answer = client.get(address)
+    assert (answer.status_code, answer.text) == (400, "There is no such address.")

@@ -11,6 +11,8 @@ from pdx_tracker.logs import JsonLines
 from studies import triggers
 from studies.actions import health
 from studies.actions.audit import record_event, study_chain
+from studies.models import Job
+from studies.terms import JobKind, ReportView
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 10, 10, tzinfo=UTC)
@@ -97,3 +99,13 @@ def test_a_log_line_stays_one_line():
         logging.LogRecord("django.request", 30, "x.py", 1, "Not Found: %s", (forged,), None)
     )
     assert len(line.splitlines()) == 1 and json.loads(line)["message"].endswith(forged)
+
+
+def test_a_job_may_wait_ten_minutes_for_a_worker(people):
+    Job.objects.create(study=people.study, kind=JobKind.REPORT, view=ReportView.OPEN, asked_by=people.study_director,
+                       asked_at=NOW)  # fmt: skip
+    waits = timedelta(minutes=10)
+    assert [conditions(NOW + wait)["queue"] for wait in (waits, waits + timedelta(seconds=1))] == [
+        True,
+        False,
+    ]

@@ -179,11 +179,16 @@ def test_mice_without_a_dose_today_are_counted_by_reason(client, drawn, people):
     make_cohort(drawn, 2, "B", first=30, on=timezone.now().date())
     sheet = dose_sheet(drawn, people.doser, timezone.now())
     assert not {gone.label, out.label} & {line.due.mouse for line in sheet.lines}
+    assert sheet.stale == 0 < len(sheet.lines)
     assert sheet.not_due == {"not randomized": 2, "left the study": 1, "excluded": 1}
     ArmAgent.objects.update(frequency="q7d")
     later = dose_sheet(drawn, people.doser, timezone.now() + timezone.timedelta(days=1))
     assert not any(line.due.syringe.startswith("drug") for line in later.lines)
+    assert later.stale == len(later.lines)  # weighed the day before
     assert later.not_due["no dose due today"] + len({line.due.mouse for line in later.lines}) == 10
+    ArmAgent.objects.update(first_day=1)
+    on_day_0 = dose_sheet(drawn, people.doser, timezone.now())
+    assert not [reason for reason in on_day_0.not_due if reason.startswith("first dose on")]
     Cohort.objects.update(day0=timezone.now().date() + timezone.timedelta(days=3))
     none_yet = dose_sheet(drawn, people.doser, timezone.now())
     assert none_yet.lines == () and sum(none_yet.not_due.values()) == 14

@@ -21,11 +21,15 @@ ROW = {
 
 @pytest.fixture
 def parked(study, people) -> ParkedRow:
+    return park(study, people)
+
+
+def park(study, people, **told) -> ParkedRow:
     """A row the technician measured before the session was signed, sent after."""
     make_mouse(study, "M001")
     session = MeasurementSession.objects.create(study=study, due_on=NOON.date(), completed_at=NOON)
     return ParkedRow.objects.create(
-        session=session, user=people.technician, client_id=ROW["client_id"], row=ROW, parked_at=NOON,
+        session=session, user=people.technician, client_id=ROW["client_id"], row=ROW | told, parked_at=NOON,
         because="the session is signed and closed",
     )  # fmt: skip
 
@@ -121,3 +125,12 @@ def test_no_query_deletes_a_parked_row_or_decides_twice(parked):
     for change in ({"outcome": "waiting"}, {"reason": "other"}):
         with pytest.raises((IntegrityError, InternalError)), transaction.atomic():
             ParkedRow.objects.update(**change)
+
+
+def test_a_row_whose_questions_were_answered_when_it_was_sent_is_stored_at_once(client, study, people):
+    waiting = park(study, people, confirmations=[{"rule": "R20", "reason": "the network was down"}])
+    client.force_login(people.study_director)
+    told = {"row": waiting.pk, "decision": "store", "reason": "came from the tablet in rack A"}
+    client.post(f"/studies/{study.code}/parked/", told)
+    waiting.refresh_from_db()
+    assert (waiting.outcome, Measurement.objects.get().length_mm) == ("stored", 10.2)

@@ -161,3 +161,14 @@ def test_a_move_onto_another_session_moves_nothing(study, cohort, people, today)
         dose(cohort, people, today + timedelta(days=2), "late")
     assert list(study.sessions.values_list("pk", "due_on")) == before
     assert not [link for link in broken_links() if "session" in link.reason]
+
+
+@pytest.mark.parametrize("by", [3, -3])
+def test_a_schedule_moves_onto_its_own_days(study, cohort, people, today, by):
+    """Onto day 3 from day 0 and back: no two sessions ever stand on one day."""
+    randomized(cohort, people)
+    dose(cohort, people, today + timedelta(days=5))
+    before = list(study.sessions.order_by("due_on").values_list("due_on", flat=True))
+    dose(cohort, people, today + timedelta(days=5 + by), "formulation late")
+    after = list(study.sessions.order_by("due_on").values_list("due_on", flat=True))
+    assert after == [day + timedelta(days=by) for day in before] and len(after) >= 3

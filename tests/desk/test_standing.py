@@ -10,6 +10,7 @@ from studies.desk.study_page import steps
 from studies.models import Cohort, Exit, MeasurementSession, WelfareAlert
 from studies.terms import Role, StudyState
 from tests.factories import make_measurement, make_mouse, make_study
+from tests.people import join
 
 TODAY = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
@@ -137,3 +138,19 @@ def test_operators_tell_readings_and_how_tumors_read_again_agree(client, running
     ]
     # 10 and 12 mm by 8 mm: 320 and 384 mm³, SD 45.25 over mean 352
     assert told[2]["cv_percent"] == told[3]["cv_percent"] == 12.9
+
+
+def test_the_portfolio_counts_what_runs_and_lists_the_rest(client, running, people):
+    draft = make_study("PDX-DRAFT-01", state=StudyState.DRAFT)
+    join(people.study_director, draft, Role.STUDY_DIRECTOR)
+    make_mouse(draft)
+    client.force_login(people.study_director)
+    context = client.get("/portfolio/").context
+    assert [one.study.code for one in context["rows"]] == [running.code, "PDX-DRAFT-01"]
+    assert (context["running"], context["on_study"]) == (1, 2)
+
+
+@pytest.mark.parametrize(("day", "percent"), [(1, 0), (8, 50), (15, 100), (16, 100)])
+def test_of_a_schedule_all_has_passed_at_most(running, day, percent):
+    (standing,) = standings([running], datetime(2026, 6, day, 12, tzinfo=UTC))
+    assert standing.percent == percent

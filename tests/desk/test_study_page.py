@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from studies import access
 from studies.desk.standing import standings
-from studies.desk.study_page import steps
-from studies.models import Agent, ArmAgent, ImportBatch
+from studies.desk.study_page import _counts, steps
+from studies.models import Agent, ArmAgent, Exclusion, Exit, ImportBatch
 from studies.terms import ArmRole, BiomarkerStatus, Role, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
 
@@ -137,3 +137,11 @@ def test_what_waits_is_told_to_those_who_do_it(measured, state, words, told):
         role for role in Role if words in [step.words for step in steps(standing, frozenset({role}))]
     } == set(told)
     assert all(len(steps(standing, frozenset({role}))) <= 1 for role in Role)
+
+
+def test_mice_that_left_and_mice_left_out_are_counted_apart(measured):
+    out = make_mouse(measured, "M002")
+    make_mouse(measured, "M003")
+    Exit.objects.create(mouse=measured.mice.get(label="M001"), reason="found_dead", day=3)
+    Exclusion.objects.create(mouse=out, reason="too small", excluded_at=timezone.now())
+    assert _counts(measured) == {"mice": 3, "exits": 1, "excluded": 1, "readings": 1}

@@ -97,6 +97,7 @@ def test_a_session_that_ends_while_its_request_runs_breaks_nothing(client, techn
     client.session.delete()
     idle._note(request)
     assert not client.session.exists(request.session.session_key)
+    assert not request.session.modified  # or the end of the request would save it once more
 
 
 def test_another_persons_password_unlocks_nothing_and_five_failures_end_the_session(
@@ -187,3 +188,25 @@ def test_a_program_with_a_token_knows_no_lock(client, people, clock):
     clock(600)
     answer = client.get("/api/v1/sessions/0/sheet", HTTP_AUTHORIZATION=f"Bearer {secret}")
     assert answer.status_code == 404
+
+
+def test_a_locked_page_is_come_back_to_with_what_it_was_asked_for(client, technician, clock):
+    clock(31)
+    assert client.get("/studies/?q=MEK").url == f"{LOCKED}?next=%2Fstudies%2F%3Fq%3DMEK"
+    assert client.post("/accounts/tokens/?q=1").url == f"{LOCKED}?next=%2Faccounts%2Ftokens%2F"
+
+
+def test_a_pin_of_eight_digits_unlocks_as_a_shorter_one(client, people, technician, clock):
+    tablet, secret = register_tablet("room 2", actor=people.superuser, at=timezone.now())
+    client.cookies[TABLET_COOKIE] = secret
+    set_entry_key(technician, pin="48261937", badge="", at=timezone.now())
+    begin_shift(tablet, technician, timezone.now())
+    clock(16)
+    assert unlock(client, "48261937", **JSON).json()["user"] == technician.pk
+
+
+def test_of_a_browsers_name_two_hundred_characters_are_kept(rf, clock):
+    request = rf.get("/", HTTP_USER_AGENT="x" * 201)
+    request.session = {}
+    idle.wake(None, request)
+    assert request.session[idle.BROWSER] == "x" * 200

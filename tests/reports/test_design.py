@@ -1,11 +1,12 @@
 """What the design section says of sample size: nothing that was not declared, and nothing from the data."""
 
-from math import log
+from math import exp, log
 
 import pandas as pd
 import pytest
 
 from studies.analysis.power import ArmContrast, Interaction, detectable_effect, power_of
+from studies.reports import words
 from studies.reports.sections.design import (
     MOST_MODELS_LISTED,
     arm_table,
@@ -41,6 +42,7 @@ def test_a_plan_without_a_target_is_said_to_declare_none_beside_what_its_mice_co
     effect = detectable_effect(ArmContrast(DAYS, treated_arms=3), 8, 0.8, 0.05)
     assert said.startswith("Not declared") and f"{effect:.2g} per day" in said
     assert "8 mice an arm, would show" in said and "3 arms by Dunnett" in said
+    assert f"a TGI of {words.percent(100 * (1 - exp(-effect * 21)))} % against no effect by day 21" in said
     # 3 treated arms of 6 mice show a TGI of 60 % by day 21 with 80 %: the design's own table
     assert power_of(ArmContrast(DAYS, treated_arms=3), -log(1 - 0.6) / 21, 6) > 0.8
 

@@ -4,10 +4,13 @@ from datetime import date
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from studies.actions.audit import INSTALLATION, broken_link
-from studies.desk.registry.lineage import lineage
-from studies.desk.registry.passage_alerts import passage_alerts
+from studies.actions.passages import record_passage
+from studies.actions.set_up import By, SetUpRefused
+from studies.desk.registry.lineage import _short, lineage
+from studies.desk.registry.passage_alerts import PassageAlert, passage_alerts
 from studies.models import (
     AuditEvent,
     Cohort,
@@ -116,13 +119,17 @@ def test_models_are_found_by_what_is_known_of_them(client, people, model, query,
 
 
 def test_the_lineage_runs_from_the_patient_to_the_mice_and_back_from_the_donor(study, people, model, donor):
+    donor.tumors.create(number=2, passage=model.passages.get())  # two tumors are one mouse
     Passage.objects.create(pdx_model=model, number=3, donor_mouse=donor)
     drawn = lineage(model, people.study_director)
     assert [(box.kind, box.title) for box in drawn.boxes] == [
         ("patient", "PT-7"), ("sample", "SA-7"), ("PDX model", "BR-7"), ("passage", "P2"), ("mice", "1 mouse"),
         ("passage", "P3"),
     ]  # fmt: skip
+    root, second, mice, third = drawn.boxes[2:]
+    assert mice.y == second.y < third.y and root.y == (second.y + third.y) / 2
     assert sum(edge.is_donor for edge in drawn.edges) == 1
+    assert len(drawn.edges) == 6  # each box but the first hangs on the one before it, P3 on P2's mice as well
     assert [line.text for line in drawn.tree][-1] == "passage P3, from mouse E001"
     strangers = lineage(model, people.outsider)
     assert "mice" not in {box.kind for box in strangers.boxes} and "E001" not in str(strangers)
@@ -211,3 +218,25 @@ def test_the_guide_offers_no_status_to_who_is_blinded_elsewhere(client, model):
     client.force_login(head)
     told = client.get(reverse("set_up_pdx_models", args=[draft.code])).content.decode()
     assert "BR-7" in told and "loss of function" not in told
+
+
+@pytest.mark.parametrize(("volume_mm3", "is_late"), [(1000, False), (1500, False), (1500.1, True)])
+def test_a_donor_is_late_beyond_the_window_and_not_at_its_end(study, volume_mm3, is_late):
+    alert = PassageAlert(study, "E001", 1, "BR-7", 20, volume_mm3)
+    assert (alert.is_late, alert.words == "ready to pass on") == (is_late, not is_late)
+
+
+@pytest.mark.parametrize("kind", [CohortKind.EFFICACY, None])
+def test_only_mice_of_an_expansion_cohort_are_passed_on(study, people, donor, kind):
+    Cohort.objects.update(kind=kind or CohortKind.EXPANSION)
+    if kind is None:
+        study.mice.update(cohort=None)
+    by = By(people.study_director, timezone.now())
+    with pytest.raises(
+        SetUpRefused, match="Mouse E001 is in no expansion cohort; its tumor is not passed on"
+    ):
+        record_passage(donor, date(2026, 3, 25), "2 x 2 x 2 mm", "", by)
+
+
+def test_a_long_name_is_cut_to_the_width_of_its_box():
+    assert [_short("x" * n) for n in (24, 25)] == ["x" * 24, "x" * 23 + "…"]

@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from studies.desk.registry.responses import open_studies, response_cells
+from studies.desk.registry.responses import Cell, open_studies, response_cells
 from studies.models import Agent, ArmAgent, GenotypeCall
 from studies.terms import ArmRole, StudyState
 from tests.factories import make_arm, make_measurement, make_mouse, make_pdx_model, make_session
@@ -61,6 +61,13 @@ def test_the_heatmap_tells_agent_number_and_genotype_tracks(client, treated, peo
     part = client.get("/pdx-models/BR-101/responses/", headers={"X-Part": "yes"}).content.decode()
     for text in (page, part):
         assert "binimetinib" in text and "1/2" in text and "status-loss_of_function" in text
+        assert '<span class="visually-hidden">wild type</span>' in text
+        assert '<span class="visually-hidden">hidden</span>' not in text
         assert all(f'<th scope="row">{gene}</th>' in text for gene in ("MAP2K4", "MAP3K1", "KRAS"))
     assert "<html" in page and "<html" not in part
     assert 'data-part="/pdx-models/BR-101/responses/"' in client.get("/pdx-models/BR-101/").content.decode()
+
+
+@pytest.mark.parametrize("place, end", enumerate((40, 55, 70, 85, 115, 140)))
+def test_a_color_reaches_to_its_end(place, end):
+    assert (Cell(end, 1, 1).color_class, Cell(end + 0.1, 1, 1).color_class) == (place, place + 1)

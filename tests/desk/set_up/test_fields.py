@@ -7,6 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from studies.desk.set_up.arms import GivenForm
 from studies.desk.set_up.fields import DaysField, DoseField, DoseVolumeField
 from studies.desk.set_up.mice import ListForm
+from studies.desk.signing import SigningForm
 
 
 @pytest.mark.parametrize(
@@ -76,3 +77,19 @@ def test_a_list_is_pasted_or_chosen():
     form = ListForm({"table": " \n"})
     assert not form.is_valid() and form.non_field_errors() == ["Paste a list or choose a file."]
     assert ListForm({"table": "mouse"}).is_valid()
+
+
+def test_a_dose_is_thirty_characters_at_most():
+    assert DoseField().clean(f"{'0' * 23}1 mg/kg") == 1
+    with pytest.raises(forms.ValidationError, match="at most 30 characters"):
+        DoseField().clean(f"{'0' * 24}1 mg/kg")
+
+
+def test_a_pasted_list_keeps_the_empty_cells_at_its_ends():
+    form = ListForm({"table": "\tmouse\t\n"})
+    assert form.is_valid() and form.cleaned_data["table"] == "\tmouse\t\n"
+
+
+def test_a_password_is_signed_with_to_its_last_space():
+    form = SigningForm({"username": " head ", "password": " secret "})
+    assert form.is_valid() and form.cleaned_data == {"username": "head", "password": " secret "}

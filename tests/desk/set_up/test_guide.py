@@ -8,7 +8,8 @@ from django.urls import reverse
 from studies.actions.audit import broken_link, study_chain
 from studies.actions.enrollment import standings
 from studies.actions.set_up_gaps import set_up_gaps
-from studies.models import AuditEvent, Passage, Study, StudyPdxModel
+from studies.desk.set_up.plan import combinations
+from studies.models import Agent, ArmAgent, AuditEvent, Passage, Study, StudyPdxModel
 from studies.terms import BiomarkerStatus, Role, StudyState
 from tests.factories import make_arm, make_mouse, make_pdx_model, make_study
 from tests.people import PASSWORD, join, make_user
@@ -341,3 +342,59 @@ def test_whoever_is_left_out_has_no_part_in_the_study_from_then_on(client, model
         "pk"
     )
     assert (event.old, event.new["is_active"], event.new["user"]) == ({"is_active": True}, False, "tech")
+
+
+def test_each_step_shows_what_is_stored(client, models, director, technician):
+    fill_in(client, models, director, technician)
+    client.post(page("criteria"), CRITERIA | {"limits-volume_cap_mm3": 1700})
+    assert client.get(page("criteria")).context["limits_form"]["volume_cap_mm3"].value() == 1700
+    shown = client.get(page("blinding")).context["form"].initial
+    assert shown == {
+        "is_blinded": "yes",
+        Role.STUDY_DIRECTOR: [director.pk],
+        Role.TECHNICIAN: [technician.pk],
+    }
+    Study.objects.filter(code=CODE).update(is_blinded=False)
+    assert client.get(page("blinding")).context["form"].initial["is_blinded"] == "no"
+
+
+def test_the_passage_planned_is_on_record_with_its_pdx_model(client, models, director, technician):
+    fill_in(client, models, director, technician)
+    client.post(page("pdx_models"), {"pdx_model": [model.pk for model in models]})
+    planned, changed = (
+        AuditEvent.objects.filter(action=action).earliest("pk").new
+        for action in ("planned a PDX model", "changed a planned PDX model")
+    )
+    assert (planned["pdx_model"], planned["passage"]) == ("BR-0", str(models[0].passages.get(number=3)))
+    assert (changed["pdx_model"], changed["passage"]) == ("BR-0", None)
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("tgi", 1, 99), ("power", 50, 99)])
+def test_an_effect_and_its_power_are_declared_within_their_ends(
+    client, models, director, technician, name, least, most
+):
+    fill_in(client, models, director, technician)
+    whole = PLAN | {"target_tgi_percent": 60, "target_power_percent": 80, "target_source": "PDX-01, 2024"}
+    for value, status in ((least - 0.1, 200), (least, 302), (most, 302), (most + 0.1, 200)):
+        assert client.post(page("plan"), whole | {f"target_{name}_percent": value}).status_code == status, (
+            value
+        )
+
+
+def test_a_code_has_sixty_characters_at_most(client, director):
+    for n, status in ((60, 302), (61, 200)):
+        answer = client.post(reverse("new_study"), {"code": "P" * n, "title": "MEK in MAP2K4"})
+        assert answer.status_code == status, n
+
+
+def test_a_combination_is_held_against_at_least_two_single_agents(study):
+    vehicle, one, two, both, half = (
+        make_arm(study, name, role)
+        for name, role in (("vehicle", "vehicle"), ("A", "single_agent"), ("B", "single_agent"),
+                           ("A+B", "combination"), ("A+C", "combination"))
+    )  # fmt: skip
+    agents = {name: Agent.objects.create(name=name) for name in "ABC"}
+    for arm, given in ((one, "A"), (two, "B"), (both, "AB"), (half, "AC")):
+        for name in given:
+            ArmAgent.objects.create(arm=arm, agent=agents[name])
+    assert combinations([vehicle, one, two, both, half]) == [{"arm": "A+B", "parts": ["A", "B"]}]
