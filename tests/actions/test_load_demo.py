@@ -268,6 +268,12 @@ def test_every_audit_chain_holds(demo):
     assert {chain: broken_link(chain) for chain in found} == dict.fromkeys(found)
 
 
+def test_the_record_says_that_it_was_simulated(demo):
+    for code in (COMPLETED, ACTIVE):
+        event = AuditEvent.objects.get(study__code=code, action="loaded as part of the demo")
+        assert event.new["simulated"] is True
+
+
 def test_events_stand_in_the_order_they_happened(demo):
     for code in CODES:
         times = list(

@@ -11,9 +11,9 @@ from django.urls import reverse
 from studies.admin.endpoints import ADMINISTRATORS, DIRECTORS, READERS, STAFF, Declared
 from studies.admin.scope import forget_reach, names_an_arm, reach
 from studies.endpoints import NOBODY, Endpoint
-from studies.models import Cage, Mouse, Study, User
+from studies.models import Agent, Arm, ArmAgent, Cage, Mouse, Study, User
 from studies.terms import Role, StudyState
-from tests.factories import make_measurement, make_mouse, make_session, make_study
+from tests.factories import make_arm, make_measurement, make_mouse, make_session, make_study
 from tests.people import join
 
 
@@ -232,3 +232,11 @@ def test_rows_are_added_below_a_form_that_takes_changes_alone(client, rf, people
     other = rf.get("/")
     other.user = director
     assert not inline.has_add_permission(other)
+
+
+def test_an_arm_is_listed_with_what_is_given_in_it(study):
+    arm, listed = make_arm(study), admin.site._registry[Arm].given
+    assert listed(arm) == "–"
+    for name in ("binimetinib", "HRX-0233"):
+        ArmAgent.objects.create(arm=arm, agent=Agent.objects.create(name=name), dose_mg_per_kg=10)
+    assert listed(arm).count(" + ") == 1 and "binimetinib" in listed(arm)

@@ -89,9 +89,9 @@ def test_of_more_sessions_than_are_looked_back_on_the_latest_days_count(study, s
 def test_what_was_entered_stands_on_the_sheet_as_written_and_each_mouse_leads_to_its_page(
     study, session, sheet
 ):
-    mouse = study.mice.get(label="M00")
+    mouse = study.mice.get(label="M05")
     make_measurement(session, mouse, length_mm=10.5, width_mm=8, weight_g=None)
-    [told] = [one for one in sheet()["mice"] if one["label"] == "M00"]
+    [told] = [one for one in sheet()["mice"] if one["label"] == "M05"]
     assert told["page"] == f"/entry/mice/{mouse.pk}/"
     entered = told["stored"]["1"]
     assert (entered["length_mm"], entered["width_mm"], entered["weight_g"]) == ("10.5", "8", None)

@@ -34,6 +34,12 @@ def graft(functions: Functions, code: CodeType) -> None:
             function.__code__ = new[0]
 
 
+def is_graftable(before: CodeType, after: CodeType) -> bool:
+    """Whether every body takes the same names from around it; a function that lacks one cannot be given the body."""
+    taken = [{key(body): body.co_freevars for body in nested(code)} for code in (before, after)]
+    return all(taken[0][one] == taken[1][one] for one in taken[0].keys() & taken[1].keys())
+
+
 def nested(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -32,7 +32,7 @@ os.environ["HYPOTHESIS_PROFILE"] = "first-failure"
 import pytest
 
 from tests.mutation.equivalent import reason_of
-from tests.mutation.graft import ROOT, forget, graft, loaded_functions, plant
+from tests.mutation.graft import ROOT, forget, graft, is_graftable, loaded_functions, plant
 from tests.mutation.mutants import KINDS, Mutant, mutants
 from tests.mutation.reach import Reach, measured
 from tests.mutation.running import (
@@ -227,12 +227,12 @@ def mutate(name: str, given: argparse.Namespace) -> dict:
         for one in [one for one in waiting if is_unreached(one, reach)]:
             verdicts.add(one, "survived", "reached by no test", 0)
         rest = [one for one in waiting if not is_unreached(one, reach)]
-        loaded = [one for one in rest if is_called(one, reach)]
+        loaded = [one for one in rest if is_called(one, reach) and fits(one)]
         if loaded:
             in_child(lambda: meet_loaded(loaded, target, chooser, verdicts))
             verdicts = Verdicts(name)
             chooser.kills.update(row["by"] for row in verdicts.known.values() if row["verdict"] == "killed")
-        imported = [one for one in rest if not is_called(one, reach)]
+        imported = [one for one in rest if not (is_called(one, reach) and fits(one))]
         if imported and target.is_pure:
             in_child(lambda: meet_pure(imported, target, chooser, verdicts))
             verdicts = Verdicts(name)
@@ -251,6 +251,11 @@ def is_open(planted: Planted, verdicts: Verdicts, again: bool) -> bool:
 
 def is_called(planted: Planted, reach: Reach) -> bool:
     return bool(planted.mutant.function) and bool(reach.reaching(planted.name, planted.mutant.lines))
+
+
+def fits(planted: Planted) -> bool:
+    """Whether the changed body fits into the loaded function."""
+    return is_graftable(compile(planted.source, str(planted.path), "exec"), planted.code())
 
 
 def is_unreached(planted: Planted, reach: Reach) -> bool:

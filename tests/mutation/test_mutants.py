@@ -5,7 +5,7 @@ import ast
 import pytest
 
 from tests.mutation.equivalent import listed
-from tests.mutation.graft import ROOT, graft, loaded_functions
+from tests.mutation.graft import ROOT, graft, is_graftable, loaded_functions
 from tests.mutation.mutants import mutants
 
 SOURCE = '''
@@ -52,6 +52,14 @@ def test_an_error_in_a_function_takes_the_place_of_the_loaded_one():
     finally:
         graft(functions, compile(path.read_text(encoding="utf-8"), str(path), "exec"))
     assert reason_findings("typo", Limits()) == []
+
+
+def test_a_body_that_no_longer_takes_a_name_from_around_it_is_no_graft():
+    whole = compile(
+        "class A(B):\n    def tell(self):\n        super().tell()\n        return 1\n", "x.py", "exec"
+    )
+    without = compile("class A(B):\n    def tell(self):\n        pass\n        return 1\n", "x.py", "exec")
+    assert is_graftable(whole, whole) and not is_graftable(whole, without)
 
 
 @pytest.mark.parametrize("path", sorted({path for path, _, _ in listed()}))

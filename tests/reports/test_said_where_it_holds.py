@@ -117,9 +117,12 @@ def test_the_first_pdx_model_of_a_status_bears_its_heading(forest):
     assert [bool(line.heading) for line in lines] == [True, False, True, False]
 
 
-def test_a_forest_reaches_from_0_to_its_furthest_end_with_some_room(forest):
-    _, limits = forest
-    assert limits == pytest.approx((-0.1 - 0.015, 0.015))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_forest_reaches_from_0_to_its_furthest_end_with_some_room(monkeypatch, sign):
+    monkeypatch.setattr(map2k4, "forest", lambda lines, label, marks, limits, **look: limits)
+    effect = {"pdx_model": "P1", "effect": sign * 0.08, "se": 0.02, "map2k4_status": "wild_type"}
+    drawn = map2k4.model_forest(STUDY, {"arm": "A", "control": "vehicle", "effects": [effect]}).draw()
+    assert drawn == pytest.approx(sorted((sign * -0.015, sign * 0.115)))
 
 
 def test_pdx_models_have_a_forest_an_arm_where_they_are_few():
@@ -371,6 +374,8 @@ def test_the_workbook_has_each_contrast_with_its_pdx_model_and_each_stratum_with
         "logrank_p_value": 0.02,
         "logrank_df": 1,
         "logrank_chisq": 5.0,
+        "median_beyond_day": None,
+        "mice_followed_then": None,
     }
     assert sheets["survival"] == [
         tested | {"arm": "vehicle", "n": 2, "events": 2, "median_days": None},
