@@ -441,9 +441,10 @@ def test_a_heatmap_has_at_most_48_models_a_page(undrawn):
     assert pages == [[48], [25, 24]]
 
 
-def test_a_heatmap_takes_the_page_where_a_column_leaves_its_cells_too_little_room(monkeypatch):
+@pytest.mark.parametrize("tracks", [{}, {"KRAS": {"PDX-000": "G12D"}}])
+def test_a_heatmap_takes_the_page_where_a_column_leaves_its_cells_too_little_room(monkeypatch, tracks):
     arms = [arm(f"arm {number}") for number in range(2)]
-    room = COLUMN_MM - width_mm("PDX-000", 6.5) - 10
+    room = COLUMN_MM - (width_mm("PDX-000", 6.5) + 10 + 21 * len(tracks))
     for cell_mm, narrowest_mm, width, told in (
         (room / 2, room / 2, 85, True),
         (room / 2, room / 2 + 0.01, 85, False),
@@ -451,7 +452,7 @@ def test_a_heatmap_takes_the_page_where_a_column_leaves_its_cells_too_little_roo
     ):
         monkeypatch.setattr("studies.plots.model_heatmap.CELL_MM", cell_mm)
         monkeypatch.setattr("studies.plots.model_heatmap.NARROWEST_WITH_VALUE_MM", narrowest_mm)
-        [figure] = model_heatmap(cells(1, arms), arms, {})
+        [figure] = model_heatmap(cells(1, arms), arms, tracks)
         assert millimeters(figure)[0] == width and ("0" in written(figure.axes[0])) is told
 
 
