@@ -74,7 +74,7 @@ def _draw(found: Sequence[tuple[str, list[Row]]], columns: int, width_mm: float)
         width_mm, lines * (64 if most <= MOST_NAMED else 54) + (12 if width_mm == PAGE_MM else 24)
     )
     room = (width_mm - 16) / columns - 6
-    grid = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+    grid = list(figure.subplots(lines, columns, squeeze=False).flat)
     for spare in grid[len(found) :]:
         spare.set_visible(False)
     for place, (axis, (arm, bars)) in enumerate(zip(grid, found, strict=False)):
