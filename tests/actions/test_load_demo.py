@@ -70,7 +70,8 @@ def test_the_completed_study_is_what_it_says(demo):
     completed = study(COMPLETED)
     assert (completed.state, completed.origin) == (StudyState.UNBLINDED, StudyOrigin.SIMULATED)
     assert "simulated" in completed.title.lower() and completed.is_blinded
-    assert completed.mice.count() == 120
+    labels = completed.mice.order_by("label").values_list("label", flat=True)
+    assert list(labels) == [f"M{number:03d}" for number in range(1, 121)]
     statuses = {model.code: model.map2k4_status for model in PdxModel.objects.filter(mice__study=completed)}
     tissues = {
         (model.map2k4_status, model.cancer_type) for model in PdxModel.objects.filter(mice__study=completed)

@@ -240,3 +240,9 @@ def test_an_arm_is_listed_with_what_is_given_in_it(study):
     for name in ("binimetinib", "HRX-0233"):
         ArmAgent.objects.create(arm=arm, agent=Agent.objects.create(name=name), dose_mg_per_kg=10)
     assert listed(arm).count(" + ") == 1 and "binimetinib" in listed(arm)
+
+
+@pytest.mark.parametrize(("listed", "shared"), [(User, True), (Mouse, False)])
+def test_accounts_belong_to_no_study_and_mice_to_theirs(listed, shared):
+    page = admin.site._registry[listed].endpoint_of(f"studies_{listed._meta.model_name}_change")
+    assert page.shared is shared
