@@ -1,5 +1,6 @@
 """Amendments and deviations: signed or told, never rewritten, and only by whom they are asked."""
 
+import re
 from datetime import date
 
 import pytest
@@ -64,6 +65,7 @@ def test_an_amendment_is_signed_and_gives_limits_and_plan_a_further_version(clie
     assert broken_link(study_chain(running)) is None
     told = client.get(page(running)).content.decode()
     assert "in force from 1 Apr 2026" in told and "changed after signature" not in told
+    assert "</code>: none → 0, 7, 28" in told and "</code>: 21 → 28" in told
 
 
 def test_an_amendment_in_words_alone_changes_nothing_else(client, running):
@@ -131,6 +133,9 @@ def test_a_deviation_names_its_mice_and_is_corrected_by_a_further_entry(client, 
     client.post(page(running, "deviations"), deviation())
     first = running.deviations.get()
     assert list(first.mice.all()) == [mouse]
+    first.mice.add(make_mouse(running, "M003"))
+    told = " ".join(re.sub("<[^>]*>", "", client.get(page(running, "deviations")).text).split())
+    assert "impact: minor" in told and "Mice concerned: M001, M003 Recorded by" in told
     answer = client.post(page(running, "deviations"), deviation(labels="M001, M002"))
     assert "No mouse of this study: M002." in answer.content.decode()
     client.post(page(running, "deviations"), deviation(what="It was day 4.", corrects=first.pk))
