@@ -87,17 +87,15 @@ class StatusLook:
     short: str
     marker: str
     filled: bool
-    dash: Any
+    dash: Any = "-"  # only curves of the two known statuses stand in panels of their own
 
 
 STATUS_LOOKS: dict[str | None, StatusLook] = {
-    BiomarkerStatus.LOSS_OF_FUNCTION: StatusLook("{gene} {altered}", "{altered}", "o", True, "-"),
+    BiomarkerStatus.LOSS_OF_FUNCTION: StatusLook("{gene} {altered}", "{altered}", "o", True),
     BiomarkerStatus.WILD_TYPE: StatusLook("{gene} wild type", "wild type", "o", False, (0, (4, 1.6))),
-    BiomarkerStatus.UNCERTAIN: StatusLook("{gene} uncertain", "uncertain", "D", False, (0, (1, 1.4))),
-    BiomarkerStatus.UNKNOWN: StatusLook(
-        "{gene} status unknown", "status unknown", "s", False, (0, (3, 1.4, 1, 1.4))
-    ),
-    None: StatusLook("All PDX models", "all", "s", True, "-"),
+    BiomarkerStatus.UNCERTAIN: StatusLook("{gene} uncertain", "uncertain", "D", False),
+    BiomarkerStatus.UNKNOWN: StatusLook("{gene} status unknown", "status unknown", "s", False),
+    None: StatusLook("All PDX models", "all", "s", True),
 }
 STATUS_ORDER = tuple(str(status) for status in STATUS_LOOKS if status is not None)
 

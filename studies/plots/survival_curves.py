@@ -105,8 +105,8 @@ def _draw_panel(
     from matplotlib.ticker import MaxNLocator
 
     axis.set_xlim(0, max(last, 1.0) * 1.02)
-    axis.set_ylim(0, 104)
     axis.set_yticks([0, 25, 50, 75, 100])
+    axis.set_ylim(0, 104)
     axis.axhline(50, color=HAIRLINE, linewidth=0.5, linestyle=(0, (2, 2)), zorder=0)
     axis.xaxis.set_major_locator(MaxNLocator(DAYS_WITH_COUNTS, integer=True))
     axis.tick_params(labelleft=True, labelbottom=True)

@@ -144,7 +144,7 @@ RESPONSES = [
     response(-99.0, "CR", 2, status=UNCERTAIN),
     response(-45.0, "PR", 3, status=LOSS, best=-60.0),
     response(10.0, None, 4, best=160.0),
-    response(10.0, "SD", 5),
+    response(10.0, "SD", 5, model="PDX-0941 of a patient of 61 years"),
     response(None, None, 6),
 ]
 

@@ -6,7 +6,15 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
-from studies.plots.axes import day_limits, fitted, spread_labels, volume_ticks, width_mm, wrapped
+from studies.plots.axes import (
+    day_limits,
+    fitted,
+    spread_labels,
+    volume_ticks,
+    whole_numbers,
+    width_mm,
+    wrapped,
+)
 from studies.plots.body_weight import body_weight
 from studies.plots.diagnostics import diagnostics
 from studies.plots.forest import ForestLine, forest
@@ -122,6 +130,14 @@ def test_a_run_in_is_shown_up_to_half_of_what_follows_and_whole_where_nothing_do
     assert day_limits([0.5], -3.0) == (pytest.approx(-0.53), pytest.approx(0.53), True)
     assert day_limits([0.0], -5.0) == (pytest.approx(-5.15), pytest.approx(0.15), False)
     assert day_limits([0.0], 0.0) == (-0.03, 0.03, False)
+
+
+@pytest.mark.parametrize(("end", "step"), [(2, 1), (9, 2), (13, 5), (35, 10), (65, 20)])
+def test_days_and_mice_are_counted_in_whole_round_steps(end, step):
+    axis = new_figure(COLUMN_MM, 58).subplots()
+    axis.set_xlim(0, end)
+    whole_numbers(axis.xaxis)
+    assert [day for day in axis.get_xticks() if day <= end] == list(range(0, end + 1, step))
 
 
 def test_ticks_of_volumes_are_round_and_within_a_twentieth_below_and_a_tenth_above():
@@ -546,6 +562,7 @@ def test_a_line_of_power_ends_an_eighth_past_the_largest_study():
     rows = power_rows()
     [axis] = models_or_mice_curve(rows).axes
     assert axis.get_xlim() == (0, 60 * 1.12)
+    assert axis.get_legend().get_title().get_text() == "PDX models of each status for 80 % power"
     rows[0]["power_curve"] = [{"mice": mice, "power": 0.5} for mice in (60, 60 * 1.12, 67.3)]
     assert models_or_mice_curve(rows).axes[0].lines[0].get_xdata().tolist() == [60, 60 * 1.12]
 
