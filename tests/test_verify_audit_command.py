@@ -61,6 +61,13 @@ def test_a_change_beneath_the_record_is_named(imported, capsys, statement, reaso
     assert reason in verdict(capsys)["broken"][0]["reason"]
 
 
+def test_a_changed_import_is_named_with_its_event(imported, capsys):
+    event = AuditEvent.objects.get(action="imported")
+    tamper("UPDATE studies_measurement SET weight_g = 20")
+    (link,) = verdict(capsys)["broken"]
+    assert (link["chain"], link["sequence"]) == (event.chain, event.sequence)
+
+
 def test_a_record_too_damaged_to_be_read_is_told_as_broken(imported, capsys):
     tamper("UPDATE studies_auditevent SET rows = '[1]' WHERE rows IS NOT NULL")
     found = verdict(capsys)
