@@ -55,3 +55,15 @@ def test_one_mouse_has_no_interval_and_a_volume_of_0_no_geometric_mean():
     )
     assert found["T", None, 10]["mean_mm3"] == 0.25
     assert found["T", None, 10]["geometric_mean_mm3"] is None
+
+
+def test_an_arm_has_rows_of_its_own_models_statuses():
+    table = together(
+        curve("a", "V", {0: 100, 7: 200}, pdx_model="P1", **WILD),
+        curve("b", "V", {0: 100, 7: 200}, pdx_model="P2", **LOSS),
+        curve("c", "T", {0: 100, 7: 200}, pdx_model="P2", **LOSS),
+    )
+    rows = mean_curves(table).query("day == 7")
+    assert list(zip(rows["arm"], rows["map2k4_status"], strict=True)) == [
+        ("V", None), ("V", "wild_type"), ("V", "loss_of_function"), ("T", None), ("T", "loss_of_function"),
+    ]  # fmt: skip
