@@ -174,7 +174,7 @@ def _name_bars(axis: "Axes", bars: Sequence[Row]) -> None:
             rotation=90,
             fontsize=SMALLEST_PT,
         )
-        axis.tick_params(axis="x", length=0, pad=1)
+        axis.tick_params(axis="x", length=0, pad=3)  # clear of the marks
 
 
 def _counts(bars: Sequence[Row]) -> str:

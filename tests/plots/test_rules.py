@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
@@ -15,6 +16,7 @@ from studies.plots.axes import (
     width_mm,
     wrapped,
 )
+from studies.plots.balance import by_arm
 from studies.plots.body_weight import body_weight
 from studies.plots.diagnostics import diagnostics
 from studies.plots.forest import ForestLine, forest
@@ -40,6 +42,7 @@ from studies.plots.style import (
     to_png,
 )
 from studies.plots.survival_curves import competing_exits, survival_curves
+from studies.plots.swimmer import swimmer
 from studies.plots.synergy_curve import synergy_curve
 from studies.plots.tgi_by_day import tgi_by_day
 from studies.plots.waterfall import waterfall
@@ -53,6 +56,7 @@ from tests.plots.examples import (
     WILD,
     V,
     arm,
+    balance,
     cells,
     curve,
     diagnosed,
@@ -433,6 +437,13 @@ def test_a_waterfall_names_models_only_if_each_has_one_bar():
     assert labels == ["m2", "m1", "m0"]
 
 
+def test_a_swimmer_begins_at_day_0_or_at_a_reading_before_it():
+    for first, start in ((3.0, 0.0), (-3.0, -3.0)):
+        read = [{"mouse": "m0", "day": day, "volume_mm3": 100.0, "exit_reason": ""} for day in (first, 14.0)]
+        [figure] = swimmer([response(-10.0, "SD", 0)], pd.DataFrame(read), ARMS)
+        assert figure.axes[0].get_xlim()[0] == start
+
+
 def test_45_mice_are_named_at_their_bars():
     [figure] = swimmers(45)
     assert millimeters(figure)[1] == round(3.2 * (45 + 4) + 30, 1)
@@ -476,6 +487,13 @@ def test_a_cell_tells_its_value_where_it_is_6_and_a_half_mm_wide(arms, told):
     names = [arm(f"arm {number}") for number in range(arms)]
     axis = model_heatmap(cells(1, names), names, {})[0].axes[0]
     assert ("0" in written(axis)) is told
+
+
+def test_a_long_name_of_a_model_is_cut_to_26_mm():
+    name = "a pancreatic tumor of 61 years"
+    row = cells(1, [V])[0] | {"pdx_model": name}
+    [label] = model_heatmap([row], [V], {})[0].axes[0].get_yticklabels()
+    assert label.get_text() == fitted(name, 26, 6.5) != fitted(name, 27, 6.5)
 
 
 def test_a_heatmap_orders_models_by_status_then_response_then_name_and_the_unknown_last():
@@ -541,6 +559,16 @@ def test_five_diagnostics_stand_three_and_seven_four_abreast(effects, columns, s
     assert figure.axes[0].get_gridspec().ncols == columns and millimeters(figure) == size
 
 
+def test_a_random_effect_is_named_in_the_words_of_its_term():
+    points = [{"normal": 0.0, "observed": 1.0}]
+    effects = [
+        {"group": "litter", "term": term, "points": points} for term in ("growth_rate", "day:pdx_model")
+    ]
+    axes = diagnostics({"random_effect_qq": effects}, ARMS)[0].axes
+    titles = [axis.get_title(loc="left") for axis in axes]
+    assert titles == ["litter: growth rate", "litter: day by PDX\nmodel"]
+
+
 def test_quantiles_are_labeled_within_their_panel():
     """Ticks that change while the panel is laid out would push its label over the edge."""
     effects = [
@@ -565,6 +593,11 @@ def test_a_line_of_power_ends_an_eighth_past_the_largest_study():
     assert axis.get_legend().get_title().get_text() == "PDX models of each status for 80 % power"
     rows[0]["power_curve"] = [{"mice": mice, "power": 0.5} for mice in (60, 60 * 1.12, 67.3)]
     assert models_or_mice_curve(rows).axes[0].lines[0].get_xdata().tolist() == [60, 60 * 1.12]
+
+
+def test_covariates_by_arm_are_told_if_there_is_one_alone():
+    [axis] = by_arm(balance()[:1], {}).axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["V  n = 5", f"{LONG}  n = 5"]
 
 
 # What all share
