@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from studies.analysis import AnalysisError, analyze_study, normalize_table
+from studies.analysis import AnalysisError, analyze_study, endpoint_tests, normalize_table, permutation
 from studies.analysis.curves import curves_of
 from studies.analysis.endpoint_tests import (
     _grid,
@@ -361,3 +361,35 @@ def test_a_mouse_culled_the_day_before_is_worse_than_the_largest():
     volume = np.where(curves.last_day == 21, curves.volume_mm3[curves.ends - 1], np.nan)
     [row] = worst_rank_rows(volume, curves, resolve_plan(normalized, {"control": "V", "day": 21}))
     assert (row["n"], row["n_culled"], row["n_culled_control"], row["better"]) == (2, 0, 2, 1)
+
+
+@pytest.mark.parametrize("lost", [[0, 1], [2, 3]])
+def test_a_day_on_which_an_arm_has_no_mouse_adds_nothing(lost):
+    grid = np.array([[1.0, 2], [1.5, 2.2], [3, 4], [3.2, 5]])
+    treated, block = np.array([True, True, False, False]), np.zeros(4)
+    first = compare_curves(grid[:, :1], treated, block, 1).statistic
+    grid[lost, 1] = np.nan
+    assert compare_curves(grid, treated, block, 1).statistic == pytest.approx(first)
+
+
+def test_up_to_so_many_models_are_tested_one_by_one(monkeypatch):
+    table = together(*(
+        curve(f"{model} {arm}{i}", arm, {0: 100, 7: 200 + 10 * i}, pdx_model=model)
+        for model in ("P1", "P2") for arm in "VT" for i in range(2)
+    ))  # fmt: skip
+    normalized = normalize_table(table)
+    curves, plan = curves_of(normalized), resolve_plan(normalized, {"control": "V", "day": 7})
+    monkeypatch.setattr(endpoint_tests, "MOST_MODELS", 2)
+    assert [row["pdx_model"] for row in endpoint_rows(curves, plan)] == ["P1", "P2"]
+    monkeypatch.setattr(endpoint_tests, "MOST_MODELS", 1)
+    assert endpoint_rows(curves, plan) == []
+
+
+def test_up_to_so_many_arrangements_every_one_is_looked_at(monkeypatch):
+    grid, treated = np.array([[1.0], [1.5], [3], [3.2]]), np.array([True, True, False, False])
+    monkeypatch.setattr(permutation, "MOST_EXHAUSTIVE", 6)
+    found = compare_curves(grid, treated, np.zeros(4), 1)
+    assert (found.exhaustive, found.arrangements, found.p_value) == (True, 6, pytest.approx(2 / 6))
+    monkeypatch.setattr(permutation, "MOST_EXHAUSTIVE", 5)
+    drawn = compare_curves(grid, treated, np.zeros(4), 1)
+    assert (drawn.exhaustive, drawn.arrangements) == (False, 9999)

@@ -110,6 +110,14 @@ def test_a_plan_that_makes_no_sense_is_refused(given, reason):
         plan_of(arms("Vehicle", "drug"), **given)
 
 
+def test_a_gene_may_come_with_the_words_of_its_altered_class_and_with_nothing_else():
+    kras = {"gene": "kras", "altered": ["G12C"]}
+    assert plan_of(arms("Vehicle", "drug"), biomarker=kras).biomarker.altered == ("G12C",)
+    for wrong in ({"gene": "kras"}, {**kras, "cutoff": 1}, {**kras, "altered": []}, {**kras, "altered": [1]}):
+        with pytest.raises(AnalysisError, match="the name of a gene, or {gene, altered"):
+            plan_of(arms("Vehicle", "drug"), biomarker=wrong)
+
+
 TARGET = {
     "tgi_percent": 60,
     "power": 0.8,

@@ -23,7 +23,7 @@ from studies.analysis import (
     sensitivity,
 )
 from studies.analysis.growth_models import BELOW_LIMIT, GrowthData, GrowthFit, fit_primary, growth_data
-from studies.analysis.leaving import with_visits_after_culls
+from studies.analysis.leaving import early_exits, with_visits_after_culls
 from studies.analysis.plan import resolve_plan
 from studies.analysis.sensitivity import Asked, NotApplicableError, with_values
 from studies.analysis.tobit import ABOVE
@@ -746,3 +746,19 @@ def test_lengths_may_differ_from_their_volumes_by_a_tenth_on_the_log_scale(monke
     for shift in (0.101, -0.101):
         with pytest.raises(AnalysisError, match="volumes are not those of the lengths beside them"):
             weights(shift)
+
+
+def test_mouse_time_unseen_is_that_of_mice_lost_to_something_else_than_their_tumor():
+    """Lost on day 7 of 21, 14 of 21 are unseen; mice taken out as planned or for their tumor's size do not count."""
+
+    def until(mouse: str, arm: str, day: float, reason: str) -> pd.DataFrame:
+        return curve(mouse, arm, {0: 100, 3: 120, day: 150}, exit_reason=reason)
+
+    table = together(
+        until("v1", "vehicle", 21, "scheduled_end"), until("v2", "vehicle", 7, "tumor_size"),
+        until("v3", "vehicle", 7, "sampled"), until("t1", "A", 7, "found_dead"), until("t2", "A", 21, "found_dead"),
+        until("t3", "A", 14, ""), until("t4", "A", 7, "ulceration"),
+    )  # fmt: skip
+    data = asked(table, window=[0, 21], day=21).data
+    found = early_exits(normalize_table(table).frame, data)
+    assert found == {"vehicle": 0, "A": pytest.approx((14 / 21 + 7 / 21) / 4)}

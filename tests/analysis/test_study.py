@@ -62,7 +62,11 @@ def test_excluded_mice_are_left_out_and_told_with_the_reason():
     plan = {"control": "V", "exclusions": [{"mouse": "T0", "reason": "escaped"}]}
     result = analyze_study(two_arms(), plan).to_dict()
     assert result["input"]["mice"] == 11
-    assert any("escaped" in row["reason"] for row in result["input"]["dropped"])
+    [dropped] = result["input"]["dropped"]
+    assert dropped == {
+        "reason": "mouse excluded by the plan: escaped", "rows": 2, "examples": [dropped["examples"][0]]
+    }  # fmt: skip
+    assert dropped["examples"][0].endswith("T0")
 
 
 def test_n_by_day_counts_mice_still_followed():

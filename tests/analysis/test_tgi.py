@@ -12,7 +12,7 @@ from scipy import stats
 
 from studies.analysis import AnalysisError, tgi
 from studies.analysis.curves import baselines, curves_of, volumes_at
-from studies.analysis.tgi import METHODS, NO_GROWTH, UNBOUNDED
+from studies.analysis.tgi import METHODS, NO_GROWTH, UNBOUNDED, mice_at_day
 from tests.analysis.builders import curve, exponential, together, two_arms
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "growth"
@@ -283,6 +283,15 @@ def test_curves_of_some_mice_are_curves_of_the_same_kind():
     assert list(part.mice.index) == list(range(6))
     assert baselines(curves).known.all()
     assert not baselines(curves, baseline_day=7).known.any()
+
+
+def test_a_volume_of_0_at_either_end_leaves_the_model_without_a_value():
+    ends = {"1": (0, 100), "2": (100, 0), "3": (100, 1)}
+    mice = [curve(mouse, "V", {0: before, 7: after}) for mouse, (before, after) in ends.items()]
+    curves = curves_of(together(*mice))
+    values = mice_at_day(curves, 7, None, "model").values
+    assert np.isnan(values).tolist() == [True, True, False]
+    assert values[2] == 0, "ln 1"
 
 
 def test_a_mouse_s_first_reading_is_its_volume_that_day_and_before_it_there_is_none():
