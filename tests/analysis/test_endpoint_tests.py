@@ -363,10 +363,10 @@ def test_a_mouse_culled_the_day_before_is_worse_than_the_largest():
     assert (row["n"], row["n_culled"], row["n_culled_control"], row["better"]) == (2, 0, 2, 1)
 
 
-@pytest.mark.parametrize("lost", [[0, 1], [2, 3]])
+@pytest.mark.parametrize("lost", [[0, 1, 2], [3, 4, 5]])
 def test_a_day_on_which_an_arm_has_no_mouse_adds_nothing(lost):
-    grid = np.array([[1.0, 2], [1.5, 2.2], [3, 4], [3.2, 5]])
-    treated, block = np.array([True, True, False, False]), np.zeros(4)
+    grid = np.array([[1.0, 2], [1.5, 2.2], [1.1, 2.1], [3, 4], [3.2, 5], [3.5, 4.4]])
+    treated, block = np.array([True, True, True, False, False, False]), np.zeros(6)
     first = compare_curves(grid[:, :1], treated, block, 1).statistic
     grid[lost, 1] = np.nan
     assert compare_curves(grid, treated, block, 1).statistic == pytest.approx(first)

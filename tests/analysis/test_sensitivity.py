@@ -762,3 +762,9 @@ def test_mouse_time_unseen_is_that_of_mice_lost_to_something_else_than_their_tum
     data = asked(table, window=[0, 21], day=21).data
     found = early_exits(normalize_table(table).frame, data)
     assert found == {"vehicle": 0, "A": pytest.approx((14 / 21 + 7 / 21) / 4)}
+
+
+def test_mice_are_exchanged_within_their_study_model_and_the_plan_s_blocks():
+    table = one_model().assign(room=lambda mice: mice["mouse"].str[-1])
+    rates = sensitivity._rates(asked(table, blocks=["room"]))
+    assert list(rates["block"].str.split("/").str[1:]) == [["PDX-1", mouse[-1]] for mouse in rates["mouse"]]
