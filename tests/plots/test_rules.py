@@ -603,6 +603,27 @@ def test_covariates_by_arm_are_told_if_there_is_one_alone():
 # What all share
 
 
+def test_a_negative_number_bears_a_minus_and_no_hyphen():
+    [axis] = tgi_by_day(tgi("A", [(2, 2), (2, 2)]), ARMS)[0].axes
+    assert axis.yaxis.get_major_formatter().format_ticks([-50.0]) == ["\N{MINUS SIGN}50"]
+
+
+def test_where_nothing_is_known_nothing_is_drawn():
+    assert mean_growth([], ARMS) == []
+    alone = [arm(f"arm {number}", control=None) for number in range(7)]
+    assert mean_growth(means(alone, (None,), (300.0,)), alone) == []
+    assert model_heatmap(cells(1, [V]), [arm("A")], {}) == []
+
+
+def test_a_heading_is_cut_to_its_room_in_bold_letters():
+    heading = "".join("m" for _ in range(int((COLUMN_MM - 8) / width_mm("m" * 100, 7) * 100)))
+    assert width_mm(heading, 7) < COLUMN_MM - 8 < width_mm(heading, 7, True)
+    axis = forest([ForestLine("all", 1.0, 0.0, 2.0, "", "#000000", heading=heading)], "", (), (0, 2))[0].axes[
+        0
+    ]
+    assert "…" in written(axis)[0]
+
+
 def test_an_image_has_200_dots_an_inch_unless_others_are_asked_for():
     sizes = [imread(BytesIO(to_png(new_figure(25.4, 12.7), *dots))).shape[:2] for dots in ((), (60,))]
     assert sizes == [(100, 200), (30, 60)]
