@@ -4,6 +4,7 @@ from io import BytesIO
 
 import pandas as pd
 import pytest
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
@@ -39,6 +40,7 @@ from studies.plots.style import (
     new_figure,
     panel_mm,
     panels,
+    styled,
     to_png,
 )
 from studies.plots.survival_curves import competing_exits, survival_curves
@@ -605,7 +607,9 @@ def test_covariates_by_arm_are_told_if_there_is_one_alone():
 
 def test_a_negative_number_bears_a_minus_and_no_hyphen():
     [axis] = tgi_by_day(tgi("A", [(2, 2), (2, 2)]), ARMS)[0].axes
-    assert axis.yaxis.get_major_formatter().format_ticks([-50.0]) == ["\N{MINUS SIGN}50"]
+    with rc_context({"axes.unicode_minus": False}):
+        told = styled(axis.yaxis.get_major_formatter().format_ticks)([-50.0])
+    assert told == ["\N{MINUS SIGN}50"]
 
 
 def test_where_nothing_is_known_nothing_is_drawn():
