@@ -21,11 +21,12 @@ from studies.analysis.biomarker import (
     _fit,
     _interaction,
     _model_effects,
+    _models,
     _note_disagreement,
     _pooled_by_status,
     biomarker_section,
 )
-from studies.analysis.biomarker_status import Biomarker
+from studies.analysis.biomarker_status import Biomarker, _class_of
 from studies.analysis.meta_analysis import compare_groups, pool, reml_tau2
 from studies.analysis.plan import Plan, resolve_plan
 from studies.analysis.tables import normalize_table
@@ -423,6 +424,22 @@ def test_altered_words_the_plan_declares_are_not_called_loss_of_function():
     assert row["estimate"] == pytest.approx(interaction(whole())["estimate"], rel=1e-6)
     assert "altered and" in row["reason"] or "not shown" in row["reason"]
     assert any(note.startswith("biomarker KRAS: in rows by map2k4_status") for note in result["notes"])
+
+
+def test_words_are_classed_as_declared_and_none_is_unknown():
+    kras = Biomarker("kras", ("G12C",))
+    words = ("g12c", "WT", None, float("nan"), "")
+    assert [_class_of(word, kras) for word in words] == ["loss_of_function", "wild_type", *["unknown"] * 3]
+
+
+def test_a_model_counts_that_holds_both_arms():
+    mice = pd.DataFrame(
+        [("P1", "A", "wild_type"), ("P1", "V", "wild_type"), ("P2", "V", "wild_type"), ("P3", "A", "unknown"),
+         ("P3", "V", "unknown"), ("P1", "B", "wild_type"), ("P2", "B", "wild_type")],
+        columns=["pdx_model", "arm", "map2k4"],
+    )  # fmt: skip
+    fit = SimpleNamespace(data=SimpleNamespace(mice=mice))
+    assert [_models(fit, arm, "V", "wild_type") for arm in "ABC"] == [1, 2, 0]
 
 
 def test_a_stratum_is_called_altered_where_altered_words_were_declared():

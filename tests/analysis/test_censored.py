@@ -502,3 +502,17 @@ def test_a_search_without_an_end_is_refused(monkeypatch, gradient):
     )
     with pytest.raises(AnalysisError, match="no maximum"):
         fit_censored("y ~ day + (1 | mouse)", table, np.where(table["y"] == 4, BELOW, SEEN))
+
+
+def test_what_is_drawn_below_the_limit_of_the_study_is_censored_at_it():
+    table = pd.DataFrame({
+        "y": [5.0, 5.2, 4.6, 5.1, 4.9, 4.5, 5.3, 5.6, 4.5, 5.2, 5.3, 5.1], "mouse": list("aaabbbcccddd"),
+        "day": [0.0, 1, 2] * 4,
+    })  # fmt: skip
+    fit = fit_censored("y ~ day + (1 | mouse)", table, np.where(table["y"] == 4.5, BELOW, SEEN))
+    y, kind = censored._simulated(
+        fit.problem, fit.problem.x, fit.found.parameters, np.random.default_rng(1), 20
+    )
+    assert y.shape == kind.shape == (20, 12)
+    assert y.min() == 4.5 and y.max() > 5.5
+    assert ((kind == BELOW) == (y == 4.5)).all()

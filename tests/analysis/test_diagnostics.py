@@ -192,3 +192,9 @@ def test_influence_is_not_computed_where_a_model_has_too_many_readings(monkeypat
     monkeypatch.setattr(influence, "MOST_ROWS_IN_BLOCK", 27)
     reason = "not computed where a PDX model has more than 27 readings"
     assert influence_of_mice(fit) == {"threshold": None, "n_above": None, "mice": [], "reason": reason}
+
+
+def test_without_the_only_mouse_nothing_is_known():
+    whole = np.eye(2)
+    assert influence._displacement(whole, np.ones(2), np.ones(2), whole, np.ones(2)) == np.inf
+    assert influence._displacement(whole, np.ones(2), np.ones(2), whole / 2, np.ones(2) / 2) == 0
