@@ -222,8 +222,11 @@ def test_what_no_number_of_mice_can_show_is_refused():
         mice_per_arm(0.03, days=(7,))
     with pytest.raises(AnalysisError, match="dropout is a share"):
         mice_per_arm(0.03, dropout=1.0)
-    with pytest.raises(AnalysisError, match="power is a share"):
-        mice_per_arm(0.03, power=80)
+    for share in (80, 1.0, 0.0):
+        with pytest.raises(AnalysisError, match="power is a share"):
+            mice_per_arm(0.03, power=share)
+    with pytest.raises(AnalysisError, match="alpha is a share"):
+        mice_per_arm(0.03, alpha=0.0)
     for percent, day in ((100, 21), (80, 0)):
         with pytest.raises(AnalysisError, match="below 100 % by a day after day 0"):
             slope_effect(percent, day)

@@ -11,7 +11,9 @@ from scipy import integrate, stats
 from studies.analysis import AnalysisError, normalize_table
 from studies.analysis.plan import DEFAULTS
 from studies.analysis.simulation import (
+    _exits,
     _true_mm3,
+    _Visits,
     _visits,
     _weights,
     balanced_arms,
@@ -401,3 +403,19 @@ def test_a_tumor_is_felt_from_two_millimeters_of_width_on():
     })  # fmt: skip
     found = _visits(design, mice, np.random.default_rng(1)).status
     assert list(found[:, 1]) == ["not_palpable", "measured", "not_palpable", "measured"]
+
+
+@pytest.mark.parametrize(
+    ("length", "width", "reason"),
+    [(20.0, 5.0, "tumor_size"), (19.9, 5.0, ""), (10.0, 20.0, "tumor_size"), (9.9, 20.0, "")],
+)
+def test_a_tumor_at_its_limit_of_2000_mm3_or_20_mm_ends_a_mouse(length, width, reason):
+    design = two_model_design(days=(0, 7))
+    visits = _Visits(
+        np.array([[5.0, length]]),
+        np.array([[5.0, width]]),
+        np.full((1, 2), 20.0),
+        np.full((1, 2), "measured", object),
+    )
+    visit, reasons = _exits(design, visits, np.random.default_rng(1))
+    assert (list(visit), list(reasons)) == ([1 if reason else 2], [reason])
