@@ -31,10 +31,8 @@ DAY_BEGINS, DAY_ENDS, MID_MORNING = 9, 16, 11
 ACTIVE_MODELS = ("SIM-BRE-01", "SIM-BRE-02")
 ACTIVE_MICE_PER_ARM = 3
 SCREENED_HOUR = 12
-SICK_MOUSE, SICK_SIGNS = (
-    "M003",
-    f"{Sign.HUNCHED},{Sign.LETHARGIC}",
-)  # a red alert that waits in the running study
+# A red alert that waits in the running study.
+SICK_MOUSE, SICK_SIGNS = "M003", f"{Sign.HUNCHED},{Sign.LETHARGIC}"
 SCREENED_OUT = ((4.9, 4.6), (9.4, 7.1))  # mm: too small, too large to enroll
 DRAFTERS = ("director", "statistician")
 EVERYONE = tuple(person.username for person in PEOPLE if person.role is not None)

@@ -16,10 +16,8 @@ Row = Mapping[str, Any]
 COLUMNS, ROWS_A_PAGE = 3, 4
 LOWEST, HIGHEST = 0.05, 20.0
 TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20)
-FEWER_TICKS, WIDE = (
-    (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
-    25,
-)  # from this ratio of the ends on, lest ticks touch
+WIDE = 25  # from this ratio of the ends on there are fewer ticks, lest they touch
+FEWER_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 NULLS = {"bliss": "Bliss", "hsa": "highest single agent"}
 
 
@@ -66,11 +64,9 @@ def _draw(
 
 def _draw_panel(axis: "Axes", rows: Sequence[Row], color: str) -> None:
     days = [row["day"] for row in rows]
+    # As numbers: where no end is known there is no band.
     low, high = (
-        np.array(
-            [row[f"combination_index_ci_{end}"] for row in rows], dtype=float
-        )  # where none is known, no band
-        for end in ("low", "high")
+        np.array([row[f"combination_index_ci_{end}"] for row in rows], dtype=float) for end in ("low", "high")
     )
     axis.axhline(1, color=HAIRLINE, linewidth=0.7, zorder=0)
     axis.fill_between(days, low, high, color=color, alpha=0.15, linewidth=0)
