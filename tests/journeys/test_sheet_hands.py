@@ -44,7 +44,10 @@ def test_from_today_to_the_signature_by_keyboard_alone(page, live_server, transa
             break
     page.keyboard.press("Enter")
     page.wait_for_selector("html[data-ready]")
+    where = page.locator("[data-part=cage]")
+    expect(where).to_have_text("scan or tap a mouse, or press Enter to begin")
     page.keyboard.press("Enter")
+    expect(where).to_contain_text("cage ")
     enter(page, *TYPED, "0", "22.1", "11.2", "8.4")
     page.keyboard.press(
         "w"

@@ -752,6 +752,7 @@ async function begin() {
   const heard = { classify, onScan: find, onUnknown: unknown, onTwice: pressedTwice, onCommand: command };
   new Bursts({ ...heard, twiceMs: sheet.limits.burst_ms }).listen(document);
   await count();
+  if (!active && rows.some(isToDo)) page.cage.textContent = "scan or tap a mouse, or press Enter to begin";
   readyOffline(sheet.urls.worker, (text) => { page.insecure.hidden = !text; page.insecure.textContent = text; }); // prettier-ignore
   navigator.storage?.persist?.();
   document.documentElement.dataset.ready = "true";
