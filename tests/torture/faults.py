@@ -133,19 +133,26 @@ def read_only(house: House, rows: Rows, disk: Path | None) -> None:
 def power_lost(house: House, rows: Rows, cuts: int) -> dict:
     """The database with its log cut anywhere: what is left opens, is sound and is whole sheets with their events.
 
+    A reader holds that state meanwhile: otherwise SQLite would move a long burst into the database and begin the log
+    anew, and a log that did not begin at the state it is laid beside tells nothing. The last to close would clear it.
     Copied by another program: to close a file that SQLite has open in this one would drop its locks.
     """
     with (
-        closing(
-            sqlite3.connect(house.database, timeout=60)
-        ) as kept_open,  # the last to close would clear the log
+        closing(sqlite3.connect(house.database, timeout=60)) as reader,
         tempfile.TemporaryDirectory(prefix="pdx-cut-") as name,
     ):
-        kept_open.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the log begins anew from this state
-        before, log = Path(name) / "before", Path(name) / "log"
+        reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # the log begins anew from this state
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        before, after, log = (Path(name) / part for part in ("before", "after", "log"))
         subprocess.run(["cp", str(house.database), str(before)], check=True)
         while_posting(house, rows, lambda: time.sleep(3))
         subprocess.run(["cp", f"{house.database}-wal", str(log)], check=True)
+        subprocess.run(["cp", str(house.database), str(after)], check=True)
+        if before.read_bytes() != after.read_bytes():
+            raise RuntimeError(
+                "the burst was moved into the database: its log cannot be laid beside the state of before"
+            )
         told: Counter = Counter()
         for _ in range(cuts):
             told.update(cut_once(house, before, log.read_bytes()))
@@ -159,7 +166,10 @@ def cut_once(house: House, before: Path, log: bytes) -> Counter:
             shutil.copy(house.folder / secret, cut.folder / secret)
         shutil.copy(before, cut.database)
         cut.database.with_name("db.sqlite3-wal").write_bytes(log[: random.randrange(len(log))])
-        return cut.check()
+        try:
+            return cut.check()
+        except sqlite3.DatabaseError:
+            return Counter(damaged=1)
 
 
 class Cluster:
