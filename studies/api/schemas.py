@@ -5,12 +5,14 @@ from typing import Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 ANY_NUMBER = 'A number, or text such as "12.3", "12,3" or "12.3 mm"; anything else is refused for its row.'
 
 
-class Strict(Schema):
+class Strict(BaseModel):
+    """What is sent is plain JSON: ninja's own base would wrap each row of it, to read attributes and resolvers."""
+
     model_config = ConfigDict(strict=True, extra="forbid")
 
 

@@ -76,18 +76,20 @@ def _ratios(reading: Reading, last: Visit, names: tuple[str, ...]) -> list[Decim
 def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found:
     """R16: two rows of a cage's reach that fit each other's last value well and their own badly."""
     growth = common_growth(rows)
+    misfits = [misfit(row.reading, row.last, growth) for row in rows]
     for place, row in enumerate(rows):
-        own = misfit(row.reading, row.last, growth) if row.is_new else None
+        own = misfits[place] if row.is_new else None
         if own is None:
             continue
         for there in range(max(0, place - CAGE_REACH), min(len(rows), place + CAGE_REACH + 1)):
-            other = rows[there]
-            others_own = misfit(other.reading, other.last, growth)
+            other, others_own = rows[there], misfits[there]
+            gain = NEIGHBORS_GAIN if abs(there - place) == 1 else SWAP_GAIN
+            if other is row or others_own is None or own + others_own <= gain:
+                continue  # rows that fit their own so well gain too little by any exchange
             crossed, back = misfit(row.reading, other.last, growth), misfit(other.reading, row.last, growth)
-            if other is row or others_own is None or crossed is None or back is None:
+            if crossed is None or back is None:
                 continue
             apart, across = own + others_own, crossed + back
-            gain = NEIGHBORS_GAIN if abs(there - place) == 1 else SWAP_GAIN
             if across < SWAP_FITS and apart - across > gain:
                 name = other.reading.row.mouse
                 yield place, soft("R16", "mouse", f"fits {name} better, and {name} this one: swapped?")
@@ -117,7 +119,7 @@ def common_growth(rows: Sequence[SheetRow]) -> float:
     return ratios[len(ratios) // 2] if len(ratios) >= FEWEST_ROWS else 0.0
 
 
-def misfit(reading: Reading, last: Visit | None, growth: float = 0.0) -> float | None:
+def misfit(reading: Reading, last: Visit | None, growth: float) -> float | None:
     """How far a reading lies from a last visit: squared log ratios of size, aspect and weight over their spread."""
     if last is None:
         return None

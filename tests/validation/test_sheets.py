@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import log
+from types import SimpleNamespace
 
 import pytest
 
 from studies.validation import (
     BY_ID,
+    DeviceFacts,
     Limits,
     MouseFacts,
     Row,
@@ -20,9 +22,11 @@ from studies.validation import (
     limits_json,
     read_device_line,
     read_row,
+    sheets,
     windows,
     with_overrides,
 )
+from studies.validation.numbers import read_number
 from studies.validation.replicates import agreement, cv_percent
 from studies.validation.sheets import SheetRow, common_growth, misfit
 
@@ -272,6 +276,76 @@ def test_r16_suspects_neighbors_sooner(one, other, expected):
     ] == expected
 
 
+def test_what_is_not_told_is_the_first_reading_of_the_only_tumor_to_two_decimals():
+    assert Row("M0", observed_at=NOW).replicate == 1
+    assert MouseFacts("M0").other_tumors_mm3 == 0
+    assert not DeviceFacts().is_retired
+    assert read_number("length_mm", "10.25").value == D("10.25")
+    assert [one.rule for one in read_number("length_mm", "10.251").findings] == ["R2"]
+
+
+def suspected(monkeypatch, misfits: dict[str, float | None], between: int = 0) -> bool:
+    """Whether R16 asks about mouse A beside B, "AB" being how far A's reading lies from B's last visit."""
+    monkeypatch.setattr(
+        sheets, "misfit", lambda reading, last, growth: misfits.get(f"{reading.row.mouse}{last}")
+    )
+    labels = ["A", *"xyz"[:between], "B"]
+    beside = [
+        SheetRow(
+            SimpleNamespace(row=SimpleNamespace(mouse=label), length_mm=None),
+            SimpleNamespace(last=label),
+        )
+        for label in labels
+    ]
+    return 0 in [place for place, _ in sheets.swapped_mice(beside, len(beside), Limits())]
+
+
+@pytest.mark.parametrize(
+    ("straight", "across", "between", "expected"),
+    [
+        (30, 7.99, 0, True),
+        (30, 8.0, 0, False),
+        (8.01, 2, 0, True),
+        (8.0, 2, 0, False),
+        (12.01, 2, 1, True),
+        (12.0, 2, 1, False),
+        (6.0, 0, 0, False),
+    ],
+)
+def test_r16_asks_where_two_rows_fit_crosswise_and_gain_enough_by_it(
+    monkeypatch, straight, across, between, expected
+):
+    """Below 8 crosswise, and more than 6 gained between neighbors, more than 10 between others of a cage."""
+    half = {"AA": straight / 2, "BB": straight / 2, "AB": across / 2, "BA": across / 2}
+    assert suspected(monkeypatch, half, between) is expected
+
+
+@pytest.mark.parametrize("unknown", ["AA", "BB", "AB", "BA"])
+def test_r16_asks_nothing_where_one_fit_cannot_be_told(monkeypatch, unknown):
+    assert not suspected(monkeypatch, {"AA": 20, "BB": 20, "AB": 1, "BA": 1, unknown: None})
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "length_mm", "expected"),
+    [
+        (3.0, 0, D(9), False),
+        (3.5, 0, D(9), True),
+        (5.0, 4.5, D(9), True),
+        (5.0, 5.0, D(9), False),
+        (10.0, 3.99, None, True),
+        (10.0, 4.0, None, False),
+    ],
+)
+def test_r23_asks_where_a_row_misfits_its_own_mouse_and_fits_its_neighbors_better(
+    monkeypatch, own, others, length_mm, expected
+):
+    """Its own by more than 3; where nothing was felt, whose weights are often alike, better by more than 6."""
+    monkeypatch.setattr(sheets, "misfit", lambda reading, last, growth: {"own": own, "other": others}[last])
+    reading = SimpleNamespace(length_mm=length_mm)
+    row, other = (SheetRow(reading, SimpleNamespace(last=whose)) for whose in ("own", "other"))
+    assert sheets._is_neighbors(row, other, 0.0) is expected
+
+
 def test_r16_passes_over_a_mouse_on_its_first_visit():
     sheet = [replace(CLEAN[1], mouse="M0"), replace(CLEAN[0], mouse="M1"), CLEAN[2]]
     found = judge(list(zip(sheet, [MICE[0], MICE[1], MouseFacts("M2")], strict=True)), SHEET, NOW)
@@ -308,8 +382,8 @@ def test_a_tumor_that_cannot_be_felt_lies_at_0_mm3_with_the_calipers_error(now_m
     size = {"length_mm": "4", "width_mm": "4"} if now_mm3 else {"status": "not_palpable"}
     reading = read_row(Row("M0", weight_g="20", **size), SHEET)
     last = Visit(TODAY - 3, None, None, D(then_mm3), D(20))
-    assert misfit(reading, last) == pytest.approx(expected)
-    assert misfit(reading, replace(last, volume_mm3=None)) is None
+    assert misfit(reading, last, 0.0) == pytest.approx(expected)
+    assert misfit(reading, replace(last, volume_mm3=None), 0.0) is None
 
 
 @pytest.mark.parametrize(
