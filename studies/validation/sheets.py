@@ -84,12 +84,12 @@ def swapped_mice(rows: Sequence[SheetRow], n_mice: int, limits: Limits) -> Found
         for there in range(max(0, place - CAGE_REACH), min(len(rows), place + CAGE_REACH + 1)):
             other, others_own = rows[there], misfits[there]
             gain = NEIGHBORS_GAIN if abs(there - place) == 1 else SWAP_GAIN
-            if other is row or others_own is None or own + others_own <= gain:
+            if other is row or others_own is None or (apart := own + others_own) <= gain:
                 continue  # rows that fit their own so well gain too little by any exchange
             crossed, back = misfit(row.reading, other.last, growth), misfit(other.reading, row.last, growth)
             if crossed is None or back is None:
                 continue
-            apart, across = own + others_own, crossed + back
+            across = crossed + back
             if across < SWAP_FITS and apart - across > gain:
                 name = other.reading.row.mouse
                 yield place, soft("R16", "mouse", f"fits {name} better, and {name} this one: swapped?")
